@@ -1,0 +1,1 @@
+"""The rooms of Earmark; they know `shared`, never each other."""

@@ -1,0 +1,1 @@
+"""From vectors and a few names to everybody's name."""

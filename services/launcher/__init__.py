@@ -1,0 +1,1 @@
+"""The `earmark` command and the servers of one machine."""

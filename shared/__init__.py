@@ -1,0 +1,1 @@
+"""What every service speaks: units, ids, events, the ledger and the storage."""

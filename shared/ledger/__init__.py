@@ -1,0 +1,1 @@
+"""Events with their deliveries, relayed to Celery and done once."""

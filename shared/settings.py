@@ -1,0 +1,119 @@
+"""Every setting of every service, read once from the environment; nothing here opens or reads anything else.
+
+The prefix is `EARMARK_`, nested by `__`: `EARMARK_LEDGER__LEASE_S=60`. Each has a default that works on one machine
+and a row in docs/operations.md.
+"""
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.units import GIB, MIB
+
+
+class DatabaseSettings(BaseModel):
+    """Postgres with pgvector."""
+
+    url: SecretStr = SecretStr("postgresql://earmark@127.0.0.1:5432/earmark")
+    pool_size: int = 4
+    connect_timeout_s: int = 5
+
+
+class RedisSettings(BaseModel):
+    """The doorbell: Redis or Valkey, as Celery's broker."""
+
+    url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    key_prefix: str = "earmark:"
+
+
+class S3Settings(BaseModel):
+    """Any S3 object store."""
+
+    endpoint: str = "http://127.0.0.1:8333"
+    public_endpoint: str | None = None  # what presigned URLs name, when clients reach the store by another address
+    access_key: SecretStr = SecretStr("")
+    secret_key: SecretStr = SecretStr("")
+    region: str = "us-east-1"
+    audio_bucket: str = "audio"
+    derived_bucket: str = "derived"
+    timeout_s: float = 30.0
+
+
+class LedgerSettings(BaseModel):
+    """How deliveries are packed, leased, retried and given up."""
+
+    events_per_message: int = Field(64, ge=1)
+    segments_per_event: int = Field(256, ge=1)
+    segments_per_message: int = Field(256, ge=1)
+    audio_s_per_message: float = Field(600.0, gt=0)
+    lease_s: float = Field(30.0, gt=0)
+    queued_timeout_s: float = Field(60.0, gt=0)
+    backoff_base_s: float = 1.0
+    backoff_cap_s: float = 300.0
+    attempts_before_dead: int = Field(5, ge=1)
+    depth_messages: int = Field(4, ge=1)  # messages of one queue that wait in Redis at a time
+    poll_s: float = 1.0
+    reconcile_s: float = 2.0
+
+
+class IngestSettings(BaseModel):
+    """Watching the bucket, decoding, segmenting."""
+
+    watch_host: str = "127.0.0.1"
+    watch_port: int = 8444
+    hint_token: SecretStr = SecretStr("")
+    listen_notifications: bool = False  # MinIO only: hold a listen_bucket_notification stream open
+    sweep_s: float = 15.0
+    default_segmenter: str = "vad"
+    max_file_bytes: int = 2 * GIB
+    max_decoded_s: float = 12 * 3600.0
+    max_expansion: float = 200.0
+    decode_base_s: float = 60.0
+    decode_share: float = 0.01  # and so much more time per second of audio
+    decoder_memory_bytes: int = 1 * GIB
+    decoder_files: int = 500  # after so many a child is replaced
+    fetch_threads: int = 8
+
+
+class EmbedderSettings(BaseModel):
+    """Which encoders run where."""
+
+    default_encoders: tuple[str, ...] = ("ge2e",)
+    device: str = "auto"  # auto, cpu, cuda, cuda:1
+    batch_audio_s: float = 240.0
+    cpu_threads: int = 1
+    blob_cache_bytes: int = 512 * MIB
+
+
+class ClustererSettings(BaseModel):
+    """Identification and clustering."""
+
+    assign_threshold: float | None = None  # cosine; None takes the encoder's own
+    min_cluster_size: int = 2
+
+
+class ConsoleSettings(BaseModel):
+    """The HTTP API and the page."""
+
+    host: str = "127.0.0.1"
+    port: int = 8400
+    token_file: str | None = None
+    presign_expiry_s: int = 3600
+    max_body_bytes: int = 10 * MIB
+    stream_poll_s: float = 0.5
+
+
+class Settings(BaseSettings):
+    """All of them."""
+
+    model_config = SettingsConfigDict(env_prefix="EARMARK_", env_nested_delimiter="__", extra="ignore")
+
+    database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
+    s3: S3Settings = S3Settings()
+    ledger: LedgerSettings = LedgerSettings()
+    ingest: IngestSettings = IngestSettings()
+    embedder: EmbedderSettings = EmbedderSettings()
+    clusterer: ClustererSettings = ClustererSettings()
+    console: ConsoleSettings = ConsoleSettings()
+    log_level: str = "INFO"
+    log_json: bool = True

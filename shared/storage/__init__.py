@@ -1,0 +1,1 @@
+"""What the ledger, tables and objects are made of."""

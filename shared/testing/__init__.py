@@ -1,0 +1,1 @@
+"""Shipped test doubles and voices; imported by tests only."""
