@@ -51,6 +51,7 @@ class LedgerSettings(BaseModel):
     backoff_cap_s: float = 300.0
     attempts_before_dead: int = Field(5, ge=1)
     depth_messages: int = Field(4, ge=1)  # messages of one queue that wait in Redis at a time
+    parallelism: int = Field(2, ge=1)  # a small backlog is shared out over so many messages, to keep every worker busy
     poll_s: float = 1.0
     reconcile_s: float = 2.0
 
@@ -115,5 +116,6 @@ class Settings(BaseSettings):
     embedder: EmbedderSettings = EmbedderSettings()
     clusterer: ClustererSettings = ClustererSettings()
     console: ConsoleSettings = ConsoleSettings()
+    heartbeat_s: float = 5.0
     log_level: str = "INFO"
     log_json: bool = True

@@ -1,0 +1,62 @@
+"""What was given up, why, and the way back."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.ledger.outbox import PENDING_CHANNEL
+from shared.storage.database import Transaction, notify
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One delivery that failed for good."""
+
+    event_id: UUID
+    subscription: str
+    type: str
+    subject: str
+    attempt: int
+    error_code: str | None
+    last_error: str | None
+    created_at: datetime
+
+
+_LIST = sa.text("""
+    SELECT d.event_id, d.subscription, e.type, e.subject, d.attempt, d.error_code, d.last_error, d.created_at
+    FROM delivery d JOIN event e USING (event_id) WHERE d.state = 'dead' ORDER BY d.created_at LIMIT :most
+""")
+
+
+def listing(tx: Transaction, most: int = 1000) -> list[DeadLetter]:
+    """The dead letters, oldest first."""
+    return [DeadLetter(**row) for row in tx.execute(_LIST, {"most": most}).mappings()]
+
+
+def requeue(tx: Transaction, event_ids: list[UUID]) -> int:
+    """Give them all their attempts again."""
+    done = tx.execute(
+        sa.text("""
+            UPDATE delivery SET state = 'pending', attempt = 0, deferrals = 0, not_before = clock_timestamp()
+            WHERE state = 'dead' AND event_id = ANY(:ids)
+        """),
+        {"ids": event_ids},
+    ).rowcount
+    notify(tx, PENDING_CHANNEL)
+    return done
+
+
+def drop(tx: Transaction, event_ids: list[UUID]) -> int:
+    """Forget them; the events stay in the log."""
+    return tx.execute(
+        sa.text("DELETE FROM delivery WHERE state = 'dead' AND event_id = ANY(:ids)"), {"ids": event_ids}
+    ).rowcount
+
+
+def backlog(tx: Transaction) -> dict[str, int]:
+    """How many deliveries are in each state."""
+    rows = tx.execute(sa.text("SELECT state, count(*) AS n FROM delivery GROUP BY 1"))
+    counts: dict[str, int] = {row.state: row.n for row in rows}
+    return {state: counts.get(state, 0) for state in ("pending", "queued", "leased", "dead")}

@@ -1,0 +1,65 @@
+"""Hand on what was dropped: leases that ran out, messages that Redis never delivered. Runs beside the relay."""
+
+import threading
+
+import sqlalchemy as sa
+
+from shared.ledger.outbox import PENDING_CHANNEL
+from shared.ledger.process import loop, stop_on_signals
+from shared.settings import LedgerSettings, Settings
+from shared.storage.database import Database, Transaction, notify
+from shared.telemetry import configure_logging, logger
+
+log = logger("reconciler")
+
+# A worker that died or froze: the claim counted, so poison that kills its worker is buried in the end.
+_EXPIRED = sa.text("""
+    UPDATE delivery SET
+        state = CASE WHEN attempt >= :attempts_before_dead THEN 'dead' ELSE 'pending' END,
+        not_before = clock_timestamp() + make_interval(secs => least(:cap_s, :base_s * 2 ^ least(20, attempt - 1))),
+        lease_until = NULL, message_id = NULL,
+        error_code = 'lease_expired', last_error = 'The worker died or froze while it held this delivery.'
+    WHERE state = 'leased' AND lease_until < clock_timestamp()
+""")
+_UNDELIVERED = sa.text("""
+    UPDATE delivery SET state = 'pending', lease_until = NULL, message_id = NULL
+    WHERE state = 'queued' AND lease_until < clock_timestamp()
+""")
+_STALE_HEARTS = sa.text("DELETE FROM heartbeat WHERE seen_at < clock_timestamp() - interval '10 minutes'")
+
+
+def reconcile(tx: Transaction, settings: LedgerSettings) -> int:
+    """Make every dropped delivery pending again, or dead after its last attempt; returns how many."""
+    expired = tx.execute(
+        _EXPIRED,
+        {
+            "attempts_before_dead": settings.attempts_before_dead,
+            "cap_s": settings.backoff_cap_s,
+            "base_s": settings.backoff_base_s,
+        },
+    ).rowcount
+    undelivered = tx.execute(_UNDELIVERED).rowcount
+    tx.execute(_STALE_HEARTS)
+    if expired or undelivered:
+        notify(tx, PENDING_CHANNEL)
+        log.warning("handed_on", n_expired=expired, n_undelivered=undelivered)
+    return expired + undelivered
+
+
+def main() -> None:
+    """Run one reconciler until SIGTERM."""
+    settings = Settings()
+    configure_logging(settings.log_level, json=settings.log_json)
+    stop = stop_on_signals()
+    database = Database(settings.database)
+
+    def step(stop: threading.Event) -> None:
+        with database.begin() as tx:
+            reconcile(tx, settings.ledger)
+        stop.wait(settings.ledger.reconcile_s)
+
+    loop("reconciler", settings, step, stop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Who hears of what: each subscription is one Celery task, its queue and how its messages are packed.
+
+This table is the whole wiring of Earmark. A delivery row is written for each subscription of an event's class, in the
+event's own transaction.
+"""
+
+from dataclasses import dataclass
+
+from shared import events
+from shared.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One consumer of one event class."""
+
+    name: str  # also the Celery task's name
+    event: type[Event]
+    queue: str
+    share: float = 1.0  # of the ledger's packing limits (events, segments, seconds of audio a message)
+
+    @property
+    def isolated_queue(self) -> str:
+        """Where deliveries go alone after two failures, so that poison harms nobody else."""
+        return f"{self.queue}.isolated"
+
+
+SUBSCRIPTIONS: tuple[Subscription, ...] = (
+    Subscription("ingest.register", events.ObjectSeen, "ingest"),
+    Subscription("ingest.segment", events.RecordingRegistered, "ingest"),
+    Subscription("embedder.embed", events.SegmentsCreated, "embedder"),
+    Subscription("embedder.check", events.EncoderCheckRequested, "embedder"),
+    Subscription("clusterer.assign", events.SegmentsEmbedded, "clusterer", share=4.0),
+    Subscription("clusterer.recluster", events.ClusteringRequested, "clusterer"),
+    Subscription("clusterer.propagate", events.LabelRecorded, "clusterer"),
+)
+
+BY_NAME: dict[str, Subscription] = {s.name: s for s in SUBSCRIPTIONS}
+BY_EVENT: dict[str, tuple[Subscription, ...]] = {
+    event_type: tuple(s for s in SUBSCRIPTIONS if s.event.type == event_type) for event_type in events.EVENT_TYPES
+}
+QUEUES: tuple[str, ...] = tuple(sorted({q for s in SUBSCRIPTIONS for q in (s.queue, s.isolated_queue)}))
+
+
+def queues_of(service: str) -> tuple[str, ...]:
+    """The queues that the workers of one service listen to."""
+    return tuple(q for q in QUEUES if q.split(".", 1)[0] == service)

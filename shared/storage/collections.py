@@ -1,0 +1,82 @@
+"""Collections: a bucket prefix with its segmenter and encoders."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from shared.errors import Conflict, InvalidRequest, NotFound
+from shared.storage.database import Transaction
+from shared.storage.tables import collection
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class UnknownCollection(NotFound):
+    """Create it with `earmark collections create NAME`, or put a file under its prefix."""
+
+    code = "unknown_collection"
+
+
+class BadCollectionName(InvalidRequest):
+    """A collection's name starts with a letter or digit and goes on with letters, digits, `.`, `_` or `-` (128)."""
+
+    code = "bad_collection_name"
+
+
+class CollectionDiffers(Conflict):
+    """The collection exists with another segmenter or other encoders; leave the option out or use another name."""
+
+    code = "collection_differs"
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One row of the table."""
+
+    name: str
+    segmenter: str
+    encoders: tuple[str, ...]
+    created_at: datetime
+
+
+def check_name(name: str) -> str:
+    """The name itself; raises BadCollectionName."""
+    if not _NAME.fullmatch(name):
+        raise BadCollectionName(f"{name!r} cannot name a collection.")
+    return name
+
+
+def ensure(tx: Transaction, name: str, segmenter: str, encoders: tuple[str, ...]) -> Collection:
+    """Create the collection with these settings unless it stands already, with whatever settings it has."""
+    check_name(name)
+    tx.execute(
+        insert(collection).values(name=name, segmenter=segmenter, encoders=list(encoders)).on_conflict_do_nothing()
+    )
+    return get(tx, name)
+
+
+def create(tx: Transaction, name: str, segmenter: str, encoders: tuple[str, ...]) -> Collection:
+    """Create it, or return it if it stands with exactly these settings; raises CollectionDiffers otherwise."""
+    standing = ensure(tx, name, segmenter, encoders)
+    if (standing.segmenter, set(standing.encoders)) != (segmenter, set(encoders)):
+        raise CollectionDiffers(
+            f"{name!r} has segmenter {standing.segmenter!r} and encoders {', '.join(standing.encoders)}."
+        )
+    return standing
+
+
+def get(tx: Transaction, name: str) -> Collection:
+    """Raises UnknownCollection."""
+    row = tx.execute(sa.select(collection).where(collection.c.name == name)).one_or_none()
+    if row is None:
+        raise UnknownCollection(f"No collection {name!r}.")
+    return Collection(row.name, row.segmenter, tuple(row.encoders), row.created_at)
+
+
+def listing(tx: Transaction) -> list[Collection]:
+    """All of them by name."""
+    rows = tx.execute(sa.select(collection).order_by(collection.c.name))
+    return [Collection(row.name, row.segmenter, tuple(row.encoders), row.created_at) for row in rows]

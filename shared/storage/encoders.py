@@ -1,0 +1,120 @@
+"""The encoders and segmenters that running workers have announced, and the vector partition of each encoder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from shared.errors import NotFound
+from shared.events import EncoderCheckRequested
+from shared.ids import new_id
+from shared.storage.database import Transaction
+from shared.storage.tables import encoder, encoder_check, segmenter
+
+_LOCK_FOR_PARTITIONS = 0x6561726D  # "earm"
+
+
+class UnknownEncoder(NotFound):
+    """`earmark encoders list` shows the encoders that workers offer."""
+
+    code = "unknown_encoder"
+
+
+class UnknownSegmenter(NotFound):
+    """`earmark segmenters list` shows the segmenters that workers offer."""
+
+    code = "unknown_segmenter"
+
+
+class UnknownCheck(NotFound):
+    """Ask for a check with `earmark encoders check NAME`."""
+
+    code = "unknown_check"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEncoder:
+    """One announced encoder; `space` is what its vectors can be compared within."""
+
+    encoder_id: int
+    name: str
+    space: str
+    dimension: int
+    spec: dict[str, Any]
+
+
+def announce_encoder(tx: Transaction, name: str, space: str, dimension: int, spec: dict[str, Any]) -> StoredEncoder:
+    """Write an encoder down and make the partition that holds its vectors, once."""
+    tx.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_FOR_PARTITIONS})
+    row = tx.execute(sa.select(encoder.c.encoder_id).where(encoder.c.space == space)).one_or_none()
+    if row is None:
+        values = {"name": name, "space": space, "dimension": dimension, "spec": spec}
+        encoder_id = tx.execute(insert(encoder).values(values).returning(encoder.c.encoder_id)).scalar_one()
+        tx.execute(
+            sa.text(f"CREATE TABLE embedding_{encoder_id:d} PARTITION OF embedding FOR VALUES IN ({encoder_id:d})")
+        )
+    else:
+        changed = {"spec": spec, "announced_at": sa.func.clock_timestamp()}
+        tx.execute(sa.update(encoder).where(encoder.c.space == space).values(changed))
+    return by_name(tx, name)
+
+
+def announce_segmenter(tx: Transaction, name: str, spec: dict[str, Any]) -> None:
+    """Write a segmenter down."""
+    statement = insert(segmenter).values(name=name, spec=spec)
+    changed = {"spec": spec, "announced_at": sa.func.clock_timestamp()}
+    tx.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changed))
+
+
+def by_name(tx: Transaction, name: str) -> StoredEncoder:
+    """The newest space of that name; raises UnknownEncoder with the known ones."""
+    known = encoders(tx)
+    if name not in known:
+        raise UnknownEncoder(f"No encoder {name!r}; known are: {', '.join(sorted(known)) or 'none yet'}.")
+    return known[name]
+
+
+def encoders(tx: Transaction) -> dict[str, StoredEncoder]:
+    """The newest space of every encoder name."""
+    rows = tx.execute(sa.select(encoder).order_by(encoder.c.announced_at, encoder.c.encoder_id))
+    return {row.name: StoredEncoder(row.encoder_id, row.name, row.space, row.dimension, row.spec) for row in rows}
+
+
+def segmenters(tx: Transaction) -> dict[str, dict[str, Any]]:
+    """The specs of all segmenters by name."""
+    rows = tx.execute(sa.select(segmenter).order_by(segmenter.c.name))
+    return {row.name: row.spec for row in rows}
+
+
+def check_names(tx: Transaction, segmenter_name: str | None, encoder_names: Sequence[str]) -> None:
+    """Raises UnknownSegmenter or UnknownEncoder, naming what there is instead."""
+    known = segmenters(tx)
+    if segmenter_name is not None and segmenter_name not in known:
+        raise UnknownSegmenter(f"No segmenter {segmenter_name!r}; known are: {', '.join(known) or 'none yet'}.")
+    for name in encoder_names:
+        by_name(tx, name)
+
+
+def request_check(tx: Transaction, name: str) -> EncoderCheckRequested:
+    """Write a request down; raises UnknownEncoder. The caller publishes the event in the same transaction."""
+    by_name(tx, name)
+    event = EncoderCheckRequested(check_id=new_id(), encoder=name)
+    tx.execute(sa.insert(encoder_check).values(check_id=event.check_id, encoder=name))
+    return event
+
+
+def write_check(tx: Transaction, check_id: UUID, result: dict[str, Any]) -> None:
+    """Write down what a check found."""
+    tx.execute(sa.update(encoder_check).where(encoder_check.c.check_id == check_id).values(result=result))
+
+
+def check_result(tx: Transaction, check_id: UUID) -> dict[str, Any] | None:
+    """What a check found, None while it is under way; raises UnknownCheck."""
+    row = tx.execute(sa.select(encoder_check.c.result).where(encoder_check.c.check_id == check_id)).one_or_none()
+    if row is None:
+        raise UnknownCheck(f"No check {check_id}.")
+    result: dict[str, Any] | None = row.result
+    return result

@@ -1,0 +1,173 @@
+"""The only place that speaks S3: streams to and from disk, lists, presigns. Keys are opaque; none becomes a path."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.error import MinioException, S3Error
+
+from shared.errors import NotFound, PermanentError, TransientError
+from shared.settings import S3Settings
+
+BLOCK_BYTES = 1 << 18
+_GONE = {"NoSuchKey", "NoSuchBucket", "NoSuchObject", "ResourceNotFound"}
+
+
+class ObjectStoreUnavailable(TransientError):
+    """The object store did not answer; the work is tried again when it does."""
+
+    code = "object_store_unavailable"
+
+
+class ObjectGone(NotFound):
+    """The object is no longer in the bucket; put it there again."""
+
+    code = "object_gone"
+
+
+class ObjectRefused(PermanentError):
+    """The object store cannot serve this key; store the file under a plainer one."""
+
+    code = "object_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One entry of a listing."""
+
+    bucket: str
+    key: str
+    etag: str
+    size_bytes: int
+    modified_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a download turned out to be."""
+
+    etag: str
+    sha256: str
+    size_bytes: int
+
+
+class TooLarge(Exception):  # private to the fetch; the ingest service names it for people
+    """The object is larger than the caller accepts."""
+
+
+class ObjectStore:
+    """One S3 endpoint. Threads may share it. Opens nothing until the first request."""
+
+    def __init__(self, settings: S3Settings) -> None:
+        self._settings = settings
+        self._client = _client(settings, settings.endpoint)
+        self._presigner = _client(settings, settings.public_endpoint or settings.endpoint)
+
+    def ensure_buckets(self) -> None:
+        """Make the `audio` and the `derived` bucket if they are not there."""
+        with _named_errors():
+            for bucket in (self._settings.audio_bucket, self._settings.derived_bucket):
+                if not self._client.bucket_exists(bucket):
+                    self._client.make_bucket(bucket)
+
+    def listing(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[StoredObject]:
+        """Every object under a prefix in byte order of its key, a page at a time."""
+        with _named_errors():
+            for entry in self._client.list_objects(
+                bucket, prefix=prefix or None, recursive=True, start_after=start_after or None
+            ):
+                if not entry.is_dir:
+                    yield _entry(bucket, entry)
+
+    def stat(self, bucket: str, key: str) -> StoredObject:
+        """Raises ObjectGone."""
+        with _named_errors():
+            found = self._client.stat_object(bucket, key)
+        return _entry(bucket, found)
+
+    def fetch(self, bucket: str, key: str, target: Path, max_bytes: int | None = None) -> Fetched:
+        """Stream an object to disk, hashing it on the way. Raises ObjectGone, TooLarge."""
+        digest, size_bytes = hashlib.sha256(), 0
+        with _named_errors():
+            response = self._client.get_object(bucket, key)
+            try:
+                with target.open("wb") as file:
+                    for block in response.stream(BLOCK_BYTES):
+                        size_bytes += len(block)
+                        if max_bytes is not None and size_bytes > max_bytes:
+                            raise TooLarge
+                        digest.update(block)
+                        file.write(block)
+                etag = _unquoted(response.headers.get("ETag", ""))
+            finally:
+                response.close()
+                response.release_conn()
+        return Fetched(etag, digest.hexdigest(), size_bytes)
+
+    def put_file(self, bucket: str, key: str, source: Path, content_type: str) -> None:
+        """Store a file; putting the same content-addressed key again changes nothing."""
+        with _named_errors():
+            self._client.fput_object(bucket, key, str(source), content_type=content_type)
+
+    def exists(self, bucket: str, key: str) -> bool:
+        """Whether an object stands under the key."""
+        try:
+            self.stat(bucket, key)
+        except ObjectGone:
+            return False
+        return True
+
+    def presigned_put(self, bucket: str, key: str, expiry_s: int) -> str:
+        """A URL that takes exactly one PUT of this key."""
+        with _named_errors():
+            return self._presigner.presigned_put_object(bucket, key, expires=timedelta(seconds=expiry_s))
+
+    def notifications(self, bucket: str) -> Iterator[dict[str, Any]]:
+        """MinIO's `listen_bucket_notification`, an endless stream of hints; other stores refuse it."""
+        with _named_errors(), self._client.listen_bucket_notification(bucket, events=("s3:ObjectCreated:*",)) as stream:
+            yield from stream
+
+
+def _client(settings: S3Settings, endpoint: str) -> Minio:
+    address = urlsplit(endpoint)
+    return Minio(
+        address.netloc,
+        access_key=settings.access_key.get_secret_value(),
+        secret_key=settings.secret_key.get_secret_value(),
+        region=settings.region,
+        secure=address.scheme == "https",
+        http_client=urllib3.PoolManager(
+            maxsize=32,
+            retries=False,  # the ledger is the only retry authority
+            timeout=urllib3.Timeout(connect=5, read=settings.timeout_s),
+        ),
+    )
+
+
+def _entry(bucket: str, entry: Any) -> StoredObject:
+    return StoredObject(bucket, entry.object_name, _unquoted(entry.etag or ""), entry.size or 0, entry.last_modified)
+
+
+def _unquoted(etag: str) -> str:
+    return etag.strip('"')
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    try:
+        yield
+    except S3Error as error:
+        if error.code in _GONE:
+            raise ObjectGone(f"{error.code}: {error.resource}") from error
+        if getattr(error.response, "status", None) in {400, 405, 414}:
+            raise ObjectRefused(f"{error.code}: {error.message}") from error
+        raise ObjectStoreUnavailable(f"{error.code}: {error.message}") from error
+    except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise ObjectStoreUnavailable(str(error)) from error

@@ -1,0 +1,179 @@
+"""Objects, the recordings that they turned out to be, and how far each recording is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from shared.storage.database import Transaction
+from shared.storage.tables import recording, stored_object
+
+
+@dataclass(frozen=True, slots=True)
+class SeenObject:
+    """An object as the bucket lists it; `collection` is None for a key outside any collection."""
+
+    object_id: UUID
+    collection: str | None
+    bucket: str
+    key: str
+    etag: str
+    size_bytes: int
+
+
+_SEE = sa.text("""
+    INSERT INTO stored_object AS o (object_id, collection, bucket, key, etag, size_bytes)
+    SELECT * FROM unnest(
+        CAST(:object_ids AS uuid[]), CAST(:collections AS text[]), CAST(:buckets AS text[]), CAST(:keys AS text[]),
+        CAST(:etags AS text[]), CAST(:sizes AS bigint[]))
+    ON CONFLICT (object_id) DO UPDATE SET
+        etag = excluded.etag, size_bytes = excluded.size_bytes, collection = excluded.collection,
+        state = 'seen', recording_id = NULL, code = NULL, reason = NULL, seen_at = clock_timestamp()
+    WHERE (o.etag, o.size_bytes) IS DISTINCT FROM (excluded.etag, excluded.size_bytes)
+    RETURNING object_id
+""")
+
+
+def see(tx: Transaction, objects: Sequence[SeenObject]) -> set[UUID]:
+    """Write down objects that are new or have new bytes; returns their ids. What is known already costs no write."""
+    unique = {o.object_id: o for o in objects}
+    rows = [unique[key] for key in sorted(unique)]  # in one order everywhere, so that two watchers never deadlock
+    written = tx.execute(
+        _SEE,
+        {
+            "object_ids": [o.object_id for o in rows],
+            "collections": [o.collection for o in rows],
+            "buckets": [o.bucket for o in rows],
+            "keys": [o.key for o in rows],
+            "etags": [o.etag for o in rows],
+            "sizes": [o.size_bytes for o in rows],
+        },
+    )
+    return set(written.scalars())
+
+
+def known_etags(tx: Transaction, bucket: str, first_key: str, last_key: str) -> dict[str, tuple[str, int]]:
+    """(etag, size) of every known object between two keys, both included, in byte order."""
+    rows = tx.execute(
+        sa.select(stored_object.c.key, stored_object.c.etag, stored_object.c.size_bytes).where(
+            stored_object.c.bucket == bucket, stored_object.c.key.between(first_key, last_key)
+        )
+    )
+    return {key: (etag, size_bytes) for key, etag, size_bytes in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecording:
+    """A decoded object."""
+
+    recording_id: UUID
+    collection: str
+    sha256: str
+    n_samples: int
+    derived_key: str | None
+    facts: dict[str, Any]
+
+
+def register(tx: Transaction, recordings: Sequence[NewRecording]) -> set[UUID]:
+    """Insert the recordings that do not exist yet; returns the ids of the new ones."""
+    unique = {r.recording_id: r for r in recordings}
+    if not unique:
+        return set()
+    statement = insert(recording).on_conflict_do_nothing().returning(recording.c.recording_id)
+    rows = [
+        {
+            "recording_id": r.recording_id,
+            "collection": r.collection,
+            "sha256": r.sha256,
+            "n_samples": r.n_samples,
+            "derived_key": r.derived_key,
+            "facts": r.facts,
+        }
+        for _, r in sorted(unique.items())
+    ]
+    return set(tx.execute(statement.values(rows)).scalars())
+
+
+_SETTLE = sa.text("""
+    UPDATE stored_object SET state = n.state, recording_id = n.recording_id, etag = n.etag, code = n.code,
+           reason = n.reason
+    FROM unnest(CAST(:object_ids AS uuid[]), CAST(:seen_etags AS text[]), CAST(:etags AS text[]),
+                CAST(:states AS text[]), CAST(:recording_ids AS uuid[]), CAST(:codes AS text[]),
+                CAST(:reasons AS text[])) AS n(object_id, seen_etag, etag, state, recording_id, code, reason)
+    WHERE stored_object.object_id = n.object_id AND stored_object.etag = n.seen_etag
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an object: a recording, or a rejection with its code and reason."""
+
+    object_id: UUID
+    seen_etag: str  # an object that was overwritten meanwhile is left to its newer event
+    etag: str
+    recording_id: UUID | None = None
+    code: str | None = None
+    reason: str | None = None
+
+
+def settle(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+    """Write the outcomes onto the objects."""
+    rows = sorted(outcomes, key=lambda o: o.object_id)
+    tx.execute(
+        _SETTLE,
+        {
+            "object_ids": [o.object_id for o in rows],
+            "seen_etags": [o.seen_etag for o in rows],
+            "etags": [o.etag for o in rows],
+            "states": ["registered" if o.recording_id else "rejected" for o in rows],
+            "recording_ids": [o.recording_id for o in rows],
+            "codes": [o.code for o in rows],
+            "reasons": [o.reason for o in rows],
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSource:
+    """Where the 16 kHz mono audio of a recording lies; `etag` guards an original that serves as it is."""
+
+    recording_id: UUID
+    n_samples: int
+    peak: float
+    bucket: str | None  # None: no object holds these bytes any more
+    key: str | None
+    etag: str | None
+    sha256: str
+
+
+_SOURCES = sa.text("""
+    SELECT r.recording_id, r.n_samples, coalesce((r.facts->>'peak')::real, 1) AS peak, r.sha256,
+           CASE WHEN r.derived_key IS NULL THEN o.bucket ELSE :derived_bucket END AS bucket,
+           coalesce(r.derived_key, o.key) AS key,
+           CASE WHEN r.derived_key IS NULL THEN o.etag END AS etag
+    FROM recording r LEFT JOIN LATERAL (
+        SELECT bucket, key, etag FROM stored_object o WHERE o.recording_id = r.recording_id ORDER BY key LIMIT 1
+    ) o ON r.derived_key IS NULL
+    WHERE r.recording_id = ANY(:ids)
+""")
+
+
+def audio_sources(tx: Transaction, recording_ids: Sequence[UUID], derived_bucket: str) -> dict[UUID, AudioSource]:
+    """Where to read each of the recordings from."""
+    rows = tx.execute(_SOURCES, {"ids": list(set(recording_ids)), "derived_bucket": derived_bucket}).mappings()
+    return {row["recording_id"]: AudioSource(**row) for row in rows}
+
+
+def mark_ready(tx: Transaction, recording_ids: Sequence[UUID]) -> None:
+    """Make ready those whose every encoder has been through all segments."""
+    tx.execute(
+        sa.text("""
+            UPDATE recording SET state = 'ready' WHERE recording_id = ANY(:ids) AND state = 'segmented'
+              AND NOT EXISTS (SELECT FROM recording_progress p WHERE p.recording_id = recording.recording_id
+                              AND p.n_embedded + p.n_without_voice < p.n_segments)
+        """),
+        {"ids": list(recording_ids)},
+    )
