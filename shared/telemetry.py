@@ -9,13 +9,16 @@ import structlog
 def configure_logging(level: str = "INFO", *, json: bool = True) -> None:
     """Send structlog and the standard library's logs to stderr, one line an event."""
     logging.basicConfig(stream=sys.stderr, level=level, format="%(message)s", force=True)
+    # Local variables stay out of tracebacks: they may hold audio, text or tokens.
+    frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    tracebacks = structlog.processors.ExceptionRenderer(frames) if json else structlog.processors.format_exc_info
     renderer = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks if json else structlog.processors.format_exc_info,
+            tracebacks,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),

@@ -24,17 +24,17 @@ def unit_rows(vectors: Float[np.ndarray, "n dim"]) -> Float32[np.ndarray, "n dim
     bad = np.flatnonzero(~(np.isfinite(norms[:, 0]) & (norms[:, 0] > _SHORTEST)))
     if bad.size:
         raise ZeroVector(f"Row {bad[0]} of {len(vectors)} is zero or not finite.")
-    return (vectors / norms).astype(np.float32, copy=False)
+    return np.asarray(vectors / norms, np.float32)
 
 
 def unit(vector: Float[np.ndarray, " dim"]) -> Float32[np.ndarray, " dim"]:
     """Scale one vector to length one, as float32. Raises ZeroVector."""
-    return unit_rows(vector[np.newaxis])[0]
+    return unit_rows(vector[np.newaxis]).reshape(-1)
 
 
 def cosine(left: Float[np.ndarray, "n dim"], right: Float[np.ndarray, "m dim"]) -> Float32[np.ndarray, "n m"]:
     """Cosine similarity of every left row with every right row, in -1..1. Rows need not be unit. Raises ZeroVector."""
-    return np.clip(unit_rows(left) @ unit_rows(right).T, -1.0, 1.0)
+    return np.asarray(np.clip(unit_rows(left) @ unit_rows(right).T, -1.0, 1.0), np.float32)
 
 
 def centroid(vectors: Float[np.ndarray, "n dim"]) -> Float32[np.ndarray, " dim"]:

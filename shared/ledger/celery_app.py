@@ -1,22 +1,36 @@
 """One Celery app a service, set so that the broker may lose or double anything; importing it opens nothing."""
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
-from celery import Celery
-from celery.signals import worker_process_init
-from kombu import Queue
+from celery import Celery, bootsteps
+from celery.signals import setup_logging
+from kombu import Exchange, Queue
 
-from shared.ledger.routes import queues_of
+from shared.errors import TransientError
+from shared.ledger.heartbeat import Heart
+from shared.ledger.routes import QUEUES, queues_of
 from shared.settings import Settings
-from shared.telemetry import configure_logging
+from shared.storage.database import Database
+from shared.telemetry import configure_logging, logger
+
+log = logger("worker")
+
+ANNOUNCE_RETRY_S = 0.2
 
 TASK_SOFT_LIMIT_S = 840
 TASK_HARD_LIMIT_S = 900  # a message holds at most 600 s of audio or one long recording; a hung child ends here
 
 
-def make_app(service: str) -> Celery:
-    """The app of `service`, whose workers hear its queues and the isolated ones beside them."""
+def make_app(service: str, announce: Callable[[Database], None] | None = None) -> Celery:
+    """The app of `service`, whose workers hear its queues and the isolated ones beside them.
+
+    Each worker's parent process beats its heart, and writes down by `announce` what the worker offers.
+    """
     settings = Settings()
+    queues = queues_of(service) or QUEUES  # the relay hears nothing and sends to all
+    exchange = Exchange("earmark", type="direct")
     app = Celery(f"earmark.{service}", broker=settings.redis.url.get_secret_value(), set_as_current=False)
     app.conf.update(
         accept_content=["json"],
@@ -26,9 +40,9 @@ def make_app(service: str) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=False,  # the ledger tries again
         task_create_missing_queues=False,
-        task_default_queue=queues_of(service)[0] if queues_of(service) else service,
+        task_default_queue=queues[0],
         task_ignore_result=True,
-        task_queues=[Queue(name) for name in queues_of(service)],
+        task_queues=[Queue(name, exchange, routing_key=name) for name in queues],
         task_send_sent_event=False,
         task_soft_time_limit=TASK_SOFT_LIMIT_S,
         task_time_limit=TASK_HARD_LIMIT_S,
@@ -41,7 +55,53 @@ def make_app(service: str) -> Celery:
         worker_send_task_events=True,
         worker_soft_shutdown_timeout=45,
     )
+    app.steps["worker"].add(_life_step(service, announce))
     return app
+
+
+def _life_step(service: str, announce: Callable[[Database], None] | None) -> type[bootsteps.StartStopStep]:
+    """A part of the worker that runs from its start to its end beside the pool."""
+
+    class Life(bootsteps.StartStopStep):
+        requires = ("celery.worker.components:Pool",)
+
+        def __init__(self, parent: object, **options: object) -> None:
+            super().__init__(parent, **options)
+            self._stop = threading.Event()
+
+        def start(self, parent: object) -> None:
+            del parent
+            threading.Thread(target=_live, args=(service, announce, self._stop), name="life", daemon=True).start()
+
+        def stop(self, parent: object) -> None:
+            del parent
+            self._stop.set()
+
+    return Life
+
+
+def _live(service: str, announce: Callable[[Database], None] | None, stop: threading.Event) -> None:
+    settings = Settings()
+    heart = Heart(service, settings.database, settings.heartbeat_s)
+    announced = announce is None
+    while not stop.wait(ANNOUNCE_RETRY_S if not announced else 1.0):
+        if announce is not None and not announced:
+            announced = _announced(announce, settings)
+        if announced:
+            heart.beat()
+    heart.stop()
+
+
+def _announced(announce: Callable[[Database], None], settings: Settings) -> bool:
+    database = Database(settings.database)
+    try:
+        announce(database)
+    except TransientError as error:
+        log.warning("not_announced", code=error.code, error=str(error))
+        return False
+    finally:
+        database.close()
+    return True
 
 
 def transport_options(settings: Settings) -> dict[str, Any]:
@@ -60,7 +120,8 @@ def transport_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-@worker_process_init.connect(weak=False)
-def _log_from_children(**_: object) -> None:
+@setup_logging.connect(weak=False)
+def _log_as_we_do(**_: object) -> None:
+    """Celery calls this instead of setting up logs of its own; its children inherit the result."""
     settings = Settings()
     configure_logging(settings.log_level, json=settings.log_json)

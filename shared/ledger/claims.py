@@ -19,7 +19,7 @@ from shared.storage.database import Transaction, notify
 MAX_ERROR_CHARS = 2000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Claim:
     """One delivery that this process holds until `lease_until`, with the event it carries, not yet parsed."""
 

@@ -32,9 +32,9 @@ class FenceLost(TransientError):
     code = "fence_lost"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Delivered:
-    """One event as a handler receives it."""
+    """One event as a handler receives it; equal to itself only, so that it can key what a handler makes of it."""
 
     event: Event
     claim: Claim

@@ -111,8 +111,8 @@ class Relay:
             if room <= 0:
                 return []
             wanted = {"subscription": subscription.name, "lowest": tier.lowest, "highest": tier.highest}
-            rows = tx.execute(_TAKE, {**wanted, "most": room * allowed.events}).tuples().all()
-            pending = [Pending(*row) for row in rows]
+            rows = tx.execute(_TAKE, {**wanted, "most": room * allowed.events})
+            pending = [Pending(row.event_id, row.n_segments, row.audio_s) for row in rows]
             packed = pack(pending, allowed.shared_out(len(pending), self._settings.parallelism))[:room]
             messages = [Message(new_id(), subscription, tuple(ids), tier.isolated) for ids in packed]
             if messages:

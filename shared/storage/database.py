@@ -83,9 +83,9 @@ def driver(tx: Transaction) -> psycopg.Connection[Any]:
     return connection
 
 
-def notify(tx: Transaction, channel: str) -> None:
-    """Ring the doorbell of a channel when this transaction commits."""
-    tx.execute(sa.text("SELECT pg_notify(:channel, '')"), {"channel": channel})
+def notify(tx: Transaction, channel: str, payload: str = "") -> None:
+    """Ring the doorbell of a channel when this transaction commits; the payload is a hint, 7999 bytes at most."""
+    tx.execute(sa.text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
 
 
 _RETRYABLE = (

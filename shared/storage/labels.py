@@ -12,7 +12,7 @@ from shared.errors import NotFound
 from shared.events import LabelRecorded
 from shared.ids import new_id
 from shared.storage.database import Transaction
-from shared.storage.tables import cluster, label, segment, speaker
+from shared.storage.tables import cluster, label, label_effect, segment, speaker
 
 AssignedBy = Literal["human", "import", "cluster", "identification"]
 
@@ -167,6 +167,28 @@ def apply(tx: Transaction, label_id: UUID, collection: str, effects: Sequence[Ef
             },
         ).scalars()
     )
+
+
+_WITHDRAW = sa.text("""
+    WITH gone AS (
+        DELETE FROM assignment WHERE segment_id = ANY(:segment_ids) AND assigned_by = 'identification'
+        RETURNING segment_id
+    )
+    INSERT INTO label_effect (label_id, segment_id, speaker_id, assigned_by)
+    SELECT :label_id, segment_id, NULL, 'identification' FROM gone
+""")
+
+
+def withdraw(tx: Transaction, label_id: UUID, segment_ids: Sequence[UUID]) -> None:
+    """Make segments unknown again that only a rule had named; the log keeps both."""
+    if segment_ids:
+        tx.execute(_WITHDRAW, {"label_id": label_id, "segment_ids": list(segment_ids)})
+
+
+def speakers_ever(tx: Transaction, segment_id: UUID) -> set[UUID]:
+    """Every speaker that the log ever gave to a segment."""
+    found = tx.execute(sa.select(label_effect.c.speaker_id).where(label_effect.c.segment_id == segment_id)).scalars()
+    return {speaker_id for speaker_id in found if speaker_id is not None}
 
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('names:' || :collection, 0))")

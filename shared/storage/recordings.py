@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.storage.database import Transaction
-from shared.storage.tables import recording, stored_object
+from shared.storage.tables import recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,11 @@ def see(tx: Transaction, objects: Sequence[SeenObject]) -> set[UUID]:
     return set(written.scalars())
 
 
-def known_etags(tx: Transaction, bucket: str, first_key: str, last_key: str) -> dict[str, tuple[str, int]]:
-    """(etag, size) of every known object between two keys, both included, in byte order."""
+def known_etags(tx: Transaction, bucket: str, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """(etag, size) of those of the keys that are known."""
     rows = tx.execute(
-        sa.select(stored_object.c.key, stored_object.c.etag, stored_object.c.size_bytes).where(
-            stored_object.c.bucket == bucket, stored_object.c.key.between(first_key, last_key)
-        )
+        sa.text("SELECT key, etag, size_bytes FROM stored_object WHERE bucket = :bucket AND key = ANY(:keys)"),
+        {"bucket": bucket, "keys": list(keys)},
     )
     return {key: (etag, size_bytes) for key, etag, size_bytes in rows}
 

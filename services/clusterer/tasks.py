@@ -1,0 +1,25 @@
+"""Celery entry points of the clusterer; importing this loads no scikit-learn and opens nothing."""
+
+from services.clusterer import bootstrap, handlers
+from shared.ledger.celery_app import make_app
+from shared.ledger.consumer import Work, consumes
+
+app = make_app("clusterer")
+
+
+@consumes(app, "clusterer.assign")
+def assign(work: Work) -> None:
+    """Compare new segments with the named speakers."""
+    handlers.assign(work, bootstrap.clusterer())
+
+
+@consumes(app, "clusterer.recluster")
+def recluster(work: Work) -> None:
+    """Find the clusters of a collection afresh."""
+    handlers.recluster(work, bootstrap.clusterer())
+
+
+@consumes(app, "clusterer.propagate")
+def propagate(work: Work) -> None:
+    """Spread a person's label."""
+    handlers.propagate(work, bootstrap.clusterer())

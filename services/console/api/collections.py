@@ -1,0 +1,107 @@
+"""Collections: make one, look at it, list them."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import Field
+
+from services.console.api.health import Recordings
+from services.console.api.shapes import Asked, CollectionName, Shown
+from services.console.auth import Reader, Requires
+from services.console.deps import ConsoleDep
+from shared.settings import Settings
+from shared.storage import collections, encoders, overview
+from shared.storage.collections import Collection, UnknownCollection
+from shared.storage.database import Transaction
+
+router = APIRouter(tags=["collections"])
+
+EncoderNames = Annotated[list[str], Field(min_length=1, max_length=16, examples=[["ge2e"]])]
+
+
+class WantedSettings(Asked):
+    """What a collection shall be worked on with; what is left out keeps what stands, or takes the default."""
+
+    segmenter: str | None = Field(None, examples=["vad"])
+    encoders: EncoderNames | None = None
+
+
+class NewCollection(WantedSettings):
+    """A collection to make."""
+
+    name: str = Field(examples=["meetings"])
+
+
+class CollectionShown(Shown):
+    """A bucket prefix and how its audio is worked on."""
+
+    name: str
+    segmenter: str
+    encoders: list[str]
+    created_at: datetime
+
+
+class CollectionDetail(CollectionShown):
+    """And how far it is."""
+
+    recordings: Recordings
+
+
+class CollectionList(Shown):
+    """All collections, by name."""
+
+    items: list[CollectionShown]
+
+
+@router.get("/v1/collections")
+def listing(console: ConsoleDep, _: Reader) -> CollectionList:
+    """All collections, by name."""
+    with console.database.begin() as tx:
+        return CollectionList(items=[CollectionShown.model_validate(c) for c in collections.listing(tx)])
+
+
+@router.post(
+    "/v1/collections",
+    status_code=201,
+    dependencies=[Depends(Requires("ingest"))],
+    responses={200: {"model": CollectionShown, "description": "it stands already, with these settings"}},
+)
+def create(console: ConsoleDep, new: NewCollection, response: Response) -> CollectionShown:
+    """Make a collection; with the settings of one that stands already, nothing happens."""
+    with console.database.begin() as tx:
+        if standing(tx, new.name) is not None:
+            response.status_code = 200
+        return CollectionShown.model_validate(ensure(tx, console.settings, new.name, new))
+
+
+@router.get("/v1/collections/{collection}")
+def show(console: ConsoleDep, _: Reader, collection: CollectionName) -> CollectionDetail:
+    """One collection and how many of its recordings are in each state."""
+    with console.database.begin() as tx:
+        found = collections.get(tx, collection)
+        counts = Recordings(**overview.recordings(tx, collection))
+    return CollectionDetail(**CollectionShown.model_validate(found).model_dump(), recordings=counts)
+
+
+def ensure(tx: Transaction, settings: Settings, name: str, wanted: WantedSettings) -> Collection:
+    """The collection with the settings that are asked for, made if need be.
+
+    Raises UnknownSegmenter, UnknownEncoder, BadCollectionName, CollectionDiffers.
+    """
+    collections.check_name(name)
+    encoders.check_names(tx, wanted.segmenter, wanted.encoders or ())
+    found = standing(tx, name)
+    segmenter, encoder_names = settings.ingest.default_segmenter, settings.embedder.default_encoders
+    if found is not None:
+        segmenter, encoder_names = found.segmenter, found.encoders
+    asked_for = tuple(dict.fromkeys(wanted.encoders)) if wanted.encoders else encoder_names
+    return collections.create(tx, name, wanted.segmenter or segmenter, asked_for)
+
+
+def standing(tx: Transaction, name: str) -> Collection | None:
+    """The collection of that name, if there is one."""
+    try:
+        return collections.get(tx, name)
+    except UnknownCollection:
+        return None

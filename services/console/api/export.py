@@ -1,0 +1,94 @@
+"""Whole collections for elsewhere: rows as JSON lines, vectors as numpy, turns as RTTM."""
+
+import json
+import tempfile
+from collections.abc import Callable, Generator
+from itertools import islice
+from typing import IO, Annotated, Final
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
+
+from services.console.api.segments import SegmentShown
+from services.console.api.shapes import CollectionName
+from services.console.archives import NamedBy, blocks_of, write_embeddings, write_rttm
+from services.console.auth import Requires
+from services.console.deps import Console, ConsoleDep
+from services.console.streaming import streamed
+from shared.storage import collections, encoders, exports
+from shared.storage.database import Transaction
+from shared.storage.listing import ListedSegment
+
+router = APIRouter(tags=["export"], dependencies=[Depends(Requires("read"))])
+
+_LINES_PER_BLOCK: Final = 500
+_ZIP: Final = {200: {"content": {"application/zip": {}}}}
+
+
+@router.get(
+    "/v1/collections/{collection}/export/segments",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/x-ndjson": {"schema": SegmentShown.model_json_schema()}}}},
+)
+def segments(console: ConsoleDep, collection: CollectionName) -> StreamingResponse:
+    """One segment a line, by object key and start; segments of recordings that lie under no key are left out."""
+    return streamed(_lines(console, collection), "application/x-ndjson")
+
+
+def _lines(console: Console, collection: str) -> Generator[bytes, None, None]:
+    with console.exports.passed(), console.database.begin() as tx:
+        exports.see_as_one(tx)
+        collections.get(tx, collection)
+        rows = exports.segments(tx, collection)
+        while block := list(islice(rows, _LINES_PER_BLOCK)):
+            yield "".join(_line(segment) for segment in block).encode()
+
+
+def _line(segment: ListedSegment) -> str:
+    row = {
+        "segment_id": str(segment.segment_id),
+        "recording_id": str(segment.recording_id),
+        "object_key": segment.object_key,
+        "start_s": segment.start_s,
+        "end_s": segment.end_s,
+        "source": segment.source,
+        "text": segment.text,
+        "speaker_label": segment.speaker_label,
+        "cluster_id": str(segment.cluster_id) if segment.cluster_id else None,
+        "speaker": segment.speaker,
+        "assigned_by": segment.assigned_by,
+        "confidence": segment.confidence,
+    }
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+@router.get("/v1/collections/{collection}/export/embeddings", response_class=StreamingResponse, responses=_ZIP)
+def embeddings(
+    console: ConsoleDep, collection: CollectionName, encoder: Annotated[str | None, Query(examples=["ge2e"])] = None
+) -> StreamingResponse:
+    """A zip of embeddings.npy, index.jsonl and encoder.json; of the collection's first encoder if none is named."""
+
+    def write(tx: Transaction, target: IO[bytes]) -> None:
+        name = encoder or collections.get(tx, collection).encoders[0]
+        write_embeddings(tx, collection, encoders.by_name(tx, name), target)
+
+    return _archive(console, collection, write)
+
+
+@router.get("/v1/collections/{collection}/export/rttm", response_class=StreamingResponse, responses=_ZIP)
+def rttm(console: ConsoleDep, collection: CollectionName, by: NamedBy = "speaker") -> StreamingResponse:
+    """A zip with one RTTM file a recording; turns without a name of the kind that is asked for are left out."""
+    return _archive(console, collection, lambda tx, target: write_rttm(tx, collection, by, target))
+
+
+def _archive(console: Console, collection: str, write: Callable[[Transaction, IO[bytes]], None]) -> StreamingResponse:
+    target = tempfile.TemporaryFile()  # noqa: SIM115  # closed by whoever reads it to the end
+    try:
+        with console.exports.passed(), console.database.begin() as tx:
+            exports.see_as_one(tx)
+            collections.get(tx, collection)
+            write(tx, target)
+    except BaseException:
+        target.close()
+        raise
+    return streamed(blocks_of(target), "application/zip", {"Content-Length": str(target.tell())})

@@ -1,0 +1,117 @@
+"""Segments: as rows, one by one, and as sound."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import StreamingResponse
+
+from services.console.api.shapes import CollectionName, Page, Paging, Shown
+from services.console.auth import Requires
+from services.console.deps import ConsoleDep
+from services.console.ranges import ByteRange, Unsatisfiable, parse
+from services.console.streaming import streamed
+from services.console.wav import WavSpan, size_bytes
+from shared.storage import collections, listing
+from shared.storage.labels import SegmentGone
+from shared.storage.recordings import audio_sources
+from shared.storage.segments import SegmentSpan, spans
+from shared.units import samples
+
+router = APIRouter(tags=["segments"], dependencies=[Depends(Requires("read"))])
+
+
+class SegmentShown(Shown):
+    """A stretch of a recording and who is known to speak in it. `speaker_label` is a diarization label, no speaker."""
+
+    segment_id: UUID
+    recording_id: UUID
+    object_key: str | None
+    start_s: float
+    end_s: float
+    source: str
+    text: str | None
+    speaker_label: str | None
+    cluster_id: UUID | None
+    speaker: str | None
+    assigned_by: Literal["human", "cluster", "identification", "import"] | None
+    confidence: float | None
+
+
+@router.get("/v1/collections/{collection}/segments")
+def segments(
+    console: ConsoleDep,
+    collection: CollectionName,
+    paging: Annotated[Paging, Depends()],
+    recording_id: UUID | None = None,
+    cluster_id: UUID | None = None,
+) -> Page[SegmentShown]:
+    """By object key and start; those of one recording or cluster, if one is named."""
+    name = f"segments:{collection}:{recording_id}:{cluster_id}"
+    start = paging.start(name)
+    after = {} if start is None else {"after": (str(start[0]), int(start[1]), UUID(str(start[2])))}
+    with console.database.begin() as tx:
+        collections.get(tx, collection)
+        rows = listing.segments(
+            tx, collection, recording_id=recording_id, cluster_id=cluster_id, most=paging.most, **after
+        )
+    return paging.page(name, rows, SegmentShown.model_validate, _place)
+
+
+def _place(row: listing.ListedSegment) -> tuple[str, int, str]:
+    return row.object_key or "", samples(row.start_s), str(row.segment_id)
+
+
+@router.get("/v1/segments/{segment_id}")
+def segment(console: ConsoleDep, segment_id: UUID) -> SegmentShown:
+    """One segment."""
+    with console.database.begin() as tx:
+        return SegmentShown.model_validate(listing.segment(tx, segment_id))
+
+
+@router.get(
+    "/v1/segments/{segment_id}/audio",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"audio/wav": {}}, "description": "16-bit mono WAV at 16 kHz of exactly this segment"},
+        206: {"content": {"audio/wav": {}}, "description": "the range that was asked for"},
+        304: {"description": "the client has it already"},
+        416: {"description": "the range begins behind the end"},
+    },
+)
+def audio(console: ConsoleDep, segment_id: UUID, request: Request) -> Response:
+    """The segment as a WAV file, whole or in part."""
+    with console.database.begin() as tx:
+        span = next(iter(spans(tx, [segment_id])), None)
+        if span is None:
+            raise SegmentGone(f"No segment {segment_id}.")
+        source = audio_sources(tx, [span.recording_id], console.settings.s3.derived_bucket)[span.recording_id]
+    headers = _headers(span)
+    if headers["ETag"] in _listed(request.headers.get("If-None-Match")):
+        return Response(status_code=304, headers=headers)
+    n_bytes = size_bytes(span.end_sample - span.start_sample)
+    try:
+        asked = parse(_range_header(request, headers["ETag"]), n_bytes)
+    except Unsatisfiable:
+        return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{n_bytes}"})
+    wanted = asked or ByteRange(0, n_bytes)
+    headers["Content-Length"] = str(len(wanted))
+    if asked is not None:
+        headers["Content-Range"] = f"bytes {asked.start}-{asked.end - 1}/{n_bytes}"
+    blocks = WavSpan(console.shelf.open(source), span.start_sample, span.end_sample).read(wanted)
+    return streamed(blocks, "audio/wav", headers, status_code=200 if asked is None else 206)
+
+
+def _headers(span: SegmentSpan) -> dict[str, str]:
+    # The id is derived from the bytes and the span: the same id is the same sound. But it is asked for each time, so
+    # that a voice that was erased is not played from a browser's cache.
+    return {"Accept-Ranges": "bytes", "ETag": f'"{span.segment_id}"', "Cache-Control": "private, no-cache"}
+
+
+def _listed(header: str | None) -> set[str]:
+    return {tag.strip().removeprefix("W/") for tag in (header or "").split(",")}
+
+
+def _range_header(request: Request, etag: str) -> str | None:
+    condition = request.headers.get("If-Range")
+    return request.headers.get("Range") if condition in {None, etag} else None

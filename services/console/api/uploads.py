@@ -1,0 +1,75 @@
+"""Uploads go to the bucket, not through the API: here clients get the addresses, and may say that they are done."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from services.console.api.collections import WantedSettings, ensure
+from services.console.api.shapes import Asked, CollectionName, Shown
+from services.console.auth import Requires
+from services.console.deps import ConsoleDep
+from services.console.keys import object_key
+from shared.storage import collections
+from shared.storage.database import notify
+
+router = APIRouter(tags=["uploads"], dependencies=[Depends(Requires("ingest"))])
+
+HINT_CHANNEL: Final = "earmark_hint"
+_MOST: Final = 1000
+
+
+class WantedUploads(WantedSettings):
+    """Files to upload, as paths relative to whatever the uploader calls the top."""
+
+    paths: Annotated[list[str], Field(min_length=1, max_length=_MOST, examples=[["monday/standup.wav"]])]
+
+
+class Upload(Shown):
+    """Where one file goes: PUT its bytes to `url`."""
+
+    path: str
+    object_key: str
+    url: str
+
+
+class Uploads(Shown):
+    """One for each path, in their order."""
+
+    uploads: list[Upload]
+
+
+class CompletedUploads(Asked):
+    """Keys whose bytes have been put."""
+
+    object_keys: Annotated[list[str], Field(max_length=_MOST, examples=[["meetings/monday/standup.wav"]])]
+
+
+class Accepted(Shown):
+    """Nothing more to say: the bucket is what counts."""
+
+    accepted: bool = True
+
+
+@router.post("/v1/collections/{collection}/uploads")
+def begin(console: ConsoleDep, collection: CollectionName, wanted: WantedUploads) -> Uploads:
+    """Presigned PUT addresses; makes the collection if it is new."""
+    keys = [object_key(collections.check_name(collection), path) for path in wanted.paths]
+    with console.database.begin() as tx:
+        ensure(tx, console.settings, collection, wanted)
+    bucket, expiry_s = console.settings.s3.audio_bucket, console.settings.console.presign_expiry_s
+    return Uploads(
+        uploads=[
+            Upload(path=path, object_key=key, url=console.store.presigned_put(bucket, key, expiry_s))
+            for path, key in zip(wanted.paths, keys, strict=True)
+        ]
+    )
+
+
+@router.post("/v1/collections/{collection}/uploads/complete", status_code=202)
+def complete(console: ConsoleDep, collection: CollectionName, _: CompletedUploads) -> Accepted:
+    """A hint that makes the watcher look now; without it the next sweep finds the objects all the same."""
+    with console.database.begin() as tx:
+        collections.get(tx, collection)
+        notify(tx, HINT_CHANNEL, collection)
+    return Accepted()

@@ -1,0 +1,80 @@
+"""Put the application together out of its parts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
+
+from services.console import errors, pages
+from services.console.api import (
+    clusters,
+    collections,
+    dead,
+    evaluations,
+    events,
+    export,
+    health,
+    labels,
+    models,
+    objects,
+    recordings,
+    segments,
+    speakers,
+    tokens,
+    uploads,
+)
+from services.console.deps import Console
+from services.console.errors import Failure
+from services.console.headers import SafeHeaders
+from services.console.strict import StrictBody
+
+_RESOURCES = (
+    health,
+    collections,
+    uploads,
+    objects,
+    recordings,
+    segments,
+    clusters,
+    labels,
+    speakers,
+    export,
+    evaluations,
+    models,
+    dead,
+    tokens,
+    events,
+)
+
+
+def create_app(console: Console) -> FastAPI:
+    """The whole application around one console."""
+    app = FastAPI(
+        title="Earmark",
+        summary="Label one voice, and every recording follows.",
+        version="1",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,  # its pages come from a CDN, which our policy forbids
+        redoc_url=None,
+        lifespan=_lifespan,
+        responses={"4XX": {"model": Failure}, "5XX": {"model": Failure}},
+    )
+    app.state.console = console
+    errors.install(app)
+    for resource in _RESOURCES:
+        app.include_router(resource.router)
+    app.include_router(pages.router)
+    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
+    app.add_middleware(StrictBody, max_body_bytes=console.settings.console.max_body_bytes)
+    app.add_middleware(SafeHeaders)  # the outermost
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    console: Console = app.state.console
+    console.hub.start()
+    yield
+    await run_in_threadpool(console.close)

@@ -1,0 +1,105 @@
+"""Exports that are files in a zip, built on an unnamed temporary file that is gone when its last reader is."""
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from typing import IO, Final, Literal
+
+import numpy as np
+
+from services.console import rttm
+from services.console.stems import unique_stems
+from shared.storage import exports
+from shared.storage.database import Transaction
+from shared.storage.encoders import StoredEncoder
+from shared.storage.listing import ListedSegment
+
+_BLOCK_BYTES: Final = 1 << 18
+_ROW_TYPE: Final = np.dtype("<f4")
+
+NamedBy = Literal["speaker", "cluster", "diarization"]
+
+
+def write_embeddings(tx: Transaction, collection: str, encoder: StoredEncoder, target: IO[bytes]) -> None:
+    """A zip with `embeddings.npy` (float32, one unit row a segment), `index.jsonl` and `encoder.json`.
+
+    The number of rows stands at the head of the array, so both parts are written beside first.
+    """
+    with tempfile.TemporaryFile() as vectors, tempfile.TemporaryFile() as index:
+        n_rows = 0
+        for block in exports.embedded_segments(tx, collection, encoder):
+            vectors.write(block.vectors.astype(_ROW_TYPE).tobytes())
+            index.write("".join(_index_line(segment) for segment in block.segments).encode())
+            n_rows += len(block.segments)
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+            with _entry(archive, "embeddings.npy") as entry:
+                shape = (n_rows, encoder.dimension)
+                header = {"descr": _ROW_TYPE.str, "fortran_order": False, "shape": shape}
+                np.lib.format.write_array_header_2_0(entry, header)
+                _copy(vectors, entry)
+            with _entry(archive, "index.jsonl") as entry:
+                _copy(index, entry)
+            facts = {"name": encoder.name, "space": encoder.space, "dimension": encoder.dimension, "spec": encoder.spec}
+            archive.writestr("encoder.json", json.dumps(facts, ensure_ascii=False, indent=2))
+
+
+def _index_line(segment: ListedSegment) -> str:
+    row = {
+        "segment_id": str(segment.segment_id),
+        "object_key": segment.object_key,
+        "start_s": segment.start_s,
+        "end_s": segment.end_s,
+    }
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def write_rttm(tx: Transaction, collection: str, by: NamedBy, target: IO[bytes]) -> None:
+    """A zip with one RTTM file a recording, empty where nobody is known to speak."""
+    stems = unique_stems(exports.keys(tx, collection))
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for object_key, turns in groupby(exports.segments(tx, collection), key=lambda segment: segment.object_key):
+            stem = stems.pop(object_key or "")
+            archive.writestr(f"{stem}.rttm", "".join(_turns(turns, stem, by)))
+        for stem in stems.values():  # recordings without any segment
+            archive.writestr(f"{stem}.rttm", "")
+
+
+def _turns(segments: Iterator[ListedSegment], stem: str, by: NamedBy) -> Iterator[str]:
+    for segment in segments:
+        if name := _name(segment, by):
+            yield rttm.line(stem, segment.start_s, segment.end_s - segment.start_s, name)
+
+
+def _name(segment: ListedSegment, by: NamedBy) -> str | None:
+    """Who speaks; None leaves the turn out: a name that nobody gave is not made up."""
+    cluster = str(segment.cluster_id) if segment.cluster_id else None
+    match by:
+        case "speaker":
+            return segment.speaker
+        case "cluster":
+            return cluster
+        case "diarization":
+            return segment.speaker_label or cluster or rttm.NO_LABEL
+
+
+def blocks_of(file: IO[bytes]) -> Generator[bytes, None, None]:
+    """The file from its beginning; it is closed, and so deleted, at the end."""
+    with file:
+        file.seek(0)
+        while block := file.read(_BLOCK_BYTES):
+            yield block
+
+
+@contextmanager
+def _entry(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
+    with archive.open(name, "w", force_zip64=True) as entry:
+        yield entry
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> None:
+    source.seek(0)
+    while block := source.read(_BLOCK_BYTES):
+        target.write(block)

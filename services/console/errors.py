@@ -1,0 +1,115 @@
+"""One shape for every failure: `{"error": {"code", "message", "remedy"}}`, with the status that fits the error."""
+
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from shared.errors import Conflict, EarmarkError, NotFound, PermanentError, TransientError
+from shared.telemetry import logger
+
+log = logger("console")
+
+RETRY_AFTER_S: Final = 2
+_MOST_PROBLEMS: Final = 5
+
+
+class Unauthenticated(PermanentError):
+    """Send `Authorization: Bearer TOKEN`; on one machine `earmark up` prints where the token lies."""
+
+    code = "token_missing"
+
+
+class Forbidden(PermanentError):
+    """Use a token that has the scope, or ask an administrator for one."""
+
+    code = "scope_missing"
+
+
+_STATUS_BY_CODE: Final = {
+    "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    # What a request names is part of the request: not the address, but the content is wrong.
+    "unknown_encoder": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "unknown_segmenter": HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+_STATUS_BY_CLASS: Final = (
+    (Unauthenticated, HTTPStatus.UNAUTHORIZED),
+    (Forbidden, HTTPStatus.FORBIDDEN),
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (Conflict, HTTPStatus.CONFLICT),
+    (TransientError, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+_CODES: Final = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_media_type"}
+
+
+class Problem(BaseModel):
+    """What went wrong: a stable code, a sentence, and what helps."""
+
+    code: str = Field(examples=["unknown_collection"])
+    message: str = Field(examples=["No collection 'meetings'."])
+    remedy: str = Field(examples=["Create it with `earmark collections create NAME`."])
+
+
+class Failure(BaseModel):
+    """The body of every answer that is not a success."""
+
+    error: Problem
+
+
+def status_of(error: EarmarkError) -> HTTPStatus:
+    """422 for whatever has no status of its own."""
+    if by_code := _STATUS_BY_CODE.get(error.code):
+        return by_code
+    return next((s for cls, s in _STATUS_BY_CLASS if isinstance(error, cls)), HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+def answer(error: EarmarkError) -> JSONResponse:
+    """An error of ours as a response."""
+    headers = {}
+    if isinstance(error, TransientError):
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return _failure(status_of(error), error.code, str(error), error.remedy(), headers)
+
+
+def install(app: FastAPI) -> None:
+    """Let every failure of the app leave in this shape."""
+
+    @app.exception_handler(EarmarkError)
+    def ours(_: Request, error: EarmarkError) -> JSONResponse:
+        return answer(error)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        problems = [f"{_place(found['loc'])}: {found['msg']}" for found in error.errors()]
+        message = "; ".join(problems[:_MOST_PROBLEMS]) + ("; and more" if len(problems) > _MOST_PROBLEMS else "")
+        return _failure(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", message, "See /v1/openapi.json.")
+
+    @app.exception_handler(HTTPException)
+    def frameworks(_: Request, error: HTTPException) -> JSONResponse:
+        status = HTTPStatus(error.status_code)
+        code = _CODES.get(error.status_code, "invalid_request")
+        return _failure(status, code, str(error.detail), "See /v1/openapi.json.", dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        log.error("request_crashed", path=request.url.path, method=request.method, exc_info=error)
+        remedy = "This is a fault of Earmark's; the console's log tells more."
+        return _failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong here.", remedy)
+
+
+def _place(location: tuple[str | int, ...]) -> str:
+    """`body.paths.3`, as the client wrote it."""
+    return ".".join(str(part) for part in location)
+
+
+def _failure(
+    status: HTTPStatus, code: str, message: str, remedy: str, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    body = Failure(error=Problem(code=code, message=message, remedy=remedy))
+    return JSONResponse(body.model_dump(), status_code=status, headers=headers)

@@ -1,0 +1,162 @@
+"""Reads request bodies before anything else does: small enough, JSON in the strict sense, text that Postgres can hold.
+
+What passes here can be wrong for its endpoint, but it cannot crash one.
+"""
+
+import json
+import math
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+from anyio import to_thread
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.console.errors import answer
+from shared.errors import InvalidRequest, PermanentError
+
+_LARGEST_INT: Final = 2**53
+"""Beyond it a JSON number is not the same number in every language (RFC 8259, section 6)."""
+
+_PARSED_INLINE_BYTES: Final = 1 << 16
+
+
+class BodyTooLarge(PermanentError):
+    """Send it in several smaller requests; audio goes to the bucket, not through the API."""
+
+    code = "body_too_large"
+
+
+def parse(raw: bytes) -> Any:
+    """The value; raises InvalidRequest for what is not JSON, or only almost."""
+    try:
+        value = json.loads(
+            raw.decode(),
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_float,
+            parse_constant=_constant,
+        )
+    except RecursionError:
+        raise InvalidRequest("The JSON is nested too deeply.") from None
+    except UnicodeDecodeError:
+        raise InvalidRequest("The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise InvalidRequest(f"The body is not JSON: {error.msg} at character {error.pos}.") from None
+    _check_text(value)
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InvalidRequest("An object names one field twice.")
+    return found
+
+
+def _integer(text: str) -> int:
+    if len(text) > len(str(_LARGEST_INT)) + 1 or abs(int(text)) > _LARGEST_INT:
+        raise InvalidRequest("A number is larger than 2^53.")
+    return int(text)
+
+
+def _float(text: str) -> float:
+    if not math.isfinite(float(text)):
+        raise InvalidRequest("A number is too large.")
+    return float(text)
+
+
+def _constant(text: str) -> float:
+    raise InvalidRequest(f"{text} is not JSON.")
+
+
+def _check_text(value: Any) -> None:
+    """Without recursion: the parser has let through what is nested less deeply than Python's own limit."""
+    pending = [value]
+    while pending:
+        match pending.pop():
+            case dict() as found:
+                pending.extend(found.keys())
+                pending.extend(found.values())
+            case list() as found:
+                pending.extend(found)
+            case str() as text if not _storable(text):
+                raise InvalidRequest("A text holds a NUL or half a surrogate pair.")
+
+
+def _storable(text: str) -> bool:
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+class StrictBody:
+    """ASGI middleware: nothing behind it sees a body or an address that breaks these rules."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            _check_address(scope)
+            body = await self._read(scope, receive)
+            if body and _says_json(scope):
+                if len(body) <= _PARSED_INLINE_BYTES:
+                    parse(body)
+                else:
+                    await to_thread.run_sync(parse, body)
+        except (InvalidRequest, BodyTooLarge) as error:
+            await answer(error)(scope, receive, send)
+            return
+        await self._app(scope, _replay(body, receive), send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        announced = _header(scope, b"content-length")
+        if announced and int(announced) > self._max_body_bytes:  # the server has checked that it is a number
+            raise BodyTooLarge(f"The body has {int(announced)} bytes; {self._max_body_bytes} are accepted.")
+        blocks, n_bytes, more = [], 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                break
+            block = message.get("body", b"")
+            n_bytes += len(block)
+            if n_bytes > self._max_body_bytes:
+                raise BodyTooLarge(f"The body has more than {self._max_body_bytes} bytes.")
+            blocks.append(block)
+            more = message.get("more_body", False)
+        return b"".join(blocks)
+
+
+def _check_address(scope: Scope) -> None:
+    try:
+        address = unquote_to_bytes(scope.get("raw_path") or b"") + b"?" + unquote_to_bytes(scope["query_string"])
+        text = address.decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest("The address is not UTF-8.") from None
+    if "\x00" in text:
+        raise InvalidRequest("The address holds a NUL.")
+
+
+def _says_json(scope: Scope) -> bool:
+    kind = _header(scope, b"content-type").split(b";")[0].strip().lower()
+    return kind == b"application/json" or kind.endswith(b"+json")
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes:
+    return next((value for name, value in scope["headers"] if name == wanted), b"")
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Hand the body on as one message; after it, the client's disconnect is heard as always."""
+    given = False
+
+    async def replayed() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed

@@ -1,0 +1,58 @@
+"""Recordings' audio on this machine's disk for as long as it is wanted, least recently used first to go."""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from shared.errors import PermanentError
+from shared.storage.objects import ObjectGone, ObjectStore
+from shared.storage.recordings import AudioSource
+
+
+class AudioGone(PermanentError):
+    """The recording's bytes are in no object any more; put the file into the bucket again."""
+
+    code = "audio_gone"
+
+
+class BlobCache:
+    """Downloads that several messages of one long recording share. Threads may share it."""
+
+    def __init__(self, objects: ObjectStore, folder: Path, capacity_bytes: int) -> None:
+        self._objects = objects
+        self._folder = folder
+        self._capacity_bytes = capacity_bytes
+        self._kept: OrderedDict[str, tuple[Path, int]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._n_fetched = 0
+
+    def path(self, source: AudioSource) -> Path:
+        """The local copy of a recording's 16 kHz mono audio. Raises AudioGone when no object holds it any more."""
+        with self._lock:
+            if source.sha256 in self._kept:
+                self._kept.move_to_end(source.sha256)
+                return self._kept[source.sha256][0]
+            self._n_fetched += 1
+            target = self._folder / f"{self._n_fetched}.audio"
+        if source.bucket is None or source.key is None:
+            raise AudioGone
+        try:
+            fetched = self._objects.fetch(source.bucket, source.key, target)
+        except ObjectGone as error:
+            raise AudioGone from error
+        # An original that serves as it is may have been overwritten since: its new bytes are another recording.
+        if source.etag is not None and fetched.sha256 != source.sha256:
+            target.unlink()
+            raise AudioGone
+        with self._lock:
+            self._kept[source.sha256] = (target, fetched.size_bytes)
+        return target
+
+    def shrink(self) -> None:
+        """Delete the least recently used copies until the rest fit; call it between messages, when none is open."""
+        with self._lock:
+            size_bytes = sum(n for _, n in self._kept.values())
+            while self._kept and size_bytes > self._capacity_bytes:
+                _, (path, n_bytes) = self._kept.popitem(last=False)
+                path.unlink(missing_ok=True)
+                size_bytes -= n_bytes

@@ -1,0 +1,47 @@
+"""The only place that builds the tools of the embedder, in the worker process, at its first task."""
+
+import atexit
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+from services.embedder.blobs import BlobCache
+from services.embedder.encoders import registry
+from services.embedder.encoders.protocol import Encoder, EncoderOptions
+from services.embedder.ports import Embedder
+from shared.settings import Settings
+from shared.storage import encoders
+from shared.storage.database import Database
+from shared.storage.objects import ObjectStore
+
+FETCH_THREADS = 8
+
+
+@cache
+def embedder() -> Embedder:
+    """The tools of this process. A model is loaded when its first segment comes."""
+    settings = Settings()
+    folder = Path(tempfile.mkdtemp(prefix="earmark-embedder-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    options = EncoderOptions(device=settings.embedder.device, cpu_threads=settings.embedder.cpu_threads)
+
+    @cache
+    def built(name: str) -> Encoder:
+        return registry.build(name, options)
+
+    return Embedder(
+        settings=settings,
+        blobs=BlobCache(ObjectStore(settings.s3), folder, settings.embedder.blob_cache_bytes),
+        encoder=built,
+        fetching=ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="fetch"),
+    )
+
+
+def announce(database: Database) -> None:
+    """Write down which encoders these workers offer, and make the partitions of their vectors."""
+    with database.begin() as tx:
+        for name, spec in registry.specs().items():
+            encoders.announce_encoder(tx, name, spec.space, spec.dimension, asdict(spec))

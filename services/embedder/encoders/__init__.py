@@ -1,0 +1,1 @@
+"""Models that turn clips of speech into vectors. Importing anything here loads no torch."""

@@ -1,0 +1,25 @@
+"""Which clips can be embedded at all, decided before a batch is formed: one bad clip must not fail its batch mates."""
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float32
+
+Unusable = Literal["no_samples", "not_finite", "no_voice"]
+"""Stable reasons, kept beside the segment: empty, NaN or infinity in it, digital silence."""
+
+
+def why_unusable(clip: Float32[np.ndarray, " samples"]) -> Unusable | None:
+    """Why a clip has no vector, or None if it has one.
+
+    Shortness is no reason: one sample is enough for a vector, and whether to trust it is for whoever knows its
+    duration (`EncoderSpec.min_duration_s`). A constant signal is: a model answers silence with some vector, the same
+    for every silence, and all of them would become one well-populated speaker.
+    """
+    if clip.size == 0:
+        return "no_samples"
+    lowest, highest = float(clip.min()), float(clip.max())  # both are NaN if any sample is
+    if not (np.isfinite(lowest) and np.isfinite(highest)):
+        return "not_finite"
+    # one sample cannot vary: it is silent only if it is zero
+    return "no_voice" if lowest == highest and (clip.size > 1 or lowest == 0.0) else None

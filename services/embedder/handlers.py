@@ -1,0 +1,111 @@
+"""The use cases of the embedder: vectors for segments, and a check of an encoder on this machine."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import numpy as np
+from jaxtyping import Float32
+
+from services.embedder.checking import examine
+from services.embedder.encoders.clips import why_unusable
+from services.embedder.encoders.protocol import Encoder
+from services.embedder.ports import Embedder
+from services.embedder.reading import Clip, NoClip, clips, portions
+from shared import ids
+from shared.events import EncoderCheckRequested, RecordingEmbedded, SegmentsCreated, SegmentsEmbedded
+from shared.ledger.consumer import Commit, Delivered, Work
+from shared.storage import collections, embeddings, encoders, recordings, segments
+from shared.units import samples
+
+Row = Float32[np.ndarray, " dim"]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one encoder made of the segments of a message."""
+
+    segment_ids: list[UUID] = field(default_factory=list)
+    rows: list[Float32[np.ndarray, "segments dim"]] = field(default_factory=list)
+    reasons: dict[UUID, str] = field(default_factory=dict)  # of segments without a vector
+
+
+def embed(work: Work, embedder: Embedder) -> None:
+    """Read every recording of a message once, embed its segments with each encoder, commit vectors and counts."""
+    created = {d: d.event for d in work.delivered if isinstance(d.event, SegmentsCreated)}
+    wanted = [segment_id for event in created.values() for segment_id in event.segment_ids]
+    with work.database.begin() as tx:
+        spans = segments.spans(tx, wanted)
+        bucket = embedder.settings.s3.derived_bucket
+        sources = recordings.audio_sources(tx, [s.recording_id for s in spans], bucket)
+        names = {event.collection: collections.get(tx, event.collection).encoders for event in created.values()}
+    outcomes: dict[str, Outcome] = {name: Outcome() for chosen in names.values() for name in chosen}
+    budget = samples(embedder.settings.embedder.batch_audio_s)
+    for portion in portions(clips(spans, sources, embedder), budget):
+        for name, outcome in outcomes.items():
+            _embed(portion, names, embedder.encoder(name), outcome)
+    embedder.blobs.shrink()
+    with work.commit() as commit:
+        for name, outcome in outcomes.items():
+            _write(commit, name, outcome, {d: e for d, e in created.items() if name in names[e.collection]})
+
+
+def _embed(
+    portion: Sequence[Clip | NoClip], names: Mapping[str, Sequence[str]], encoder: Encoder, outcome: Outcome
+) -> None:
+    mine = [one for one in portion if encoder.spec.name in names[one.span.collection]]
+    reasons = {one.span.segment_id: one.code if isinstance(one, NoClip) else why_unusable(one.samples) for one in mine}
+    usable = [one for one in mine if isinstance(one, Clip) and reasons[one.span.segment_id] is None]
+    outcome.reasons.update({segment_id: why for segment_id, why in reasons.items() if why is not None})
+    if usable:
+        outcome.rows.append(encoder.embed([one.samples for one in usable]))
+        outcome.segment_ids.extend(one.span.segment_id for one in usable)
+
+
+def _write(commit: Commit, name: str, outcome: Outcome, created: Mapping[Delivered, SegmentsCreated]) -> None:
+    space = encoders.by_name(commit.tx, name)
+    rows = np.concatenate(outcome.rows) if outcome.rows else np.empty((0, space.dimension), np.float32)
+    embedded = embeddings.write(commit.tx, space, outcome.segment_ids, rows)
+    without_voice = embeddings.write_unembeddable(commit.tx, name, outcome.reasons)
+    touched = {event.recording_id: delivered for delivered, event in created.items()}
+    # A recording without segments is counted too: with nothing to add, it is complete.
+    embedded = dict.fromkeys(touched, 0) | embedded
+    for progress in embeddings.count_progress(commit.tx, name, embedded, without_voice):
+        if progress.complete:
+            _announce_recording(commit, name, progress, touched[progress.recording_id], created)
+    recordings.mark_ready(commit.tx, list(touched))
+    have_vector = set(outcome.segment_ids)
+    for delivered, event in created.items():
+        done = tuple(segment_id for segment_id in event.segment_ids if segment_id in have_vector)
+        if done:
+            embedded_event = SegmentsEmbedded(
+                recording_id=event.recording_id, collection=event.collection, encoder=name, segment_ids=done
+            )
+            commit.publish(embedded_event, cause=delivered)
+
+
+def _announce_recording(
+    commit: Commit,
+    name: str,
+    progress: embeddings.Progress,
+    delivered: Delivered,
+    created: Mapping[Delivered, SegmentsCreated],
+) -> None:
+    """Announce a complete recording; the id made of recording and encoder makes it exactly once."""
+    event = RecordingEmbedded(
+        recording_id=progress.recording_id,
+        collection=created[delivered].collection,
+        encoder=name,
+        n_embedded=progress.n_embedded,
+        n_without_voice=progress.n_without_voice,
+    )
+    commit.publish(event, cause=delivered, event_id=ids.event_id(progress.recording_id, event.type, name))
+
+
+def check(work: Work, embedder: Embedder) -> None:
+    """Run the conformance checks of an encoder here, and write down what they found."""
+    asked = [d.event for d in work.delivered if isinstance(d.event, EncoderCheckRequested)]
+    results = {event.check_id: examine(embedder.encoder(event.encoder)) for event in asked}
+    with work.commit() as commit:
+        for check_id, result in results.items():
+            encoders.write_check(commit.tx, check_id, result)

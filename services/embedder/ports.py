@@ -1,0 +1,19 @@
+"""What the use cases of the embedder work with; bootstrap builds one of these a process."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from services.embedder.blobs import BlobCache
+from services.embedder.encoders.protocol import Encoder
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Embedder:
+    """The tools of one embedder process."""
+
+    settings: Settings
+    blobs: BlobCache
+    encoder: Callable[[str], Encoder]
+    fetching: Executor

@@ -1,0 +1,72 @@
+"""Read the clips of many segments, each recording opened once and read forwards."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import soundfile
+from jaxtyping import Float32
+
+from services.embedder.ports import Embedder
+from shared.errors import PermanentError
+from shared.storage.recordings import AudioSource
+from shared.storage.segments import SegmentSpan
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One segment's audio at 16 kHz."""
+
+    span: SegmentSpan
+    samples: Float32[np.ndarray, " samples"]
+
+
+@dataclass(frozen=True, slots=True)
+class NoClip:
+    """A segment whose audio cannot be read, and why."""
+
+    span: SegmentSpan
+    code: str
+
+
+def clips(
+    spans: Sequence[SegmentSpan], sources: Mapping[UUID, AudioSource], embedder: Embedder
+) -> Iterator[Clip | NoClip]:
+    """The audio of every span, in order; `spans` is sorted by recording and start. Downloads run ahead."""
+    by_recording = [(key, list(group)) for key, group in groupby(spans, key=lambda s: s.recording_id)]
+    fetching = {key: embedder.fetching.submit(embedder.blobs.path, sources[key]) for key, _ in by_recording}
+    for key, group in by_recording:
+        yield from _of_recording(group, fetching[key])
+
+
+def _of_recording(spans: Sequence[SegmentSpan], fetching: "Future[Path]") -> Iterator[Clip | NoClip]:
+    try:
+        path = fetching.result()
+    except PermanentError as error:
+        yield from (NoClip(span, error.code) for span in spans)
+        return
+    with soundfile.SoundFile(path) as file:
+        for span in spans:
+            if file.tell() != span.start_sample:
+                file.seek(span.start_sample)
+            samples = file.read(span.end_sample - span.start_sample, dtype="float32")
+            yield Clip(span, samples) if len(samples) else NoClip(span, "audio_gone")
+
+
+def portions(read: Iterator[Clip | NoClip], most_samples: int) -> Iterator[list[Clip | NoClip]]:
+    """Consecutive clips of at most so many samples together, or one longer clip alone: what memory must hold."""
+    portion: list[Clip | NoClip] = []
+    n_samples = 0
+    for one in read:
+        length = len(one.samples) if isinstance(one, Clip) else 0
+        if portion and n_samples + length > most_samples:
+            yield portion
+            portion, n_samples = [], 0
+        portion.append(one)
+        n_samples += length
+    if portion:
+        yield portion

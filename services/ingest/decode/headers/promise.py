@@ -1,0 +1,19 @@
+"""What a container's header says about its audio, before any of it is decoded."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Claims of a header. None is "does not say"."""
+
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+    duration_s: float | None = None
+    tolerance_s: float = 0.01  # less than duration_s by so much is no loss
+    missing: str = ""  # in words, how far the file ends before its structure does
+    complete: bool = False  # the structure reaches the end of the file: audio that lacks is damaged, not cut off
+    plain: bool = False  # any reader can be served the original file
+    decoder: Literal["soundfile", "av"] = "soundfile"  # which to try first
+    notes: tuple[str, ...] = ()

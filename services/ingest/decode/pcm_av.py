@@ -1,0 +1,153 @@
+"""Opus, AAC and whatever libsndfile does not read, through FFmpeg.
+
+FFmpeg is given an open file and the demuxer's name, and no protocol to open anything else by: a playlist, a concat
+script or an external reference in an MP4 leads nowhere.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Final, Self
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from jaxtyping import Float32
+
+from services.ingest.decode.errors import Corrupt, FormatChanges, NoAudioStream, UnsupportedCodec
+from services.ingest.decode.pcm import BLOCK_SAMPLES
+from services.ingest.sniff import Container
+
+_DEMUXERS: Final[dict[Container, str]] = {
+    Container.WAV: "wav",
+    Container.FLAC: "flac",
+    Container.MP3: "mp3",
+    Container.OGG: "ogg",
+    Container.MP4: "mp4",
+}
+_CODECS: Final = frozenset({"aac", "alac", "flac", "mp2float", "mp2", "mp3", "mp3float", "opus", "vorbis"})
+_CODEC_FAMILIES: Final = ("adpcm_", "pcm_")
+_NAMES: Final = {"mp3float": "mp3", "mp2float": "mp2"}
+_FULL_SCALE: Final = {"u8": 128.0, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
+
+
+class AvPcm:
+    """A PcmSource over FFmpeg's libraries."""
+
+    def __init__(self, handle: BinaryIO, container: Container) -> None:
+        handle.seek(0)
+        demuxer = _DEMUXERS[container]
+        try:
+            self._container = av.open(
+                handle,
+                mode="r",
+                format=demuxer,
+                metadata_errors="replace",
+                options={"protocol_whitelist": "none", "format_whitelist": demuxer, "codec_whitelist": _whitelist()},
+            )
+        except av.error.MemoryError:
+            raise
+        except (av.error.FFmpegError, ValueError) as error:
+            raise Corrupt(f"The {demuxer} header cannot be read.") from error
+        try:
+            self._stream = _audio_stream(self._container.streams.audio)
+        except BaseException:
+            self._container.close()
+            raise
+        context = self._stream.codec_context
+        self.codec: str = _NAMES.get(context.name, context.name)
+        self.sample_rate_hz: int = context.sample_rate
+        self.channels: int = context.channels
+        self.n_damaged = 0
+
+    def blocks(self) -> Iterator[Float32[np.ndarray, "frames channels"]]:
+        """All samples in order; packets that do not decode are counted and left out. Raises FormatChanges."""
+        waiting: list[Float32[np.ndarray, "frames channels"]] = []
+        n_waiting = 0
+        for frame in self.frames():
+            if (frame.sample_rate, frame.layout.nb_channels) != (self.sample_rate_hz, self.channels):
+                raise FormatChanges(
+                    f"From {self.sample_rate_hz} Hz and {self.channels} channels "
+                    f"to {frame.sample_rate} Hz and {frame.layout.nb_channels}."
+                )
+            waiting.append(_samples(frame))
+            n_waiting += frame.samples * self.channels
+            if n_waiting >= BLOCK_SAMPLES:
+                yield np.concatenate(waiting)
+                waiting, n_waiting = [], 0
+        if waiting:
+            yield np.concatenate(waiting)
+
+    def frames(self) -> Iterator[av.AudioFrame]:
+        """Decoded frames. The first one settles rate and channels: HE-AAC's header states half of either."""
+        packets = self._container.demux(self._stream)
+        first = True
+        while True:
+            try:
+                packet = next(packets)
+                frames = packet.decode()
+            except StopIteration:
+                return
+            except av.error.MemoryError:
+                raise
+            except av.error.FFmpegError:
+                self.n_damaged += 1
+                if self.n_damaged > 1000:
+                    raise Corrupt("More than 1,000 packets cannot be decoded.") from None
+                continue
+            for frame in frames:
+                if first:
+                    self.sample_rate_hz, self.channels = frame.sample_rate, frame.layout.nb_channels
+                    first = False
+                yield frame
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._container.close()
+
+
+@dataclass(frozen=True, slots=True)
+class FlacExtent:
+    """How far a damaged FLAC file can be decoded."""
+
+    end_s: float
+    hole_s: float | None  # where frames are missing before others that are there
+
+
+def flac_extent(handle: BinaryIO) -> FlacExtent:
+    """Decode what can be decoded of a FLAC file, following the sample numbers that its frames carry."""
+    n_frames, hole_s = 0, None
+    with AvPcm(handle, Container.FLAC) as pcm:
+        for frame in pcm.frames():
+            if frame.pts is not None and frame.pts > n_frames and hole_s is None:
+                hole_s = n_frames / frame.sample_rate
+            n_frames = (n_frames if frame.pts is None else frame.pts) + frame.samples
+        return FlacExtent(n_frames / pcm.sample_rate_hz, hole_s)
+
+
+def _audio_stream(streams: tuple[AudioStream, ...]) -> AudioStream:
+    if not streams:
+        raise NoAudioStream
+    stream = streams[0]
+    name = stream.codec_context.name if stream.codec_context else "unknown"  # type: ignore[truthy-bool]  # None it can be
+    if name not in _CODECS and not name.startswith(_CODEC_FAMILIES):
+        raise UnsupportedCodec(f"The audio is coded as {name}.")
+    stream.codec_context.thread_count = 1  # the child may start no threads
+    return stream
+
+
+def _whitelist() -> str:
+    families = (name for name in av.codecs_available if name.startswith(_CODEC_FAMILIES))
+    return ",".join((*_CODECS, *families))
+
+
+def _samples(frame: av.AudioFrame) -> Float32[np.ndarray, "frames channels"]:
+    kind = frame.format.name
+    planes = frame.to_ndarray()  # (channels, frames) if planar, else (1, frames * channels)
+    frames = planes.T if frame.format.is_planar else planes.reshape(frame.samples, -1)
+    scale = _FULL_SCALE[kind.removesuffix("p")]
+    floats = frames.astype(np.float32)
+    if scale == 1.0:
+        return floats
+    return (floats - 128.0 if kind.startswith("u8") else floats) / np.float32(scale)

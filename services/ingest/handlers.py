@@ -1,0 +1,86 @@
+"""The use cases of ingest: register objects as recordings, cut recordings into segments."""
+
+from services.ingest.cutting import cut
+from services.ingest.ports import Ingest
+from services.ingest.registering import Registered, register_objects
+from shared import ids
+from shared.events import ObjectSeen, RecordingRegistered, RecordingRejected, SegmentsCreated
+from shared.ledger.consumer import Commit, Delivered, Work
+from shared.storage import collections, recordings, segments
+from shared.units import seconds
+
+
+def register(work: Work, ingest: Ingest) -> None:
+    """Decode each object of a batch; a bad file harms only itself."""
+    seen = {d: d.event for d in work.delivered if isinstance(d.event, ObjectSeen)}
+    results = register_objects(seen, ingest)
+    with work.commit() as commit:
+        for delivered, error in results.deferred:
+            commit.defer(delivered, error)
+        new = recordings.register(commit.tx, [r.recording for r in results.registered])
+        outcomes = [r.outcome for r in results.registered] + [r.outcome for r in results.rejected]
+        recordings.settle(commit.tx, outcomes)
+        names = {collection.name: collection for collection in collections.listing(commit.tx)}
+        for registered in results.registered:
+            if registered.recording.recording_id in new:
+                new.discard(registered.recording.recording_id)
+                _announce(commit, registered, names[registered.recording.collection].segmenter)
+        for rejected in results.rejected:
+            event = seen[rejected.delivered]
+            commit.publish(
+                RecordingRejected(
+                    object_id=event.object_id,
+                    collection=event.collection,
+                    key=event.key,
+                    code=rejected.outcome.code or "rejected",
+                    reason=rejected.outcome.reason or "",
+                ),
+                cause=rejected.delivered,
+            )
+
+
+def _announce(commit: Commit, registered: Registered, segmenter: str) -> None:
+    recording = registered.recording
+    event = RecordingRegistered(
+        recording_id=recording.recording_id,
+        object_id=registered.outcome.object_id,
+        collection=recording.collection,
+        segmenter=segmenter,
+        duration_s=seconds(recording.n_samples),
+    )
+    own_id = ids.event_id(recording.recording_id, event.type, "")
+    commit.publish(event, cause=registered.delivered, event_id=own_id)
+
+
+def segment(work: Work, ingest: Ingest) -> None:
+    """Cut each recording of a batch with its collection's segmenter, and announce the segments in portions."""
+    registered = {d: d.event for d in work.delivered if isinstance(d.event, RecordingRegistered)}
+    with work.database.begin() as tx:
+        waiting = segments.waiting(tx, [e.recording_id for e in registered.values()])
+        bucket = ingest.settings.s3.derived_bucket
+        sources = recordings.audio_sources(tx, list(waiting), bucket)
+        encoders = {c.name: c.encoders for c in collections.listing(tx)}
+    cuts = {}
+    for delivered, event in registered.items():
+        source = sources.get(event.recording_id)
+        if source is not None:
+            cuts[delivered] = cut(event, source, encoders[event.collection], ingest)
+    with work.commit() as commit:
+        fresh = segments.write_cuts(commit.tx, list(cuts.values()))
+        for delivered, one in cuts.items():
+            if one.recording_id in fresh:
+                _announce_segments(commit, delivered, one, ingest.settings.ledger.segments_per_event)
+
+
+def _announce_segments(commit: Commit, delivered: Delivered, one: segments.Cut, most: int) -> None:
+    # A recording without speech is announced too, with no segments: it becomes ready on the same way as all others.
+    portions = [one.segments[at : at + most] for at in range(0, len(one.segments), most)] or [()]
+    for portion in portions:
+        event = SegmentsCreated(
+            recording_id=one.recording_id,
+            collection=one.collection,
+            segmenter=one.segmenter,
+            segment_ids=tuple(s.segment_id for s in portion),
+            duration_s=seconds(sum(s.end_sample - s.start_sample for s in portion)),
+        )
+        commit.publish(event, cause=delivered)

@@ -1,0 +1,121 @@
+"""Turn a batch of objects into decoded recordings: fetch ahead in threads, decode in the sandboxed child, store."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from services.ingest.decode.errors import TooLarge as TooLargeFile
+from services.ingest.decode.facts import DecodedFacts
+from services.ingest.ports import Ingest
+from shared import ids
+from shared.errors import PermanentError, TransientError
+from shared.events import ObjectSeen
+from shared.ledger.consumer import Delivered
+from shared.storage.objects import Fetched, TooLarge
+from shared.storage.recordings import NewRecording, Outcome
+
+DECODING = 1  # how originals become 16 kHz mono FLAC; a change that alters samples raises it
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """An object that is a recording."""
+
+    delivered: Delivered
+    recording: NewRecording
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An object that is none, with code and reason in the outcome."""
+
+    delivered: Delivered
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class Results:
+    """What became of a batch."""
+
+    registered: list[Registered] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    deferred: list[tuple[Delivered, TransientError]] = field(default_factory=list)
+
+
+def register_objects(seen: Mapping[Delivered, ObjectSeen], ingest: Ingest) -> Results:
+    """Fetch, decode and store every object; nothing is written to the database yet."""
+    results = Results()
+    with tempfile.TemporaryDirectory(dir=ingest.scratch) as folder:
+        for delivered, path, fetching in _fetched(seen, Path(folder), ingest):
+            event = seen[delivered]
+            try:
+                results.registered.append(_register(delivered, event, path, fetching, ingest))
+            except PermanentError as error:
+                reason = error.sentence()
+                outcome = Outcome(event.object_id, event.etag, event.etag, None, error.code, reason)
+                results.rejected.append(Rejected(delivered, outcome))
+            except TransientError as error:
+                results.deferred.append((delivered, error))
+            finally:
+                path.unlink(missing_ok=True)
+    return results
+
+
+def _fetched(
+    seen: Mapping[Delivered, ObjectSeen], folder: Path, ingest: Ingest
+) -> Iterator[tuple[Delivered, Path, "Future[Fetched]"]]:
+    """Each object with its download under way; a few downloads run ahead of the decoder, not all at once."""
+    ahead = 2 * ingest.settings.ingest.fetch_threads
+    started: list[tuple[Delivered, Path, Future[Fetched]]] = []
+    for number, (delivered, event) in enumerate(seen.items()):
+        path = folder / f"{number}"  # never the key: keys are data, not file names
+        most = ingest.settings.ingest.max_file_bytes
+        started.append(
+            (delivered, path, ingest.fetching.submit(ingest.objects.fetch, event.bucket, event.key, path, most))
+        )
+        if len(started) >= ahead:
+            yield started.pop(0)
+    yield from started
+
+
+def _register(
+    delivered: Delivered, event: ObjectSeen, path: Path, fetching: "Future[Fetched]", ingest: Ingest
+) -> Registered:
+    try:
+        fetched = fetching.result()
+    except TooLarge as error:
+        raise TooLargeFile(f"The file is larger than {ingest.settings.ingest.max_file_bytes} bytes.") from error
+    target = path.with_suffix(".flac")
+    try:
+        facts = ingest.decoder.decode(path, target)
+        derived_key = None if facts.serves_as_is else _store(fetched.sha256, target, ingest)
+    finally:
+        with suppress(FileNotFoundError):
+            target.unlink()
+    recording_id = ids.recording_id(event.collection, fetched.sha256)
+    recording = NewRecording(
+        recording_id=recording_id,
+        collection=event.collection,
+        sha256=fetched.sha256,
+        n_samples=facts.n_samples,
+        derived_key=derived_key,
+        facts=_facts(facts, fetched),
+    )
+    return Registered(delivered, recording, Outcome(event.object_id, event.etag, fetched.etag, recording_id))
+
+
+def _store(sha256: str, flac: Path, ingest: Ingest) -> str:
+    """Put the decoded audio under a key made of the original's hash: every collection shares it."""
+    key = f"recordings/{DECODING}/{sha256[:2]}/{sha256}.flac"
+    bucket = ingest.settings.s3.derived_bucket
+    if not ingest.objects.exists(bucket, key):
+        ingest.objects.put_file(bucket, key, flac, "audio/flac")
+    return key
+
+
+def _facts(facts: DecodedFacts, fetched: Fetched) -> dict[str, object]:
+    return {**asdict(facts), "size_bytes": fetched.size_bytes}

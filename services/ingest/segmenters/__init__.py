@@ -1,0 +1,1 @@
+"""Where in a recording something is worth a segment: the plug-in point `earmark.segmenters`."""

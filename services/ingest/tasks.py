@@ -1,0 +1,19 @@
+"""Celery entry points of ingest; importing this loads no decoder and opens nothing."""
+
+from services.ingest import bootstrap, handlers
+from shared.ledger.celery_app import make_app
+from shared.ledger.consumer import Work, consumes
+
+app = make_app("ingest", announce=bootstrap.announce)
+
+
+@consumes(app, "ingest.register")
+def register(work: Work) -> None:
+    """Decode new objects into recordings, or reject them."""
+    handlers.register(work, bootstrap.ingest())
+
+
+@consumes(app, "ingest.segment")
+def segment(work: Work) -> None:
+    """Cut new recordings into segments."""
+    handlers.segment(work, bootstrap.ingest())

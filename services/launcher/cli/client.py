@@ -1,0 +1,174 @@
+"""Speak the HTTP API: paths, pages, errors. Knows nothing of commands and prints nothing."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from urllib.parse import quote, urlsplit
+
+from services.launcher.cli.failure import Failure, no_stack
+
+if TYPE_CHECKING:
+    import httpx
+
+Document = dict[str, Any]
+"""A JSON object of the API; what a command computes with is parsed into a dataclass of its own."""
+
+Parameters = Mapping[str, object]
+"""Of a query; those that are None are left out."""
+
+PAGE_ROWS = 1000
+_CONNECT_TIMEOUT_S = 5.0
+_READ_TIMEOUT_S = 60.0
+_PASSING_STATUSES = frozenset({502, 503, 504})
+_RETRY_PAUSE_S = 0.5
+_DOWNLOAD_CHUNK_BYTES = 1 << 20
+
+
+def api_path(*parts: str) -> str:
+    """`/v1/...`, each part quoted as a whole: a name with a slash in it stays one part."""
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
+
+
+class Client:
+    """An open line to one API. Every method raises Failure, and nothing else, when the call does not succeed."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        import httpx
+
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=httpx.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
+            trust_env=not is_loopback(self.url),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def get(self, path: str, parameters: Parameters = MappingProxyType({}), *, patience_s: float = 0.0) -> Document:
+        """The answer to a GET."""
+        return self._call("GET", path, params=_given(parameters), patience_s=patience_s)
+
+    def post(
+        self, path: str, body: Document, *, patience_s: float = 0.0, timeout_s: float = _READ_TIMEOUT_S
+    ) -> Document:
+        """The answer to a POST; with patience only where doing it twice does no harm."""
+        return self._call("POST", path, json=body, timeout=timeout_s, patience_s=patience_s)
+
+    def delete(self, path: str) -> Document:
+        """The answer to a DELETE."""
+        return self._call("DELETE", path)
+
+    def rows(self, path: str, *, limit: int | None = None) -> Iterator[Document]:
+        """The items of a list, page after page, `limit` of them at most."""
+        after, left = None, limit
+        while left is None or left > 0:
+            page_rows = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
+            page = self.get(path, {"after": after, "limit": page_rows})
+            items = page.get("items", [])
+            yield from items if left is None else items[:left]
+            after, left = page.get("next"), None if left is None else left - len(items)
+            if after is None:
+                return
+
+    def download(self, path: str, into: BinaryIO, parameters: Parameters = MappingProxyType({})) -> int:
+        """Write the body of a GET into a file; the number of bytes."""
+        with self._talking(), self._http.stream("GET", path, params=_given(parameters)) as answer:
+            if answer.is_error:
+                answer.read()
+                raise _refusal(answer)
+            return sum(into.write(chunk) for chunk in answer.iter_bytes(_DOWNLOAD_CHUNK_BYTES))
+
+    def lines(self, path: str, headers: Mapping[str, str], quiet_s: float | None) -> Iterator[str]:
+        """The lines of an endless answer, until the server ends it or nothing has come for `quiet_s`."""
+        import httpx
+
+        timeout = httpx.Timeout(quiet_s, connect=_CONNECT_TIMEOUT_S)
+        with self._talking(), self._http.stream("GET", path, headers=dict(headers), timeout=timeout) as answer:
+            if answer.is_error:
+                answer.read()
+                raise _refusal(answer)
+            with suppress(httpx.ReadTimeout):
+                yield from answer.iter_lines()
+
+    def _call(self, method: str, path: str, *, patience_s: float = 0.0, **options: Any) -> Document:
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                with self._talking():
+                    answer = self._http.request(method, path, **options)
+                if answer.is_error:
+                    raise _refusal(answer)
+                return _document(answer)
+            except Failure as failure:
+                passing = failure.code in {"not_running", "no_answer"} or failure.status in _PASSING_STATUSES
+                if not passing or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_RETRY_PAUSE_S)
+
+    @contextmanager
+    def _talking(self) -> Iterator[None]:
+        import httpx
+
+        try:
+            yield
+        except httpx.ConnectError as error:
+            if is_loopback(self.url):
+                raise no_stack() from error
+            raise self._no_answer(error) from error
+        except httpx.HTTPError as error:
+            raise self._no_answer(error) from error
+        except httpx.InvalidURL as error:
+            raise Failure("bad_url", f"{self.url!r} is no address of an API: {error}.", "See --url.") from error
+
+    def _no_answer(self, error: "httpx.HTTPError") -> Failure:
+        reason = str(error) or type(error).__name__
+        return Failure("no_answer", f"{self.url} does not answer: {reason}.", "Look at it: earmark status")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is on this machine: a proxy from the environment does not lead there."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def _given(parameters: Parameters) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _document(answer: "httpx.Response") -> Document:
+    if not answer.content:
+        return {}
+    try:
+        document = answer.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise _stranger(answer)
+    return document
+
+
+def _refusal(answer: "httpx.Response") -> Failure:
+    """The error that the API put into its answer; something sensible if what answered is not the API."""
+    try:
+        error = answer.json()["error"]
+        return Failure(error["code"], error["message"], error.get("remedy") or "", status=answer.status_code)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    try:
+        detail = json.dumps(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return _stranger(answer)
+    return Failure("failed", f"HTTP {answer.status_code}: {detail}.", status=answer.status_code)
+
+
+def _stranger(answer: "httpx.Response") -> Failure:
+    message = f"What answers at {answer.url.host}:{answer.url.port} is not Earmark's API (HTTP {answer.status_code})."
+    return Failure("not_earmark", message, "Check --url or EARMARK_URL.", status=answer.status_code)

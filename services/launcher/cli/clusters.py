@@ -1,0 +1,40 @@
+"""`earmark cluster` and `earmark clusters`: group the voices of a collection, and see the groups."""
+
+import typer
+
+from services.launcher.cli.client import Document, api_path
+from services.launcher.cli.options import WAIT_S, AsJson, Collection, Encoder, Limit, Timeout, Wait
+from services.launcher.cli.output import show_fields
+from services.launcher.cli.progress import spinner
+from services.launcher.cli.recordings import list_rows
+from services.launcher.cli.session import connect
+from services.launcher.cli.waiting import PATIENCE_S, wait_for_state
+
+_COLUMNS = ("cluster_id", "segments", "recordings", "speaker", "cohesion", "exemplar_segment_id")
+_RESULT = ("generation", "clusters", "noise", "segments")
+
+
+def cluster(
+    ctx: typer.Context,
+    *,
+    collection: Collection,
+    encoder: Encoder = None,
+    wait: Wait = False,
+    timeout: Timeout = WAIT_S,
+    as_json: AsJson = False,
+) -> None:
+    """Cluster the segments of a collection anew."""
+    body: Document = {"encoder": encoder} if encoder else {}
+    with connect(ctx) as api:
+        result = api.post(api_path("collections", collection, "clusterings"), body)
+        if wait:
+            path = api_path("clusterings", result["request_id"])
+            with spinner(f"clustering {collection}"):
+                done = wait_for_state(lambda: api.get(path, patience_s=PATIENCE_S), "done", timeout, "Clustering")
+            result = {name: done.get(name) for name in _RESULT}
+    show_fields(result, as_json=as_json)
+
+
+def clusters(ctx: typer.Context, *, collection: Collection, limit: Limit = None, as_json: AsJson = False) -> None:
+    """The clusters of a collection."""
+    list_rows(ctx, collection, "clusters", _COLUMNS, limit=limit, as_json=as_json)

@@ -1,0 +1,37 @@
+"""`earmark collections`: bucket prefixes with their segmenter and encoders."""
+
+from typing import Annotated
+
+import typer
+
+from services.launcher.cli.client import Document, api_path
+from services.launcher.cli.options import AsJson, Encoders, Segmenter, settings_body
+from services.launcher.cli.output import show_fields, show_rows
+from services.launcher.cli.session import connect
+
+app = typer.Typer(no_args_is_help=True, help="Collections: a bucket prefix, its segmenter and its encoders.")
+Name = Annotated[str, typer.Argument(metavar="NAME")]
+
+
+@app.command("create")
+def create(
+    ctx: typer.Context, name: Name, *, segmenter: Segmenter = None, encoder: Encoders = None, as_json: AsJson = False
+) -> None:
+    """Create a collection; one that stands with the same settings is left as it is."""
+    body: Document = {"name": name, **settings_body(segmenter, encoder)}
+    with connect(ctx) as api:
+        show_fields(api.post(api_path("collections"), body), as_json=as_json)
+
+
+@app.command("list")
+def listing(ctx: typer.Context, *, as_json: AsJson = False) -> None:
+    """All collections."""
+    with connect(ctx) as api:
+        show_rows(list(api.rows(api_path("collections"))), as_json=as_json, none="No collections yet.")
+
+
+@app.command("show")
+def show(ctx: typer.Context, name: Name, *, as_json: AsJson = False) -> None:
+    """One collection."""
+    with connect(ctx) as api:
+        show_fields(api.get(api_path("collections", name)), as_json=as_json)

@@ -1,0 +1,70 @@
+"""`earmark events`: what happens, as it happens."""
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from typing import Annotated
+
+import typer
+
+from services.launcher.cli.client import Client, Document, api_path
+from services.launcher.cli.failure import Failure
+from services.launcher.cli.options import AsJson
+from services.launcher.cli.output import print_document, print_line, say
+from services.launcher.cli.session import connect
+from services.launcher.cli.waiting import PATIENCE_S
+
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Stay and print each as it comes.", show_default=False)]
+After = Annotated[str | None, typer.Option("--after", metavar="EVENT_ID", help="Begin after this event.")]
+_QUIET_S = 2.0
+_RECONNECT_PAUSE_S = 1.0
+
+
+def events(ctx: typer.Context, *, follow: Follow = False, after: After = None, as_json: AsJson = False) -> None:
+    """Print events until none has come for two seconds; with --follow until Ctrl-C, with --json one a line then."""
+    with connect(ctx) as api:
+        if as_json and not follow:
+            print_document(list(_until_quiet(api, after)))
+            return
+        for event in _for_ever(api, after) if follow else _until_quiet(api, after):
+            if as_json:
+                print_line(event)
+            else:
+                say(f"{event.get('time', '')}  {event.get('type', '')}  {event.get('subject', '')}")
+
+
+def _until_quiet(api: Client, after: str | None) -> Iterator[Document]:
+    return parse_events(api.lines(api_path("events"), _resume(after), quiet_s=_QUIET_S), stop_when_idle=True)
+
+
+def _for_ever(api: Client, after: str | None) -> Iterator[Document]:
+    """Takes up the thread where it was cut; gives up when the API stays away."""
+    last, cut_at_s = after, time.monotonic() - PATIENCE_S
+    while True:
+        try:
+            for event in parse_events(api.lines(api_path("events"), _resume(last), quiet_s=None)):
+                last, cut_at_s = event.get("id", last), time.monotonic()
+                yield event
+            cut_at_s = time.monotonic()
+        except Failure as failure:
+            if failure.code not in {"no_answer", "not_running"} or time.monotonic() - cut_at_s > PATIENCE_S:
+                raise
+        time.sleep(_RECONNECT_PAUSE_S)
+
+
+def parse_events(lines: Iterable[str], *, stop_when_idle: bool = False) -> Iterator[Document]:
+    """The CloudEvents in a stream of server-sent events (WHATWG HTML, 9.2.6); a comment means that nothing is new."""
+    parts: list[str] = []
+    for line in lines:
+        if line.startswith(":"):
+            if stop_when_idle:
+                return
+        elif line.startswith("data:"):
+            parts.append(line.removeprefix("data:").removeprefix(" "))
+        elif not line and parts:
+            yield json.loads("\n".join(parts))
+            parts = []
+
+
+def _resume(after: str | None) -> dict[str, str]:
+    return {"Last-Event-ID": after} if after else {}

@@ -1,0 +1,42 @@
+"""The one way in which a command fails: a code, what happened, and what helps."""
+
+from typing import Self
+
+from shared.errors import EarmarkError
+
+FAILED = 1
+REJECTED_INPUTS = 3
+
+
+class Failure(Exception):
+    """A command that cannot go on; `run` prints it as one line and leaves with exit status 1.
+
+    Not an EarmarkError: the code and the remedy of most come from the API, word for word.
+    """
+
+    def __init__(self, code: str, message: str, remedy: str = "", *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+        self.status = status
+        """The HTTP status it came with, if it came over HTTP."""
+
+    @classmethod
+    def of(cls, error: EarmarkError) -> Self:
+        """The same, of an error that was raised in this process."""
+        return cls(error.code, error.detail or error.remedy(), error.remedy() if error.detail else "")
+
+    def document(self) -> dict[str, dict[str, str]]:
+        """As --json prints it, and as the API puts it."""
+        return {"error": {"code": self.code, "message": self.message, "remedy": self.remedy}}
+
+
+def no_stack() -> Failure:
+    """Nobody answers, or nobody is known who could."""
+    return Failure("not_running", "No stack is running.", "Start one: earmark up")
+
+
+def not_yet(what: str, release: str = "0.2.0") -> Failure:
+    """A command that stands in the contract and comes with a later release."""
+    return Failure("not_yet", f"`earmark {what}` does not exist yet.", f"It comes with release {release}.")

@@ -1,0 +1,87 @@
+"""`earmark ingest`: files go up into a collection, and are followed until they are ready or rejected."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.launcher.cli.failure import FAILED, REJECTED_INPUTS, Failure
+from services.launcher.cli.options import (
+    TABLE_ROWS,
+    WAIT_S,
+    AsJson,
+    Collection,
+    Encoders,
+    Segmenter,
+    Timeout,
+    Wait,
+    settings_body,
+)
+from services.launcher.cli.output import print_document, say, show_rows, tell
+from services.launcher.cli.pipeline import Ingest, Outcome
+from services.launcher.cli.progress import IngestBars
+from services.launcher.cli.session import connect
+from services.launcher.cli.sources import Sources, find_sources
+
+Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", exists=True, help="Files or folders.")]
+_SKIPPED_SHOWN = 5
+
+
+def ingest(
+    ctx: typer.Context,
+    paths: Paths,
+    *,
+    collection: Collection,
+    segmenter: Segmenter = None,
+    encoder: Encoders = None,
+    wait: Wait = False,
+    timeout: Timeout = WAIT_S,
+    as_json: AsJson = False,
+) -> None:
+    """Upload files or folders into a collection."""
+    begun_s = time.monotonic()
+    sources = find_sources(paths, collection)
+    _tell_skipped(sources.skipped)
+    if not sources.fit and not sources.unfit:
+        raise Failure("nothing_to_upload", "There is no file to upload.", "Name files, or folders with files in them.")
+    with connect(ctx) as api, _bars(sources, wait=wait) as bars:
+        files = Ingest(api, collection, settings_body(segmenter, encoder), bars)
+        files.upload(sources)
+        if wait:
+            files.follow(timeout)
+    _report(files.outcomes, time.monotonic() - begun_s, as_json=as_json)
+    if status := _exit_status(files.outcomes, waited=wait):
+        raise typer.Exit(status)
+
+
+def _bars(sources: Sources, *, wait: bool) -> IngestBars:
+    return IngestBars(sum(source.size_bytes for source in sources.fit), len(sources.fit), waits=wait)
+
+
+def _report(outcomes: Sequence[Outcome], took_s: float, *, as_json: bool) -> None:
+    if as_json:
+        print_document({"files": [asdict(outcome) for outcome in outcomes], "seconds": round(took_s, 3)})
+        return
+    troubled = [asdict(outcome) for outcome in outcomes if outcome.reason]
+    if troubled:
+        show_rows(troubled[:TABLE_ROWS], ("object_key", "status", "reason"), as_json=False)
+    counts = Counter(outcome.status for outcome in outcomes)
+    say(f"{', '.join(f'{n} {status}' for status, n in sorted(counts.items()))} in {took_s:.1f} s")
+
+
+def _exit_status(outcomes: Sequence[Outcome], *, waited: bool) -> int:
+    statuses = {outcome.status for outcome in outcomes}
+    if "failed" in statuses or (waited and statuses & {"uploaded", "pending"}):
+        return FAILED
+    return REJECTED_INPUTS if "rejected" in statuses else 0
+
+
+def _tell_skipped(skipped: Sequence[Path]) -> None:
+    if skipped:
+        names = ", ".join(str(path) for path in skipped[:_SKIPPED_SHOWN])
+        more = ", ..." if len(skipped) > _SKIPPED_SHOWN else ""
+        tell(f"Skipped {len(skipped)} hidden or special entries: {names}{more}")

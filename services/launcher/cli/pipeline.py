@@ -1,0 +1,121 @@
+"""Take files into the bucket and follow them through the pipeline, batch by batch."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+from services.launcher.cli.client import Client, Document, api_path
+from services.launcher.cli.sources import Source, Sources, Unfit
+from services.launcher.cli.upload import Target, upload
+from services.launcher.cli.waiting import PATIENCE_S, rounds
+
+BATCH = 1000
+"""Paths or keys in one request."""
+
+Status = Literal["uploaded", "pending", "ready", "rejected", "failed"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one file, in the words of the contract."""
+
+    object_key: str
+    recording_id: str | None
+    status: Status
+    reason: str | None
+    """`code: sentence`, of a file that is rejected or did not go up."""
+    segments: int | None
+
+
+class Bars(Protocol):
+    """Who shows how far it is."""
+
+    def sent(self, n_bytes: int) -> None:
+        """So many more bytes went up; negative if they have to go again."""
+
+    def settled(self, n_ready: int, n_rejected: int) -> None:
+        """So many files are through, of all."""
+
+
+class Ingest:
+    """The files of one command on their way into one collection."""
+
+    def __init__(self, api: Client, collection: str, settings: Document, bars: Bars) -> None:
+        """`settings`: the segmenter and the encoders, where the caller names them."""
+        self._api = api
+        self._collection = collection
+        self._settings = settings
+        self._bars = bars
+        self._outcomes: dict[str, Outcome] = {}
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """All of them, by object key."""
+        return [self._outcomes[key] for key in sorted(self._outcomes)]
+
+    def upload(self, sources: Sources) -> None:
+        """Put everything into the bucket. Each batch is announced when it is there, and worked on from then on."""
+        for unfit in sources.unfit:
+            self._reject(unfit)
+        for batch in _batches(sources.fit):
+            targets = self._targets(batch)
+            pairs = [(source, targets[source.path]) for source in batch]
+            for (_, target), failure in zip(pairs, upload(pairs, self._renew, self._bars.sent), strict=True):
+                status: Status = "failed" if failure else "uploaded"
+                reason = f"not_uploaded: {failure}" if failure else None
+                self._outcomes[target.object_key] = Outcome(target.object_key, None, status, reason, None)
+            self._announce([target.object_key for _, target in pairs])
+
+    def follow(self, timeout_s: float) -> None:
+        """Look again and again until each uploaded file is ready or rejected; after the timeout some are pending."""
+        for _ in rounds(timeout_s):
+            for keys in _batches(self._keys_in("uploaded", "pending")):
+                if not self._look(keys):
+                    break  # files come through about in order: where nothing moved, nothing moved behind it
+            if not self._keys_in("uploaded", "pending"):
+                return
+        for keys in _batches(self._keys_in("uploaded", "pending")):
+            self._look(keys)
+
+    def _look(self, keys: Sequence[str]) -> int:
+        """Ask how these files are; the number of those that are through."""
+        path = api_path("collections", self._collection, "objects", "query")
+        items = self._api.post(path, {"object_keys": list(keys)}, patience_s=PATIENCE_S)["items"]
+        for item in items:
+            outcome = _parse(item)
+            self._outcomes[outcome.object_key] = outcome
+        self._bars.settled(len(self._keys_in("ready")), len(self._keys_in("rejected")))
+        return sum(self._outcomes[key].status in {"ready", "rejected"} for key in keys)
+
+    def _keys_in(self, *statuses: Status) -> list[str]:
+        return [key for key, outcome in self._outcomes.items() if outcome.status in statuses]
+
+    def _targets(self, batch: Sequence[Source]) -> dict[str, Target]:
+        body = {"paths": [source.path for source in batch], **self._settings}
+        answer = self._api.post(api_path("collections", self._collection, "uploads"), body, patience_s=PATIENCE_S)
+        return {item["path"]: Target(item["object_key"], item["url"]) for item in answer["uploads"]}
+
+    def _renew(self, source: Source) -> Target:
+        return self._targets([source])[source.path]
+
+    def _announce(self, keys: Sequence[str]) -> None:
+        uploaded = [key for key in keys if self._outcomes[key].status == "uploaded"]
+        if uploaded:
+            path = api_path("collections", self._collection, "uploads", "complete")
+            self._api.post(path, {"object_keys": uploaded}, patience_s=PATIENCE_S)
+
+    def _reject(self, unfit: Unfit) -> None:
+        key = f"{self._collection}/{unfit.path}"
+        self._outcomes[key] = Outcome(key, None, "rejected", f"{unfit.code}: {unfit.reason}", None)
+
+
+def _parse(item: Document) -> Outcome:
+    code, sentence = item.get("code"), item.get("reason")
+    reason = ": ".join(part for part in (code, sentence) if part) or None
+    status: Status = item["status"]
+    return Outcome(item["object_key"], item.get("recording_id"), status, reason, item.get("segments"))
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))

@@ -1,0 +1,61 @@
+"""What a person sees while waiting, on stderr; nothing where stderr is no terminal."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+
+@contextmanager
+def spinner(message: str) -> Iterator[None]:
+    """Something that turns while the work goes on elsewhere."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from services.launcher.cli.output import console
+
+    with console(sys.stderr).status(message):
+        yield
+
+
+class IngestBars:
+    """Two bars: bytes on their way into the bucket, then files on their way through the pipeline."""
+
+    def __init__(self, n_bytes: int, n_files: int, *, waits: bool) -> None:
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+        from services.launcher.cli.output import console
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console(sys.stderr),
+            disable=not sys.stderr.isatty(),
+        )
+        self._upload: TaskID = self._progress.add_task("upload", total=n_bytes, note=f"{n_files} files")
+        self._follow: TaskID | None = None
+        if waits:
+            self._follow = self._progress.add_task("process", total=n_files, note="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def sent(self, n_bytes: int) -> None:
+        """So many more bytes went up; from any thread."""
+        self._progress.advance(self._upload, n_bytes)
+
+    def settled(self, n_ready: int, n_rejected: int) -> None:
+        """So many files are through, of all."""
+        if self._follow is not None:
+            note = f"{n_ready} ready, {n_rejected} rejected"
+            self._progress.update(self._follow, completed=n_ready + n_rejected, note=note)

@@ -1,0 +1,117 @@
+"""Wait until a stack's parts answer, and give up at once when one of them cannot start."""
+
+import http.client
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from services.launcher.stack import control
+from services.launcher.stack.control import ProgramStatus
+from services.launcher.stack.errors import NotReady
+from services.launcher.stack.layout import Layout
+
+Missing = Callable[[], str | None]
+"""Asks one part what it still lacks to be ready; None when it lacks nothing."""
+
+_POLL_S = 0.05
+_LOOK_S = 0.5  # how often supervisord is asked about its programs
+_FAILED_STARTS = 3  # within one wait; supervisord itself goes on trying
+_TAIL_BYTES = 8192
+_TAIL_LINES = 20
+
+
+def wait(layout: Layout, parts: Mapping[str, Missing], timeout_s: float) -> None:
+    """Return when each part has been ready once; their names are those of their programs.
+
+    Raises NotReady with the end of the log of a program that keeps failing, or of what is not ready in time.
+    """
+    pending = dict(parts)
+    failures = _Failures()
+    deadline = time.monotonic() + timeout_s
+    next_look = time.monotonic() + _LOOK_S
+    while True:
+        lacks = {name: lack for name, missing in pending.items() if (lack := missing()) is not None}
+        pending = {name: pending[name] for name in lacks}
+        if not pending:
+            return
+        if time.monotonic() >= deadline:
+            name, lack = next(iter(lacks.items()))
+            raise not_ready(layout, name, f"not ready after {timeout_s:.0f} s ({lack.strip()})")
+        if time.monotonic() >= next_look:
+            failures.look(layout)
+            next_look = time.monotonic() + _LOOK_S
+        time.sleep(_POLL_S)
+
+
+def stays_up(layout: Layout, name: str) -> Missing:
+    """Ready when supervisord has seen the program stay up for a second."""
+
+    def missing() -> str | None:
+        states = {status.name: status.state for status in _statuses(layout)}
+        return None if states.get(name) == "RUNNING" else f"it is {states.get(name, 'unknown')}"
+
+    return missing
+
+
+def answers(url: str) -> Missing:
+    """Ready when a GET is answered with 200."""
+    parts = urlsplit(url)
+
+    def missing() -> str | None:
+        # Not urllib.request: it would send even this to a proxy that the environment names.
+        connection = http.client.HTTPConnection(parts.netloc, timeout=5)
+        try:
+            connection.request("GET", parts.path)
+            response = connection.getresponse()
+            body = response.read().decode(errors="replace")
+        except (OSError, http.client.HTTPException) as error:
+            return f"no answer: {error}"
+        finally:
+            connection.close()
+        return None if response.status == http.client.OK else f"HTTP {response.status}: {body[:500]}"
+
+    return missing
+
+
+def not_ready(layout: Layout, program: str, trouble: str) -> NotReady:
+    """The error that quotes the program's log."""
+    path = layout.log_file(program)
+    return NotReady(f"{program}: {trouble or 'failed'}. The end of {path}:\n{log_tail(path)}\n")
+
+
+def log_tail(path: Path) -> str:
+    """The last lines of a log; empty if there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(lines[-_TAIL_LINES:])
+
+
+class _Failures:
+    """Counts each program's failed starts, by the second of the start."""
+
+    def __init__(self) -> None:
+        self._starts: defaultdict[str, set[int]] = defaultdict(set)
+
+    def look(self, layout: Layout) -> None:
+        """Raises NotReady if a program has failed for good, or too often."""
+        for status in _statuses(layout):
+            if status.state == "FATAL":
+                raise not_ready(layout, status.name, status.trouble)
+            if status.state == "BACKOFF":
+                self._starts[status.name].add(status.started_at_s)
+                if len(self._starts[status.name]) >= _FAILED_STARTS:
+                    raise not_ready(layout, status.name, status.trouble)
+
+
+def _statuses(layout: Layout) -> list[ProgramStatus]:
+    try:
+        with control.connect(layout) as supervisor:
+            return supervisor.statuses()
+    except OSError as error:
+        raise not_ready(layout, "supervisord", "has stopped") from error

@@ -1,0 +1,86 @@
+"""Whole collections as streams, in flat memory: rows through a server-side cursor, vectors by COPY in between."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+from uuid import UUID
+
+import numpy as np
+import sqlalchemy as sa
+from jaxtyping import Float32
+
+from shared.storage import embeddings
+from shared.storage.database import Transaction
+from shared.storage.encoders import StoredEncoder
+from shared.storage.listing import FIRST_KEYS, SEGMENT_COLUMNS, SEGMENT_NAMES, ListedSegment, as_segment
+
+ROWS_PER_FETCH = 2000
+
+_SEGMENTS = sa.text(f"""
+    SELECT o.key AS object_key, {SEGMENT_COLUMNS}
+    FROM stored_object o JOIN segment s USING (recording_id) {SEGMENT_NAMES}
+    WHERE {FIRST_KEYS} ORDER BY o.key, s.start_sample, s.segment_id
+""")  # noqa: S608  # constants
+_KEYS = sa.text(f"SELECT o.key, o.recording_id FROM stored_object o WHERE {FIRST_KEYS} ORDER BY o.key")  # noqa: S608
+_SEGMENT_IDS = sa.text("SELECT segment_id, recording_id FROM segment WHERE recording_id = ANY(:ids) ORDER BY 2, 1")
+_SEEN_AS_ONE = sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
+def see_as_one(tx: Transaction) -> None:
+    """Let all reads of this transaction see the database as it was at the first of them. Must come before that."""
+    tx.execute(_SEEN_AS_ONE)
+
+
+def segments(tx: Transaction, collection: str) -> Iterator[ListedSegment]:
+    """Every segment of a recording that lies under some key, by key and start; the transaction must stay open."""
+    rows = tx.execute(_SEGMENTS, {"collection": collection}, execution_options={"yield_per": ROWS_PER_FETCH})
+    for row in rows:
+        yield as_segment(row)
+
+
+def keys(tx: Transaction, collection: str) -> dict[str, UUID]:
+    """The recording of each key that a recording goes by, in byte order."""
+    return {row.key: row.recording_id for row in tx.execute(_KEYS, {"collection": collection})}
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedSegments:
+    """Segments and their vectors: row i belongs to `segments[i]`."""
+
+    segments: list[ListedSegment]
+    vectors: Float32[np.ndarray, "segments dim"]
+
+
+def embedded_segments(tx: Transaction, collection: str, encoder: StoredEncoder) -> Iterator[EmbeddedSegments]:
+    """In blocks, the segments that have a vector of this encoder, in the order of `segments`."""
+    for block in _blocks(segments(tx, collection)):
+        found = embeddings.of_segments(tx, encoder, [segment.segment_id for segment in block])
+        row_of = {segment_id: row for row, segment_id in enumerate(found.segment_ids())}
+        kept = [segment for segment in block if segment.segment_id in row_of]
+        if kept:
+            yield EmbeddedSegments(kept, found.rows[[row_of[segment.segment_id] for segment in kept]])
+
+
+def summed_vectors(
+    tx: Transaction, encoder: StoredEncoder, recording_ids: Iterable[UUID]
+) -> dict[UUID, Float32[np.ndarray, " dim"]]:
+    """The sum, which has the direction of the mean, of the segments' vectors of each recording that has any."""
+    sums: dict[UUID, np.ndarray] = {}
+    rows = tx.execute(_SEGMENT_IDS, {"ids": list(recording_ids)}).all()
+    for block in _blocks(rows):
+        recording_of = {row.segment_id: row.recording_id for row in block}
+        found = embeddings.of_segments(tx, encoder, list(recording_of))
+        for segment_id, vector in zip(found.segment_ids(), found.rows, strict=True):
+            recording_id = recording_of[segment_id]
+            sums[recording_id] = sums[recording_id] + vector if recording_id in sums else vector
+    return sums
+
+
+_Item = TypeVar("_Item")
+
+
+def _blocks(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    iterator = iter(items)
+    while block := list(islice(iterator, ROWS_PER_FETCH)):
+        yield block

@@ -1,0 +1,264 @@
+"""Pages of what a collection holds, by keyset: a page costs the same wherever it begins. Reads only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.storage.database import Transaction
+from shared.storage.labels import SegmentGone
+from shared.units import seconds
+
+_FIRST_UUID: Final = UUID(int=0)
+_FIRST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """One key: what became of the object, and of the recording that it holds. An unseen key has no state."""
+
+    object_key: str
+    state: str | None
+    status: str
+    recording_id: UUID | None = None
+    code: str | None = None
+    reason: str | None = None
+    segments: int | None = None
+    etag: str | None = None
+    size_bytes: int | None = None
+
+
+_OBJECT = """
+    SELECT o.key AS object_key, o.state, o.recording_id, o.code, o.reason, r.n_segments AS segments, o.etag,
+           o.size_bytes, CASE WHEN o.state = 'rejected' THEN 'rejected' WHEN r.state = 'ready' THEN 'ready'
+                              ELSE 'pending' END AS status
+    FROM stored_object o LEFT JOIN recording r USING (recording_id)
+"""
+_OBJECTS = sa.text(f"""{_OBJECT}
+    WHERE o.collection = :collection AND o.key > :after AND (:state = '' OR o.state = :state)
+    ORDER BY o.key LIMIT :most
+""")  # constants
+_OBJECTS_BY_KEY = sa.text(f"{_OBJECT} WHERE o.collection = :collection AND o.key = ANY(:keys)")
+
+
+def objects(tx: Transaction, collection: str, *, after: str = "", state: str = "", most: int) -> list[ListedObject]:
+    """By key, in byte order; `state` narrows it down to one."""
+    values = {"collection": collection, "after": after, "state": state, "most": most}
+    return [ListedObject(**row) for row in tx.execute(_OBJECTS, values).mappings()]
+
+
+def objects_by_key(tx: Transaction, collection: str, keys: Sequence[str]) -> list[ListedObject]:
+    """One for every key, in the order of the keys; a key that nobody has seen yet is pending."""
+    rows = tx.execute(_OBJECTS_BY_KEY, {"collection": collection, "keys": list(keys)}).mappings()
+    found = {row["object_key"]: ListedObject(**row) for row in rows}
+    return [found.get(key, ListedObject(key, None, "pending")) for key in keys]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRecording:
+    """A recording, the keys it lies under and who is known to speak in it."""
+
+    recording_id: UUID
+    object_keys: list[str]
+    state: str
+    duration_s: float
+    segments: int | None
+    speakers: list[str]
+    created_at: datetime
+    facts: dict[str, Any]
+
+
+_RECORDINGS = sa.text("""
+    SELECT r.recording_id, r.state, r.n_samples, r.n_segments, r.created_at, r.facts,
+           ARRAY(SELECT o.key FROM stored_object o WHERE o.recording_id = r.recording_id ORDER BY o.key) AS object_keys,
+           ARRAY(SELECT DISTINCT p.name FROM segment s JOIN assignment a USING (segment_id)
+                 JOIN speaker p USING (speaker_id) WHERE s.recording_id = r.recording_id ORDER BY p.name) AS speakers
+    FROM recording r
+    WHERE r.collection = :collection AND (r.created_at, r.recording_id) > (:created_at, :recording_id)
+    ORDER BY r.created_at, r.recording_id LIMIT :most
+""")
+
+
+def recordings(
+    tx: Transaction, collection: str, *, after: tuple[datetime, UUID] = (_FIRST_TIME, _FIRST_UUID), most: int
+) -> list[ListedRecording]:
+    """In the order in which they were registered."""
+    values = {"collection": collection, "created_at": after[0], "recording_id": after[1], "most": most}
+    return [
+        ListedRecording(
+            recording_id=row.recording_id,
+            object_keys=row.object_keys,
+            state=row.state,
+            duration_s=seconds(row.n_samples),
+            segments=row.n_segments,
+            speakers=row.speakers,
+            created_at=row.created_at,
+            facts=row.facts,
+        )
+        for row in tx.execute(_RECORDINGS, values)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSegment:
+    """A segment with everything that is known about who speaks in it."""
+
+    segment_id: UUID
+    recording_id: UUID
+    object_key: str | None  # None: the recording lies under no key any more
+    start_s: float
+    end_s: float
+    source: str
+    text: str | None
+    speaker_label: str | None
+    cluster_id: UUID | None
+    speaker: str | None
+    assigned_by: str | None
+    confidence: float | None
+
+
+SEGMENT_COLUMNS: Final = """
+    s.segment_id, s.recording_id, s.start_sample, s.end_sample, s.source, s.text, s.speaker_label, a.assigned_by,
+    a.confidence, p.name AS speaker,
+    (SELECT m.cluster_id FROM cluster_member m JOIN cluster c USING (cluster_id)
+     WHERE m.segment_id = s.segment_id AND c."current" LIMIT 1) AS cluster_id
+"""
+SEGMENT_NAMES: Final = "LEFT JOIN assignment a USING (segment_id) LEFT JOIN speaker p USING (speaker_id)"
+FIRST_KEYS: Final = """
+    o.collection = :collection AND o.state = 'registered' AND NOT EXISTS (
+        SELECT FROM stored_object e WHERE e.recording_id = o.recording_id AND e.state = 'registered' AND e.key < o.key)
+"""
+"""Of the objects that hold one recording, the one by whose key it goes: the first in byte order."""
+
+# The first condition on the key lets the index find the page, the second one cuts it off exactly.
+_SEGMENTS = sa.text(f"""
+    SELECT o.key AS object_key, {SEGMENT_COLUMNS}
+    FROM stored_object o JOIN segment s USING (recording_id) {SEGMENT_NAMES}
+    WHERE {FIRST_KEYS} AND o.key >= :key AND (o.key, s.start_sample, s.segment_id) > (:key, :start, :segment_id)
+      AND (CAST(:recording_id AS uuid) IS NULL OR s.recording_id = :recording_id)
+      AND (CAST(:cluster_id AS uuid) IS NULL OR EXISTS (
+           SELECT FROM cluster_member m WHERE m.cluster_id = :cluster_id AND m.segment_id = s.segment_id))
+    ORDER BY o.key, s.start_sample, s.segment_id LIMIT :most
+""")  # noqa: S608  # constants
+_SEGMENT = sa.text(f"""
+    SELECT (SELECT min(o.key) FROM stored_object o WHERE o.recording_id = s.recording_id AND o.state = 'registered')
+           AS object_key, {SEGMENT_COLUMNS}
+    FROM segment s {SEGMENT_NAMES} WHERE s.segment_id = :segment_id
+""")  # noqa: S608  # constants
+
+
+def as_segment(row: Any) -> ListedSegment:
+    """A row of SEGMENT_COLUMNS and `object_key`."""
+    return ListedSegment(
+        segment_id=row.segment_id,
+        recording_id=row.recording_id,
+        object_key=row.object_key,
+        start_s=seconds(row.start_sample),
+        end_s=seconds(row.end_sample),
+        source=row.source,
+        text=row.text,
+        speaker_label=row.speaker_label,
+        cluster_id=row.cluster_id,
+        speaker=row.speaker,
+        assigned_by=row.assigned_by,
+        confidence=row.confidence,
+    )
+
+
+def segments(
+    tx: Transaction,
+    collection: str,
+    *,
+    after: tuple[str, int, UUID] = ("", -1, _FIRST_UUID),
+    recording_id: UUID | None = None,
+    cluster_id: UUID | None = None,
+    most: int,
+) -> list[ListedSegment]:
+    """By object key and start, those of one recording or cluster only if one is named."""
+    key, start, segment_id = after
+    values = {
+        "collection": collection,
+        "key": key,
+        "start": start,
+        "segment_id": segment_id,
+        "recording_id": recording_id,
+        "cluster_id": cluster_id,
+        "most": most,
+    }
+    return [as_segment(row) for row in tx.execute(_SEGMENTS, values)]
+
+
+def segment(tx: Transaction, segment_id: UUID) -> ListedSegment:
+    """Raises SegmentGone."""
+    row = tx.execute(_SEGMENT, {"segment_id": segment_id}).one_or_none()
+    if row is None:
+        raise SegmentGone(f"No segment {segment_id}.")
+    return as_segment(row)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCluster:
+    """A standing cluster; `speaker` is whom most of its members were given by a person, a cluster or an import."""
+
+    cluster_id: UUID
+    segments: int
+    recordings: int
+    speaker: str | None
+    cohesion: float
+    exemplar_segment_id: UUID
+
+
+_CLUSTERS = sa.text("""
+    SELECT c.cluster_id, c.n_segments AS segments, c.n_recordings AS recordings, c.cohesion, c.exemplar_segment_id,
+           (SELECT p.name FROM cluster_member m JOIN assignment a USING (segment_id) JOIN speaker p USING (speaker_id)
+            WHERE m.cluster_id = c.cluster_id AND a.assigned_by IN ('human', 'cluster', 'import')
+            GROUP BY p.name ORDER BY count(*) DESC, p.name LIMIT 1) AS speaker
+    FROM cluster c
+    WHERE c.collection = :collection AND c."current"
+      AND (-c.n_segments, c.cluster_id) > (-CAST(:n_segments AS bigint), CAST(:cluster_id AS uuid))
+    ORDER BY -c.n_segments, c.cluster_id LIMIT :most
+""")
+
+
+def clusters(
+    tx: Transaction, collection: str, *, after: tuple[int, UUID] = (2**31, _FIRST_UUID), most: int
+) -> list[ListedCluster]:
+    """The largest first."""
+    values = {"collection": collection, "n_segments": after[0], "cluster_id": after[1], "most": most}
+    return [ListedCluster(**row) for row in tx.execute(_CLUSTERS, values).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedLabel:
+    """An entry of the label log; `segments` is how many it changed."""
+
+    label_id: UUID
+    operation: str
+    speaker: str | None
+    segment_id: UUID | None
+    cluster_id: UUID | None
+    actor: str
+    cause_id: UUID | None
+    detail: dict[str, Any]
+    segments: int
+    created_at: datetime
+
+
+_LABELS = sa.text("""
+    SELECT l.label_id, l.operation, p.name AS speaker, l.segment_id, l.cluster_id, l.actor, l.cause_id, l.detail,
+           (SELECT count(*) FROM label_effect e WHERE e.label_id = l.label_id) AS segments, l.created_at
+    FROM label l LEFT JOIN speaker p USING (speaker_id)
+    WHERE l.collection = :collection AND (l.created_at, l.label_id) > (:created_at, :label_id)
+    ORDER BY l.created_at, l.label_id LIMIT :most
+""")
+
+
+def labels(
+    tx: Transaction, collection: str, *, after: tuple[datetime, UUID] = (_FIRST_TIME, _FIRST_UUID), most: int
+) -> list[ListedLabel]:
+    """The log, oldest entry first."""
+    values = {"collection": collection, "created_at": after[0], "label_id": after[1], "most": most}
+    return [ListedLabel(**row) for row in tx.execute(_LABELS, values).mappings()]

@@ -1,0 +1,147 @@
+"""How the whole stands: services, counts, speakers, and what became of one request or label. Reads only."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.errors import NotFound
+from shared.storage.database import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSeen:
+    """The living instances of one service, and how long ago the last of them was through its loop."""
+
+    instances: int
+    seen_s_ago: float
+
+
+_SERVICES = sa.text("""
+    SELECT service, count(*) AS instances, extract(epoch FROM clock_timestamp() - max(seen_at))::float AS seen_s_ago
+    FROM heartbeat WHERE seen_at > clock_timestamp() - make_interval(secs => :within_s) GROUP BY service ORDER BY service
+""")
+
+
+def services(tx: Transaction, within_s: float) -> dict[str, ServiceSeen]:
+    """Every service that was seen in the last `within_s` seconds."""
+    rows = tx.execute(_SERVICES, {"within_s": within_s})
+    return {row.service: ServiceSeen(row.instances, max(row.seen_s_ago, 0.0)) for row in rows}
+
+
+_RECORDINGS = sa.text("""
+    SELECT state, count(*) AS n FROM recording WHERE :collection = '' OR collection = :collection GROUP BY state
+    UNION ALL
+    SELECT 'rejected', count(*) FROM stored_object
+    WHERE state = 'rejected' AND (:collection = '' OR collection = :collection)
+""")
+
+
+def recordings(tx: Transaction, collection: str = "") -> dict[str, int]:
+    """How many recordings are in each state, and how many objects were rejected; of all collections if none is named."""
+    counts = {row.state: row.n for row in tx.execute(_RECORDINGS, {"collection": collection})}
+    return {state: counts.get(state, 0) for state in ("registered", "segmented", "ready", "rejected")}
+
+
+def n_collections(tx: Transaction) -> int:
+    """How many collections there are."""
+    return int(tx.execute(sa.text("SELECT count(*) FROM collection")).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerSeen:
+    """A named speaker; `human` counts the segments that a person named."""
+
+    speaker_id: UUID
+    name: str
+    segments: int
+    recordings: int
+    human: int
+
+
+_SPEAKERS = sa.text("""
+    SELECT p.speaker_id, p.name, count(s.segment_id) AS segments, count(DISTINCT s.recording_id) AS recordings,
+           count(s.segment_id) FILTER (WHERE a.assigned_by = 'human') AS human
+    FROM speaker p LEFT JOIN assignment a USING (speaker_id) LEFT JOIN segment s USING (segment_id)
+    GROUP BY p.speaker_id, p.name ORDER BY p.name
+""")
+
+
+def speakers(tx: Transaction) -> list[SpeakerSeen]:
+    """All of them, by name."""
+    return [SpeakerSeen(**row) for row in tx.execute(_SPEAKERS).mappings()]
+
+
+class UnknownClustering(NotFound):
+    """Ask for a clustering again; its answer holds the request_id to look up."""
+
+    code = "unknown_clustering"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusteringState:
+    """A request for clusters; the numbers come with state `done`."""
+
+    request_id: UUID
+    collection: str
+    state: str
+    generation: int | None
+    clusters: int | None
+    noise: int | None
+    segments: int | None
+
+
+_CLUSTERING = sa.text("""
+    SELECT request_id, collection, CASE WHEN finished_at IS NULL THEN 'requested' ELSE 'done' END AS state, generation,
+           n_clusters AS clusters, n_noise AS noise, n_segments AS segments
+    FROM clustering WHERE request_id = :request_id
+""")
+
+
+def clustering(tx: Transaction, request_id: UUID) -> ClusteringState:
+    """Raises UnknownClustering."""
+    row = tx.execute(_CLUSTERING, {"request_id": request_id}).mappings().one_or_none()
+    if row is None:
+        raise UnknownClustering(f"No clustering {request_id}.")
+    return ClusteringState(**row)
+
+
+class UnknownLabel(NotFound):
+    """The labels of a collection show the ids that there are."""
+
+    code = "unknown_label"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelState:
+    """How far a label has got: `segments` carry it directly, `propagated` received it in the background."""
+
+    label_id: UUID
+    collection: str
+    state: str
+    segments: int
+    propagated: int
+
+
+# What a label did is told by the "spread" entry that the clusterer writes when it is through; until then a cluster's
+# label counts the members that it will name. The condition on time lets the index of the log find that entry.
+_LABEL = sa.text("""
+    SELECT l.label_id, l.collection, CASE WHEN s.label_id IS NULL THEN 'recorded' ELSE 'propagated' END AS state,
+           CASE WHEN l.segment_id IS NOT NULL THEN 1
+                WHEN s.label_id IS NOT NULL THEN coalesce((s.detail->>'n_direct')::int, 0)
+                ELSE (SELECT count(*) FROM cluster_member m LEFT JOIN assignment a USING (segment_id)
+                      WHERE m.cluster_id = l.cluster_id AND coalesce(a.assigned_by, '') NOT IN ('human', 'import'))
+           END AS segments,
+           coalesce((s.detail->>'n_cluster')::int, 0) + coalesce((s.detail->>'n_identified')::int, 0) AS propagated
+    FROM label l LEFT JOIN label s ON s.cause_id = l.label_id AND s.operation = 'spread'
+         AND s.collection = l.collection AND s.created_at >= l.created_at
+    WHERE l.label_id = :label_id
+""")
+
+
+def label(tx: Transaction, label_id: UUID) -> LabelState:
+    """Raises UnknownLabel."""
+    row = tx.execute(_LABEL, {"label_id": label_id}).mappings().one_or_none()
+    if row is None:
+        raise UnknownLabel(f"No label {label_id}.")
+    return LabelState(**row)

@@ -1,0 +1,213 @@
+"""A small HTTP API that keeps to the table of the real one, and the object store beside it; both on loopback."""
+
+import io
+import json
+import threading
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+TOKEN = "token-of-the-test"
+
+
+@dataclass
+class Script:
+    """How the double behaves, and what it has seen."""
+
+    url: str = ""
+    objects: dict[str, bytes] = field(default_factory=dict)
+    rejected: dict[str, tuple[str, str]] = field(default_factory=dict)  # by the end of the key: code, sentence
+    stuck: set[str] = field(default_factory=set)  # ends of keys that stay pending
+    put_answers: dict[str, list[int]] = field(default_factory=dict)  # by the end of the key: statuses before 200
+    looks_until_ready: int = 2
+    looks: Counter[str] = field(default_factory=Counter)
+    announced: list[str] = field(default_factory=list)
+    put_headers: list[dict[str, str]] = field(default_factory=list)
+    bodies: dict[str, list[Any]] = field(default_factory=dict)  # what came with each POST, by path
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    page_rows: int = 1000
+    polls: Counter[str] = field(default_factory=Counter)
+    outage_left: int = 0  # so many more requests are answered 503
+    cut_downloads: bool = False
+    export_files: dict[str, bytes] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def behaviour(self, table: dict[str, Any], key: str) -> Any:
+        return next((value for end, value in table.items() if key.endswith(end)), None)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    script: ClassVar[Script]
+
+    def do_GET(self) -> None:
+        self._api(None)
+
+    def do_DELETE(self) -> None:
+        self._api(None)
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        self._api(json.loads(self.rfile.read(length)))
+
+    def do_PUT(self) -> None:
+        key = unquote(urlsplit(self.path).path.removeprefix("/s3/"))
+        length = self.headers.get("Content-Length")
+        body = self.rfile.read(int(length or 0))
+        with self.script.lock:
+            self.script.put_headers.append(dict(self.headers))
+            planned = self.script.behaviour(self.script.put_answers, key)
+            status = planned.pop(0) if planned else 200
+            if status == 0:  # the line is cut
+                self.close_connection = True
+                return
+            if status == 200:
+                self.script.objects[key] = body
+        self._send(status, b"", "application/xml")
+
+    def _api(self, body: Any) -> None:
+        url = urlsplit(self.path)
+        path = [unquote(part) for part in url.path.split("/")[2:]]
+        with self.script.lock:
+            if body is not None:
+                self.script.bodies.setdefault("/".join(path), []).append(body)
+            if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                return self._error(401, "unauthorized", "No valid token came with the request.", "Send a token.")
+            if self.script.outage_left > 0:
+                self.script.outage_left -= 1
+                return self._error(503, "unavailable", "Restarting.", "Try again.")
+            query = {name: values[0] for name, values in parse_qs(url.query).items()}
+            return self._route(path, body, query)
+
+    def _route(self, path: list[str], body: Any, query: dict[str, str]) -> None:  # noqa: C901, PLR0912  # a table
+        match path:
+            case ["collections", "missing", *_]:
+                self._error(404, "unknown_collection", "No collection 'missing'.", "Create it.")
+            case ["collections", name, "uploads"]:
+                prefix = f"{self.script.url}/s3/"
+                keys = [(given, f"{name}/{given}") for given in body["paths"]]
+                uploads = [
+                    {"path": given, "object_key": key, "url": f"{prefix}{quote(key)}?sig=1"} for given, key in keys
+                ]
+                self._json({"uploads": uploads})
+            case ["collections", _, "uploads", "complete"]:
+                self.script.announced += body["object_keys"]
+                self._json({})
+            case ["collections", _, "objects", "query"]:
+                self._json({"items": [self._item(key) for key in body["object_keys"]]})
+            case ["collections", _, "clusterings"]:
+                self._json({"request_id": "request-1"})
+            case ["clusterings", _]:
+                done = {"generation": 3, "clusters": 2, "noise": 1, "segments": 12}
+                self._json({"state": self._state("clustering", "requested", "done"), **done})
+            case ["labels"]:
+                self._json({"label_id": "label-1", "collection": "c", "speaker": body["speaker"], "segments": 1})
+            case ["labels", "label-1"]:
+                state = self._state("label", "recorded", "propagated")
+                self._json({"label_id": "label-1", "state": state, "segments": 1, "propagated": 7})
+            case ["collections", _, "evaluations", "trials"]:
+                self._json({"eer_percent": 1.5, "min_dcf": 0.1, "trials": 2, "missing": 0})
+            case ["collections", _, "export", "segments"]:
+                self._download(b'{"segment_id":"1"}\n{"segment_id":"2"}\n', "application/x-ndjson")
+            case ["collections", _, "export", _]:
+                self._download(self._zip(), "application/zip")
+            case ["encoders", name, "checks"]:
+                self._json({"check_id": f"check-{name}"})
+            case ["encoder-checks", _]:
+                self._json({"state": "done", "result": {"ok": True}})
+            case ["events"]:
+                self._events()
+            case ["not-json"]:
+                self._send(200, b"<html>", "text/html")
+            case _ if self.command == "GET" and (kind := path[-1]) in self.script.rows:
+                self._page(self.script.rows[kind], query)
+            case ["status"]:
+                self._json({"services": {"relay": "ok"}, "backlog": {"pending": 0}, "recordings": {"ready": 1}})
+            case ["collections" | "tokens"] if body is not None:
+                self._json({"name": body["name"]})
+            case ["tokens", "ann"]:
+                self._send(204, b"", "application/json")
+            case _:
+                self._error(404, "not_found", f"Nothing at {'/'.join(path)}.", "Look elsewhere.")
+
+    def _item(self, key: str) -> dict[str, Any]:
+        self.script.looks[key] += 1
+        item = {
+            "object_key": key,
+            "state": "seen",
+            "recording_id": None,
+            "code": None,
+            "reason": None,
+            "segments": None,
+        }
+        if rejection := self.script.behaviour(self.script.rejected, key):
+            return {**item, "status": "rejected", "code": rejection[0], "reason": rejection[1]}
+        stuck = any(key.endswith(end) for end in self.script.stuck)
+        if stuck or self.script.looks[key] < self.script.looks_until_ready or key not in self.script.objects:
+            return {**item, "status": "pending"}
+        return {**item, "status": "ready", "recording_id": f"recording of {key}", "segments": 4}
+
+    def _state(self, what: str, before: str, after: str) -> str:
+        self.script.polls[what] += 1
+        return after if self.script.polls[what] > 1 else before
+
+    def _page(self, rows: list[dict[str, Any]], query: dict[str, str]) -> None:
+        start = int(query.get("after", 0))
+        end = start + min(int(query["limit"]), self.script.page_rows)
+        self._json({"items": rows[start:end], "next": str(end) if end < len(rows) else None})
+
+    def _zip(self) -> bytes:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for name, content in self.script.export_files.items():
+                archive.writestr(name, content)
+        return packed.getvalue()
+
+    def _download(self, content: bytes, kind: str) -> None:
+        announced = len(content) * 2 if self.script.cut_downloads else len(content)
+        self._send(200, content, kind, announced)
+        self.close_connection = self.script.cut_downloads
+
+    def _events(self) -> None:
+        after = int(self.headers.get("Last-Event-ID", 0))
+        events = [f'id: {n}\ndata: {{"id": "{n}", "type": "t"}}\n\n' for n in range(after + 1, 4)]
+        self._send(200, ("".join(events) + ": idle\n\n").encode(), "text/event-stream")
+
+    def _json(self, document: Any) -> None:
+        self._send(200, json.dumps(document).encode(), "application/json")
+
+    def _error(self, status: int, code: str, message: str, remedy: str) -> None:
+        error = {"error": {"code": code, "message": message, "remedy": remedy}}
+        self._send(status, json.dumps(error).encode(), "application/json")
+
+    def _send(self, status: int, body: bytes, kind: str, announced: int | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body) if announced is None else announced))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def serve() -> tuple[Script, Callable[[], None]]:
+    """Start a double on a free port; returns its script and what stops it."""
+    script = Script()
+    handler = type("ScriptedHandler", (Handler,), {"script": script})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    script.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return script, stop

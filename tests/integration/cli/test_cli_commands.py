@@ -1,0 +1,175 @@
+"""Every other command against a real HTTP server: what it prints, and with which status it ends."""
+
+from pathlib import Path
+
+import pytest
+
+from services.launcher.cli.client import Client
+from services.launcher.cli.failure import Failure
+from tests.integration.cli.api_double import TOKEN, Script
+from tests.integration.cli.conftest import Earmark
+
+ROWS = [{"segment_id": str(n), "object_key": f"c/ü{n}.wav", "speaker": None} for n in range(5)]
+
+
+def test_cluster_waits_and_prints_the_result(earmark: Earmark) -> None:
+    result = earmark("cluster", "-c", "talk", "--wait", "--json")
+    assert (result.status, result.document) == (0, {"generation": 3, "clusters": 2, "noise": 1, "segments": 12})
+
+
+def test_cluster_without_waiting_prints_the_request(earmark: Earmark) -> None:
+    assert earmark("cluster", "-c", "talk", "--json").document == {"request_id": "request-1"}
+
+
+def test_waiting_ends_at_the_timeout(earmark: Earmark) -> None:
+    result = earmark("cluster", "-c", "talk", "--wait", "--timeout", 0, "--json")
+    assert (result.status, result.document["error"]["code"]) == (1, "timeout")
+
+
+def test_label_waits_until_it_has_spread(api: Script, earmark: Earmark) -> None:
+    result = earmark("label", "--segment", "s1", "Marta", "--wait", "--json")
+    assert result.document == {"label_id": "label-1", "segments": 1, "propagated": 7}
+    assert api.bodies["labels"] == [{"segment_id": "s1", "speaker": "Marta"}]
+
+
+def test_label_of_a_cluster(api: Script, earmark: Earmark) -> None:
+    assert earmark("label", "--cluster", "k1", "Marta", "--json").document["propagated"] is None
+    assert api.bodies["labels"] == [{"cluster_id": "k1", "speaker": "Marta"}]
+
+
+@pytest.mark.parametrize("target", [(), ("--segment", "s", "--cluster", "k")])
+def test_label_wants_exactly_one_target(earmark: Earmark, target: tuple[str, ...]) -> None:
+    assert earmark("label", "Marta", *target).status == 2
+
+
+def test_rows_of_all_pages_are_one_json_list(api: Script, earmark: Earmark) -> None:
+    api.rows["segments"], api.page_rows = ROWS, 2
+    assert earmark("segments", "-c", "talk", "--json").document == ROWS
+
+
+def test_a_limit_holds_over_pages(api: Script, earmark: Earmark) -> None:
+    api.rows["segments"], api.page_rows = ROWS, 2
+    assert earmark("segments", "-c", "talk", "--limit", 3, "--json").document == ROWS[:3]
+
+
+def test_a_table_shows_every_row_uncut(api: Script, earmark: Earmark) -> None:
+    api.rows["segments"] = [{**row, "object_key": f"c/{'long' * 60}[red]{n}"} for n, row in enumerate(ROWS)]
+    out = earmark("segments", "-c", "talk").out
+    assert all(row["object_key"] in out for row in api.rows["segments"])
+
+
+def test_no_rows_are_an_empty_list(api: Script, earmark: Earmark) -> None:
+    api.rows["clusters"] = []
+    assert earmark("clusters", "-c", "talk", "--json").document == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status",),
+        ("collections", "create", "talk"),
+        ("evaluate", "trials", __file__, "-c", "talk"),
+        ("encoders", "check", "ge2e"),
+        ("tokens", "create", "ann"),
+        ("tokens", "revoke", "ann"),
+        ("events",),
+    ],
+)
+def test_json_is_one_document(earmark: Earmark, words: tuple[str, ...]) -> None:
+    result = earmark(*words, "--json")
+    assert result.status == 0
+    assert result.document
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("labels", "undo", "l1"),
+        ("labels", "as-of", "2030-01-01", "-c", "talk"),
+        ("labels", "why", "s1"),
+        ("speakers", "merge", "A", "B"),
+        ("speakers", "erase", "A"),
+        ("next", "-c", "talk"),
+    ],
+)
+def test_what_does_not_exist_yet_says_so(earmark: Earmark, words: tuple[str, ...]) -> None:
+    people = earmark(*words)
+    assert people.status == 1
+    assert "does not exist yet" in people.err
+    assert earmark(*words, "--json").document["error"]["code"] == "not_yet"
+
+
+def test_an_error_of_the_api_is_a_line_and_its_remedy(earmark: Earmark) -> None:
+    result = earmark("segments", "-c", "missing")
+    assert (result.status, result.out) == (1, "")
+    assert result.err == "No collection 'missing'.\nCreate it.\n"
+
+
+def test_an_error_of_the_api_is_one_json_document(earmark: Earmark) -> None:
+    result = earmark("segments", "-c", "missing", "--json")
+    assert result.status == 1
+    error = {"code": "unknown_collection", "message": "No collection 'missing'.", "remedy": "Create it."}
+    assert result.document == {"error": error}
+    assert not result.err
+
+
+def test_a_wrong_token_is_told(earmark: Earmark) -> None:
+    result = earmark("--token", "wrong", "status", "--json")
+    assert (result.status, result.document["error"]["code"]) == (1, "unauthorized")
+
+
+@pytest.mark.parametrize("words", [("nonsense",), ("segments",), ("ingest", "/nowhere", "-c", "c")])
+def test_wrong_usage_is_status_2(earmark: Earmark, words: tuple[str, ...]) -> None:
+    assert earmark(*words).status == 2
+
+
+def test_a_stranger_at_the_address_is_named(api: Script) -> None:
+    with Client(api.url, TOKEN) as client, pytest.raises(Failure, match="not Earmark's API"):
+        client.get("/v1/not-json")
+
+
+def test_nobody_at_the_address_means_no_stack(earmark: Earmark) -> None:
+    result = earmark("--url", "http://127.0.0.1:9", "status")
+    assert result.status == 1
+    assert "earmark up" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_events_resume_after_one(earmark: Earmark) -> None:
+    assert [event["id"] for event in earmark("events", "--after", "1", "--json").document] == ["2", "3"]
+
+
+def test_segments_are_exported(earmark: Earmark, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "segments.jsonl"
+    assert earmark("export", "segments", "-c", "talk", "--out", out, "--json").document["segments"] == 2
+    assert out.read_text().splitlines() == ['{"segment_id":"1"}', '{"segment_id":"2"}']
+
+
+def test_embeddings_are_exported_into_a_folder(api: Script, earmark: Earmark, tmp_path: Path) -> None:
+    api.export_files.update({"embeddings.npy": b"n", "index.jsonl": b"i", "encoder.json": b"e"})
+    earmark("export", "embeddings", "-c", "talk", "--encoder", "ge2e", "--out", tmp_path / "out")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == api.export_files
+
+
+def test_an_export_keeps_what_else_is_in_the_folder(api: Script, earmark: Earmark, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "a.rttm").write_text("old")
+    api.export_files.update({"a.rttm": b"new", "deep/b.rttm": b"new"})
+    earmark("export", "rttm", "-c", "talk", "--out", tmp_path)
+    files = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {"mine.txt": "mine", "a.rttm": "new", "deep/b.rttm": "new"}
+
+
+@pytest.mark.parametrize("kind", ["segments", "rttm"])
+def test_a_download_that_breaks_off_changes_nothing(api: Script, earmark: Earmark, tmp_path: Path, kind: str) -> None:
+    api.cut_downloads = True
+    result = earmark("export", kind, "-c", "talk", "--out", tmp_path / "out")
+    assert result.status == 1
+    assert "Traceback" not in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_cannot_write_outside_of_its_folder(api: Script, earmark: Earmark, tmp_path: Path) -> None:
+    api.export_files["../escaped.rttm"] = b""
+    assert earmark("export", "rttm", "-c", "talk", "--out", tmp_path / "out").status == 1
+    assert list(tmp_path.iterdir()) == []

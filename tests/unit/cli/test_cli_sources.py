@@ -1,0 +1,63 @@
+"""Which files an ingest means."""
+
+import os
+from pathlib import Path
+
+import pytest
+import typer
+
+from services.launcher.cli.sources import find_sources
+
+
+def test_keys_are_relative_to_the_given_folder(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "ü.wav").write_bytes(b"123")
+    (source,) = find_sources([tmp_path / "a"], "c").fit
+    assert (source.path, source.size_bytes) == ("b/ü.wav", 3)
+
+
+def test_links_to_files_count_and_what_is_no_file_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "real.wav").write_bytes(b"1")
+    (tmp_path / "in" / "link.wav").symlink_to(tmp_path / "real.wav")
+    (tmp_path / "in" / "broken.wav").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "in" / "pipe")
+    found = find_sources([tmp_path / "in"], "c")
+    assert [source.path for source in found.fit] == ["link.wav"]
+    assert {path.name for path in found.skipped} == {"broken.wav", "pipe"}
+
+
+def test_a_hidden_file_that_is_named_goes_up(tmp_path: Path) -> None:
+    (tmp_path / ".hidden.wav").write_bytes(b"1")
+    assert len(find_sources([tmp_path / ".hidden.wav"], "c").fit) == 1
+
+
+def test_the_same_file_named_twice_goes_up_once(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"1")
+    assert len(find_sources([tmp_path / "a.wav", tmp_path], "c").fit) == 1
+
+
+def test_two_files_for_one_key_are_refused(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.wav").write_bytes(b"1")
+    with pytest.raises(typer.BadParameter, match=r"c/x\.wav"):
+        find_sources([tmp_path / "a" / "x.wav", tmp_path / "b" / "x.wav"], "c")
+
+
+def test_a_name_that_is_not_utf_8_is_unfit(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.wav")).write_bytes(b"1")
+    assert [unfit.code for unfit in find_sources([tmp_path], "c").unfit] == ["bad_name"]
+
+
+def test_a_key_longer_than_s3_allows_is_unfit(tmp_path: Path) -> None:
+    folder = tmp_path.joinpath(*["d" * 250] * 4)
+    folder.mkdir(parents=True)
+    (folder / "long-enough.wav").write_bytes(b"1")
+    assert [unfit.code for unfit in find_sources([tmp_path], "c" * 20).unfit] == ["name_too_long"]
+
+
+def test_a_file_longer_than_one_put_is_unfit(tmp_path: Path) -> None:
+    with (tmp_path / "sparse.wav").open("wb") as file:
+        file.truncate(5 * 1024**3 + 1)
+    assert [unfit.code for unfit in find_sources([tmp_path], "c").unfit] == ["too_large"]
