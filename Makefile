@@ -27,7 +27,7 @@ help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
 
 demo: $(STAMPS)/local
-	@$(BIN)/python demo/run.py
+	@$(BIN)/python -m demo.run
 
 up: $(STAMPS)/local
 	@$(BIN)/earmark up

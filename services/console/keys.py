@@ -9,7 +9,7 @@ _MOST_BYTES: Final = 1024
 
 
 class BadObjectKey(InvalidRequest):
-    """Use a relative path without empty, `.` or `..` parts, of 1024 bytes at most together with the collection's name."""
+    """Use a relative path without empty, `.` or `..` parts; with the collection's name it has 1024 bytes at most."""
 
     code = "bad_object_key"
 

@@ -17,7 +17,7 @@ class ByteRange:
         return self.end - self.start
 
 
-class Unsatisfiable(Exception):  # noqa: N818  # becomes a 416 that carries the length, not an error body
+class Unsatisfiable(Exception):
     """The range begins behind the end."""
 
 

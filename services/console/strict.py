@@ -95,6 +95,7 @@ class StrictBody:
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the whole body, then pass it on or answer at once."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

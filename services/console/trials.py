@@ -90,7 +90,7 @@ def unit(vector: Float[np.ndarray, " dim"]) -> Float[np.ndarray, " dim"]:
 
 
 def evaluate(trials: Iterable[Trial], vectors: Mapping[FileKey, Float[np.ndarray, " dim"]]) -> Evaluation:
-    """Score the trials by the cosine of unit vectors. Raises BadTrials where one kind of trial is left without score."""
+    """Score the trials by the cosine of unit vectors. Raises BadTrials when one kind of trial has no score at all."""
     scores, targets, n_missing = [], [], 0
     for trial in trials:
         first, second = vectors.get(trial.first), vectors.get(trial.second)
@@ -100,7 +100,7 @@ def evaluate(trials: Iterable[Trial], vectors: Mapping[FileKey, Float[np.ndarray
         scores.append(float(first @ second))
         targets.append(trial.target)
     if not any(targets) or all(targets):
-        raise BadTrials(f"Of {len(scores) + n_missing} trials {n_missing} have no vectors; of the rest one kind is absent.")
+        raise BadTrials(f"{len(scores)} trials could be scored, {n_missing} have no vectors; one kind is missing.")
     rates = error_rates(np.array(scores), np.array(targets))
     return Evaluation(equal_error_rate(rates), min_dcf(rates), len(scores), n_missing)
 

@@ -1,7 +1,7 @@
 """One stretch of a recording as a 16-bit WAV file that can be read from any byte on without making the rest."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,7 +31,7 @@ class WavSpan:
     start_sample: int
     end_sample: int
 
-    def read(self, wanted: ByteRange) -> Iterator[bytes]:
+    def read(self, wanted: ByteRange) -> Generator[bytes, None, None]:
         """Those bytes of the WAV file, a block at a time."""
         if wanted.start < _HEADER_BYTES:
             yield self._header()[wanted.start : wanted.end]
@@ -53,10 +53,12 @@ class WavSpan:
         form = struct.pack(
             "<HHIIHH", 1, 1, SAMPLE_RATE_HZ, SAMPLE_RATE_HZ * _SAMPLE_BYTES, _SAMPLE_BYTES, 8 * _SAMPLE_BYTES
         )
-        return b"".join(
-            (b"RIFF", struct.pack("<I", _HEADER_BYTES - 8 + n_bytes), b"WAVE", b"fmt ", struct.pack("<I", len(form)), form)
-            + (b"data", struct.pack("<I", n_bytes))
+        parts = (
+            *(b"RIFF", struct.pack("<I", _HEADER_BYTES - 8 + n_bytes), b"WAVE"),
+            *(b"fmt ", struct.pack("<I", len(form)), form),
+            *(b"data", struct.pack("<I", n_bytes)),
         )
+        return b"".join(parts)
 
     def _blocks(self, from_sample: int) -> Iterator[bytes]:
         """Sample bytes up to the end of the span; what the file lacks is silence, for the length was promised."""

@@ -7,8 +7,8 @@ from uuid import UUID
 import numpy as np
 from jaxtyping import Float32
 
+from services.embedder.batching import embed_clips
 from services.embedder.checking import examine
-from services.embedder.encoders.clips import why_unusable
 from services.embedder.encoders.protocol import Encoder
 from services.embedder.ports import Embedder
 from services.embedder.reading import Clip, NoClip, clips, portions
@@ -18,7 +18,7 @@ from shared.ledger.consumer import Commit, Delivered, Work
 from shared.storage import collections, embeddings, encoders, recordings, segments
 from shared.units import samples
 
-Row = Float32[np.ndarray, " dim"]
+BATCHES_IN_MEMORY = 4  # clips of so many batches are read before they are sorted by length
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class Outcome:
     """What one encoder made of the segments of a message."""
 
     segment_ids: list[UUID] = field(default_factory=list)
-    rows: list[Float32[np.ndarray, "segments dim"]] = field(default_factory=list)
+    rows: list[Float32[np.ndarray, " dim"]] = field(default_factory=list)
     reasons: dict[UUID, str] = field(default_factory=dict)  # of segments without a vector
 
 
@@ -40,10 +40,10 @@ def embed(work: Work, embedder: Embedder) -> None:
         sources = recordings.audio_sources(tx, [s.recording_id for s in spans], bucket)
         names = {event.collection: collections.get(tx, event.collection).encoders for event in created.values()}
     outcomes: dict[str, Outcome] = {name: Outcome() for chosen in names.values() for name in chosen}
-    budget = samples(embedder.settings.embedder.batch_audio_s)
-    for portion in portions(clips(spans, sources, embedder), budget):
+    batch_audio_s = embedder.settings.embedder.batch_audio_s
+    for portion in portions(clips(spans, sources, embedder), samples(BATCHES_IN_MEMORY * batch_audio_s)):
         for name, outcome in outcomes.items():
-            _embed(portion, names, embedder.encoder(name), outcome)
+            _embed(portion, names, embedder.encoder(name), outcome, batch_audio_s)
     embedder.blobs.shrink()
     with work.commit() as commit:
         for name, outcome in outcomes.items():
@@ -51,20 +51,27 @@ def embed(work: Work, embedder: Embedder) -> None:
 
 
 def _embed(
-    portion: Sequence[Clip | NoClip], names: Mapping[str, Sequence[str]], encoder: Encoder, outcome: Outcome
+    portion: Sequence[Clip | NoClip],
+    names: Mapping[str, Sequence[str]],
+    encoder: Encoder,
+    outcome: Outcome,
+    batch_audio_s: float,
 ) -> None:
     mine = [one for one in portion if encoder.spec.name in names[one.span.collection]]
-    reasons = {one.span.segment_id: one.code if isinstance(one, NoClip) else why_unusable(one.samples) for one in mine}
-    usable = [one for one in mine if isinstance(one, Clip) and reasons[one.span.segment_id] is None]
-    outcome.reasons.update({segment_id: why for segment_id, why in reasons.items() if why is not None})
-    if usable:
-        outcome.rows.append(encoder.embed([one.samples for one in usable]))
-        outcome.segment_ids.extend(one.span.segment_id for one in usable)
+    outcome.reasons.update({one.span.segment_id: one.code for one in mine if isinstance(one, NoClip)})
+    readable = [one for one in mine if isinstance(one, Clip)]
+    results = embed_clips(encoder, [one.samples for one in readable], batch_audio_s)
+    for one, result in zip(readable, results, strict=True):
+        if isinstance(result, str):
+            outcome.reasons[one.span.segment_id] = result
+        else:
+            outcome.segment_ids.append(one.span.segment_id)
+            outcome.rows.append(result)
 
 
 def _write(commit: Commit, name: str, outcome: Outcome, created: Mapping[Delivered, SegmentsCreated]) -> None:
     space = encoders.by_name(commit.tx, name)
-    rows = np.concatenate(outcome.rows) if outcome.rows else np.empty((0, space.dimension), np.float32)
+    rows = np.stack(outcome.rows) if outcome.rows else np.empty((0, space.dimension), np.float32)
     embedded = embeddings.write(commit.tx, space, outcome.segment_ids, rows)
     without_voice = embeddings.write_unembeddable(commit.tx, name, outcome.reasons)
     touched = {event.recording_id: delivered for delivered, event in created.items()}

@@ -62,7 +62,7 @@ def make_app(service: str, announce: Callable[[Database], None] | None = None) -
 def _life_step(service: str, announce: Callable[[Database], None] | None) -> type[bootsteps.StartStopStep]:
     """A part of the worker that runs from its start to its end beside the pool."""
 
-    class Life(bootsteps.StartStopStep):
+    class Life(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is not typed
         requires = ("celery.worker.components:Pool",)
 
         def __init__(self, parent: object, **options: object) -> None:

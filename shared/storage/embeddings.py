@@ -139,8 +139,20 @@ def of_collection(tx: Transaction, encoder: StoredEncoder, collection: str) -> V
 
 def _copy_out(tx: Transaction, encoder: StoredEncoder, condition: sql.Composed) -> Vectors:
     # The partition is named outright: COPY then needs no planning over all encoders.
-    statement = sql.SQL(
-        "COPY (SELECT segment_id, vector FROM {} WHERE {} ORDER BY segment_id) TO STDOUT (FORMAT BINARY)"
-    ).format(sql.Identifier(f"embedding_{encoder.encoder_id}"), condition)
+    return copy_out(
+        tx,
+        encoder,
+        sql.SQL("SELECT segment_id, vector FROM {} WHERE {} ORDER BY segment_id").format(partition(encoder), condition),
+    )
+
+
+def partition(encoder: StoredEncoder) -> sql.Identifier:
+    """The table that holds an encoder's vectors and no others."""
+    return sql.Identifier(f"embedding_{encoder.encoder_id}")
+
+
+def copy_out(tx: Transaction, encoder: StoredEncoder, query: sql.Composed) -> Vectors:
+    """The rows of a query that selects a uuid and a vector, by binary COPY."""
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT BINARY)").format(query)
     with driver(tx).cursor() as cursor, cursor.copy(statement) as copy:
         return Vectors(*rows.unpack(iter(copy), encoder.dimension))

@@ -19,7 +19,7 @@ class ServiceSeen:
 
 _SERVICES = sa.text("""
     SELECT service, count(*) AS instances, extract(epoch FROM clock_timestamp() - max(seen_at))::float AS seen_s_ago
-    FROM heartbeat WHERE seen_at > clock_timestamp() - make_interval(secs => :within_s) GROUP BY service ORDER BY service
+    FROM heartbeat WHERE seen_at > clock_timestamp() - make_interval(secs => :within_s) GROUP BY 1 ORDER BY 1
 """)
 
 
@@ -38,7 +38,7 @@ _RECORDINGS = sa.text("""
 
 
 def recordings(tx: Transaction, collection: str = "") -> dict[str, int]:
-    """How many recordings are in each state, and how many objects were rejected; of all collections if none is named."""
+    """How many recordings are in each state and how many objects were rejected, everywhere or in one collection."""
     counts = {row.state: row.n for row in tx.execute(_RECORDINGS, {"collection": collection})}
     return {state: counts.get(state, 0) for state in ("registered", "segmented", "ready", "rejected")}
 

@@ -7,33 +7,49 @@ from uuid import UUID
 import numpy as np
 import sqlalchemy as sa
 from jaxtyping import Float64, Int64
+from psycopg import sql
 
 from shared.storage.database import Transaction
+from shared.storage.embeddings import copy_out, partition
 from shared.storage.encoders import StoredEncoder
 
 # What a rule guessed from a centroid must not move that centroid: identified segments do not count.
-_REFRESH = sa.text("""
-    WITH gone AS (
-        DELETE FROM centroid WHERE collection = :collection AND encoder_id = :encoder_id AND speaker_id = ANY(:ids)
-    )
-    SELECT a.speaker_id, sum(e.vector)::real[]::double precision[] AS vector_sum, count(*) AS n
-    FROM assignment a JOIN embedding e USING (segment_id)
-    WHERE a.collection = :collection AND a.speaker_id = ANY(:ids) AND e.encoder_id = :encoder_id
+_LABELLED = sql.SQL("""
+    SELECT a.speaker_id, e.vector FROM assignment a JOIN {partition} e USING (segment_id)
+    WHERE a.collection = {collection} AND a.speaker_id = ANY({speaker_ids})
       AND a.assigned_by IN ('human', 'import', 'cluster')
-    GROUP BY a.speaker_id
+    ORDER BY a.speaker_id, a.segment_id
+""")
+_DELETE = sa.text("""
+    DELETE FROM centroid WHERE collection = :collection AND encoder_id = :encoder_id AND speaker_id = ANY(:ids)
 """)
 _INSERT = sa.text("""
     INSERT INTO centroid (collection, encoder_id, speaker_id, vector_sum, n)
-    VALUES (:collection, :encoder_id, :speaker_id, :vector_sum, :n)
+    SELECT :collection, :encoder_id, * FROM unnest(CAST(:ids AS uuid[]), CAST(:sums AS bytea[]), CAST(:counts AS int[]))
 """)
+_STORED = np.dtype("<f8")
 
 
 def refresh_centroids(tx: Transaction, collection: str, encoder: StoredEncoder, speaker_ids: Sequence[UUID]) -> None:
     """Make (sum, count) of these speakers equal to their labelled vectors again."""
+    query = _LABELLED.format(
+        partition=partition(encoder), collection=sql.Literal(collection), speaker_ids=sql.Literal(list(speaker_ids))
+    )
+    labelled = copy_out(tx, encoder, query)
+    # (labelled, dim) -> (speakers, dim): rows of one speaker stand together
+    distinct, starts, counts = np.unique(labelled.ids.view("V16").ravel(), return_index=True, return_counts=True)
     key = {"collection": collection, "encoder_id": encoder.encoder_id}
-    rows = tx.execute(_REFRESH, {**key, "ids": list(speaker_ids)}).mappings().all()
-    if rows:
-        tx.execute(_INSERT, [{**key, **row} for row in rows])
+    tx.execute(_DELETE, {**key, "ids": list(speaker_ids)})
+    if not len(distinct):
+        return
+    order = np.argsort(starts)
+    sums = np.add.reduceat(labelled.rows.astype(np.float64), starts[order])
+    values = {
+        "ids": [UUID(bytes=distinct[i].tobytes()) for i in order],
+        "sums": [total.astype(_STORED).tobytes() for total in sums],
+        "counts": [int(counts[i]) for i in order],
+    }
+    tx.execute(_INSERT, {**key, **values})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +70,8 @@ def centroids(tx: Transaction, collection: str, encoder: StoredEncoder) -> Centr
         """),
         {"collection": collection, "encoder_id": encoder.encoder_id},
     ).all()
-    sums = np.array([row.vector_sum for row in rows], np.float64).reshape(len(rows), encoder.dimension)
+    stored = np.frombuffer(b"".join(row.vector_sum for row in rows), _STORED)
+    sums = stored.astype(np.float64).reshape(len(rows), encoder.dimension)
     return Centroids(tuple(row.speaker_id for row in rows), sums, np.array([row.n for row in rows], np.int64))
 
 

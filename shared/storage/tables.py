@@ -268,7 +268,7 @@ centroid = Table(
     Column("collection", Text, primary_key=True),
     Column("encoder_id", Integer, primary_key=True),
     _uuid("speaker_id", ForeignKey("speaker.speaker_id", ondelete="CASCADE"), primary_key=True),
-    Column("vector_sum", ARRAY(sa.Double), nullable=False),
+    Column("vector_sum", sa.LargeBinary, nullable=False),  # little-endian float64: read a thousand times per write
     Column("n", Integer, nullable=False),
 )
 

@@ -55,7 +55,10 @@ def write(path: Path, samples: Float32[np.ndarray, "..."], rate_hz: int, kind: s
     """Write samples, (frames,) or (frames, channels), in one of KINDS."""
     if kind in _SOUNDFILE_FORMATS:
         container, codec = _SOUNDFILE_FORMATS[kind]
-        soundfile.write(path, samples, rate_hz, format=container, subtype=codec)
+        channels = 1 if samples.ndim == 1 else samples.shape[1]
+        with soundfile.SoundFile(path, "w", rate_hz, channels, codec, format=container) as file:
+            for start in range(0, len(samples), 8192):  # libsndfile crashes on one long Vorbis array
+                file.write(samples[start : start + 8192])
     else:
         _write_av(path, np.atleast_2d(samples.T), rate_hz, kind)
     return path

@@ -3,8 +3,9 @@
 import json
 import tempfile
 from collections.abc import Callable, Generator
+from io import SEEK_END
 from itertools import islice
-from typing import IO, Annotated, Final
+from typing import IO, Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
@@ -22,7 +23,7 @@ from shared.storage.listing import ListedSegment
 router = APIRouter(tags=["export"], dependencies=[Depends(Requires("read"))])
 
 _LINES_PER_BLOCK: Final = 500
-_ZIP: Final = {200: {"content": {"application/zip": {}}}}
+_ZIP: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"application/zip": {}}}}
 
 
 @router.get(
@@ -91,4 +92,4 @@ def _archive(console: Console, collection: str, write: Callable[[Transaction, IO
     except BaseException:
         target.close()
         raise
-    return streamed(blocks_of(target), "application/zip", {"Content-Length": str(target.tell())})
+    return streamed(blocks_of(target), "application/zip", {"Content-Length": str(target.seek(0, SEEK_END))})

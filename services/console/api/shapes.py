@@ -3,13 +3,13 @@
 import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from services.console.cursors import BadCursor, Cursors, Place
+from services.console.cursors import Cursors, Place
 from services.console.deps import ConsoleDep
 from shared.errors import InvalidRequest
 
@@ -99,5 +99,3 @@ def time_and_id(place: Place) -> tuple[datetime, UUID]:
     """A place in a listing that is sorted by time."""
     at, row_id = place
     return datetime.fromisoformat(str(at)), UUID(str(row_id))
-
-

@@ -2,10 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 from services.launcher.cli.failure import Failure, no_stack
@@ -19,9 +19,12 @@ Document = dict[str, Any]
 Parameters = Mapping[str, object]
 """Of a query; those that are None are left out."""
 
+T = TypeVar("T")
 PAGE_ROWS = 1000
 _CONNECT_TIMEOUT_S = 5.0
 _READ_TIMEOUT_S = 60.0
+_EXPORT_TIMEOUT_S = 600.0  # an archive is written as a whole before its first byte is sent
+_BUSY_PATIENCE_S = 10.0
 _PASSING_STATUSES = frozenset({502, 503, 504})
 _RETRY_PAUSE_S = 0.5
 _DOWNLOAD_CHUNK_BYTES = 1 << 20
@@ -42,7 +45,6 @@ class Client:
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
-            timeout=httpx.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S),
             trust_env=not is_loopback(self.url),
         )
 
@@ -54,17 +56,26 @@ class Client:
 
     def get(self, path: str, parameters: Parameters = MappingProxyType({}), *, patience_s: float = 0.0) -> Document:
         """The answer to a GET."""
-        return self._call("GET", path, params=_given(parameters), patience_s=patience_s)
+        return _object(self._call("GET", path, params=_given(parameters), patience_s=patience_s))
 
     def post(
         self, path: str, body: Document, *, patience_s: float = 0.0, timeout_s: float = _READ_TIMEOUT_S
     ) -> Document:
         """The answer to a POST; with patience only where doing it twice does no harm."""
-        return self._call("POST", path, json=body, timeout=timeout_s, patience_s=patience_s)
+        return _object(self._call("POST", path, json=body, timeout=timeout_s, patience_s=patience_s))
 
-    def delete(self, path: str) -> Document:
-        """The answer to a DELETE."""
-        return self._call("DELETE", path)
+    def delete(self, path: str) -> None:
+        """Carry out a DELETE."""
+        self._call("DELETE", path)
+
+    def items(self, path: str) -> list[Document]:
+        """A list that comes whole: as such, or as the `items` of an object."""
+        answer = self._call("GET", path)
+        found = _json(answer)
+        if isinstance(found, list):
+            return found
+        items: list[Document] = _object(answer).get("items", [])
+        return items
 
     def rows(self, path: str, *, limit: int | None = None) -> Iterator[Document]:
         """The items of a list, page after page, `limit` of them at most."""
@@ -78,40 +89,65 @@ class Client:
             if after is None:
                 return
 
-    def download(self, path: str, into: BinaryIO, parameters: Parameters = MappingProxyType({})) -> int:
-        """Write the body of a GET into a file; the number of bytes."""
-        with self._talking(), self._http.stream("GET", path, params=_given(parameters)) as answer:
+    def download(self, path: str, into: BinaryIO, parameters: Parameters = MappingProxyType({})) -> None:
+        """Write the body of a GET into a file, from its beginning; waits for its turn while the API is busy."""
+        self._patiently(lambda: self._download(path, into, parameters), _BUSY_PATIENCE_S)
+
+    def _download(self, path: str, into: BinaryIO, parameters: Parameters) -> None:
+        into.seek(0)
+        into.truncate()
+        timeout = self._timeout(_EXPORT_TIMEOUT_S)
+        with self._talking(), self._http.stream("GET", path, params=_given(parameters), timeout=timeout) as answer:
             if answer.is_error:
                 answer.read()
                 raise _refusal(answer)
-            return sum(into.write(chunk) for chunk in answer.iter_bytes(_DOWNLOAD_CHUNK_BYTES))
+            into.writelines(answer.iter_bytes(_DOWNLOAD_CHUNK_BYTES))
 
-    def lines(self, path: str, headers: Mapping[str, str], quiet_s: float | None) -> Iterator[str]:
+    def lines(
+        self, path: str, parameters: Parameters, headers: Mapping[str, str], quiet_s: float | None
+    ) -> Iterator[str]:
         """The lines of an endless answer, until the server ends it or nothing has come for `quiet_s`."""
         import httpx
 
-        timeout = httpx.Timeout(quiet_s, connect=_CONNECT_TIMEOUT_S)
-        with self._talking(), self._http.stream("GET", path, headers=dict(headers), timeout=timeout) as answer:
+        options: dict[str, Any] = {"params": _given(parameters), "headers": dict(headers)}
+        with (
+            self._talking(),
+            self._http.stream("GET", path, timeout=self._timeout(quiet_s), **options) as answer,
+        ):
             if answer.is_error:
                 answer.read()
                 raise _refusal(answer)
             with suppress(httpx.ReadTimeout):
                 yield from answer.iter_lines()
 
-    def _call(self, method: str, path: str, *, patience_s: float = 0.0, **options: Any) -> Document:
+    def _call(
+        self, method: str, path: str, *, timeout: float = _READ_TIMEOUT_S, patience_s: float = 0.0, **options: Any
+    ) -> "httpx.Response":
+        def once() -> "httpx.Response":
+            with self._talking():
+                answer = self._http.request(method, path, timeout=self._timeout(timeout), **options)
+            if answer.is_error:
+                raise _refusal(answer)
+            return answer
+
+        return self._patiently(once, patience_s)
+
+    def _patiently(self, call: Callable[[], T], patience_s: float) -> T:
+        """Call again and again while the API is away or busy, for so long at most."""
         deadline = time.monotonic() + patience_s
         while True:
             try:
-                with self._talking():
-                    answer = self._http.request(method, path, **options)
-                if answer.is_error:
-                    raise _refusal(answer)
-                return _document(answer)
+                return call()
             except Failure as failure:
                 passing = failure.code in {"not_running", "no_answer"} or failure.status in _PASSING_STATUSES
                 if not passing or time.monotonic() >= deadline:
                     raise
                 time.sleep(_RETRY_PAUSE_S)
+
+    def _timeout(self, read_s: float | None) -> "httpx.Timeout":
+        import httpx
+
+        return httpx.Timeout(read_s, connect=_CONNECT_TIMEOUT_S)
 
     @contextmanager
     def _talking(self) -> Iterator[None]:
@@ -143,13 +179,15 @@ def _given(parameters: Parameters) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if value is not None}
 
 
-def _document(answer: "httpx.Response") -> Document:
-    if not answer.content:
-        return {}
+def _json(answer: "httpx.Response") -> object:
     try:
-        document = answer.json()
-    except ValueError:
-        document = None
+        return answer.json() if answer.content else {}
+    except ValueError as error:
+        raise _stranger(answer) from error
+
+
+def _object(answer: "httpx.Response") -> Document:
+    document = _json(answer)
     if not isinstance(document, dict):
         raise _stranger(answer)
     return document

@@ -27,7 +27,7 @@ def create(
 def listing(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """All collections."""
     with connect(ctx) as api:
-        show_rows(list(api.rows(api_path("collections"))), as_json=as_json, none="No collections yet.")
+        show_rows(api.items(api_path("collections")), as_json=as_json, none="No collections yet.")
 
 
 @app.command("show")

@@ -17,7 +17,7 @@ EventIds = Annotated[list[str], typer.Argument(metavar="ID...")]
 def listing(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """All of it, with the reasons."""
     with connect(ctx) as api:
-        show_rows(list(api.rows(api_path("dead"))), as_json=as_json, none="Nothing was given up.")
+        show_rows(api.items(api_path("dead")), as_json=as_json, none="Nothing was given up.")
 
 
 @app.command("requeue")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from services.launcher.cli.client import Client, Document, api_path
+from services.launcher.cli.client import Client, Document, Parameters, api_path
 from services.launcher.cli.failure import Failure
 from services.launcher.cli.options import AsJson
 from services.launcher.cli.output import print_document, print_line, say
@@ -16,33 +16,45 @@ from services.launcher.cli.waiting import PATIENCE_S
 
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Stay and print each as it comes.", show_default=False)]
 After = Annotated[str | None, typer.Option("--after", metavar="EVENT_ID", help="Begin after this event.")]
+OnlyCollection = Annotated[str | None, typer.Option("--collection", "-c", metavar="NAME", help="Only of this one.")]
+Types = Annotated[str | None, typer.Option("--types", metavar="T,...", help="Such as recording.registered.")]
 _QUIET_S = 2.0
+_DEAD_S = 30.0  # the API writes a comment every ten seconds; after three times that the line is dead
 _RECONNECT_PAUSE_S = 1.0
 
 
-def events(ctx: typer.Context, *, follow: Follow = False, after: After = None, as_json: AsJson = False) -> None:
+def events(
+    ctx: typer.Context,
+    *,
+    follow: Follow = False,
+    after: After = None,
+    collection: OnlyCollection = None,
+    types: Types = None,
+    as_json: AsJson = False,
+) -> None:
     """Print events until none has come for two seconds; with --follow until Ctrl-C, with --json one a line then."""
+    chosen = {"collection": collection, "types": types}
     with connect(ctx) as api:
         if as_json and not follow:
-            print_document(list(_until_quiet(api, after)))
+            print_document(list(_until_quiet(api, chosen, after)))
             return
-        for event in _for_ever(api, after) if follow else _until_quiet(api, after):
+        for event in _for_ever(api, chosen, after) if follow else _until_quiet(api, chosen, after):
             if as_json:
                 print_line(event)
             else:
                 say(f"{event.get('time', '')}  {event.get('type', '')}  {event.get('subject', '')}")
 
 
-def _until_quiet(api: Client, after: str | None) -> Iterator[Document]:
-    return parse_events(api.lines(api_path("events"), _resume(after), quiet_s=_QUIET_S), stop_when_idle=True)
+def _until_quiet(api: Client, chosen: Parameters, after: str | None) -> Iterator[Document]:
+    return parse_events(api.lines(api_path("events"), chosen, _resume(after), quiet_s=_QUIET_S))
 
 
-def _for_ever(api: Client, after: str | None) -> Iterator[Document]:
+def _for_ever(api: Client, chosen: Parameters, after: str | None) -> Iterator[Document]:
     """Takes up the thread where it was cut; gives up when the API stays away."""
     last, cut_at_s = after, time.monotonic() - PATIENCE_S
     while True:
         try:
-            for event in parse_events(api.lines(api_path("events"), _resume(last), quiet_s=None)):
+            for event in parse_events(api.lines(api_path("events"), chosen, _resume(last), quiet_s=_DEAD_S)):
                 last, cut_at_s = event.get("id", last), time.monotonic()
                 yield event
             cut_at_s = time.monotonic()
@@ -52,14 +64,11 @@ def _for_ever(api: Client, after: str | None) -> Iterator[Document]:
         time.sleep(_RECONNECT_PAUSE_S)
 
 
-def parse_events(lines: Iterable[str], *, stop_when_idle: bool = False) -> Iterator[Document]:
-    """The CloudEvents in a stream of server-sent events (WHATWG HTML, 9.2.6); a comment means that nothing is new."""
+def parse_events(lines: Iterable[str]) -> Iterator[Document]:
+    """The CloudEvents in a stream of server-sent events (WHATWG HTML, 9.2.6)."""
     parts: list[str] = []
     for line in lines:
-        if line.startswith(":"):
-            if stop_when_idle:
-                return
-        elif line.startswith("data:"):
+        if line.startswith("data:"):
             parts.append(line.removeprefix("data:").removeprefix(" "))
         elif not line and parts:
             yield json.loads("\n".join(parts))

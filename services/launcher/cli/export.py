@@ -15,7 +15,10 @@ from services.launcher.cli.session import connect
 app = typer.Typer(no_args_is_help=True, help="Take segments, vectors and RTTM files out.")
 OutFile = Annotated[Path, typer.Option("--out", metavar="FILE.jsonl", dir_okay=False, help="Replaced when complete.")]
 OutDir = Annotated[Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Made if need be.")]
-By = Annotated[Literal["speaker", "cluster", "diarization"], typer.Option("--by", help="What names a turn.")]
+By = Annotated[
+    Literal["speaker", "cluster", "diarization"],
+    typer.Option("--by", help="What names a turn; turns without such a name are left out."),
+]
 
 
 @app.command("segments")
@@ -38,7 +41,7 @@ def embeddings(
 
 @app.command("rttm")
 def rttm(
-    ctx: typer.Context, *, collection: Collection, out: OutDir, by: By = "diarization", as_json: AsJson = False
+    ctx: typer.Context, *, collection: Collection, out: OutDir, by: By = "speaker", as_json: AsJson = False
 ) -> None:
     """One RTTM file for each recording."""
     _deliver(ctx, collection, "rttm", out, {"by": by}, as_json=as_json)

@@ -20,7 +20,8 @@ _CHECK_WAIT_S = 600.0
 def list_encoders(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """The encoders that the workers offer."""
     with connect(ctx) as api:
-        show_rows(list(api.rows(api_path("encoders"))), as_json=as_json, none="No worker offers an encoder.")
+        rows = api.items(api_path("encoders"))
+    show_rows(rows, ("name", "space", "dimension"), as_json=as_json, none="No worker offers an encoder.")
 
 
 @encoders.command("check")
@@ -43,4 +44,6 @@ def check_encoder(
 def list_segmenters(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """The segmenters that the workers offer."""
     with connect(ctx) as api:
-        show_rows(list(api.rows(api_path("segmenters"))), as_json=as_json, none="No worker offers a segmenter.")
+        rows = api.items(api_path("segmenters"))
+    shown = rows if as_json else [{"name": row["name"], **row.get("spec", {})} for row in rows]
+    show_rows(shown, ("name", "revision", "description"), as_json=as_json, none="No worker offers a segmenter.")

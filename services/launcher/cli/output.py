@@ -2,13 +2,14 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from services.launcher.cli.failure import Failure
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 Row = Mapping[str, object]
 
@@ -51,9 +52,9 @@ def show_fields(document: Mapping[str, object], *, as_json: bool) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in document.items():
+    for name, value in _flat(document):
         table.add_row(name, _cell(value))
-    console(sys.stdout).print(table)
+    _print(table)
 
 
 def say(message: str) -> None:
@@ -72,7 +73,7 @@ def show_failure(failure: Failure, *, as_json: bool) -> None:
         print_document(failure.document())
         return
     tell(failure.message, "red")
-    if failure.remedy:
+    if failure.remedy and failure.remedy != failure.message:
         tell(failure.remedy)
 
 
@@ -93,7 +94,24 @@ def _print_table(rows: Iterable[Row], columns: Sequence[str]) -> None:
         table.add_column(column, overflow="fold", no_wrap=column.endswith("_id"))
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    console(sys.stdout).print(table)
+    _print(table)
+
+
+def _print(table: "Table") -> None:
+    """Without the blanks that fill its last column."""
+    screen = console(sys.stdout)
+    with screen.capture() as captured:
+        screen.print(table)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines() if line.strip())
+
+
+def _flat(document: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """A line for each thing in a thing."""
+    for name, value in document.items():
+        if isinstance(value, dict) and any(isinstance(part, dict) for part in value.values()):
+            yield from ((f"{name} {inner}", part) for inner, part in value.items())
+        else:
+            yield name, value
 
 
 def _cell(value: object) -> str:

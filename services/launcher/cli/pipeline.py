@@ -1,12 +1,13 @@
 """Take files into the bucket and follow them through the pipeline, batch by batch."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
 from services.launcher.cli.client import Client, Document, api_path
 from services.launcher.cli.sources import Source, Sources, Unfit
-from services.launcher.cli.upload import Target, upload
+from services.launcher.cli.upload import NotUploaded, Target, upload
 from services.launcher.cli.waiting import PATIENCE_S, rounds
 
 BATCH = 1000
@@ -14,6 +15,7 @@ BATCH = 1000
 
 Status = Literal["uploaded", "pending", "ready", "rejected", "failed"]
 T = TypeVar("T")
+_MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Ingest:
         self._settings = settings
         self._bars = bars
         self._outcomes: dict[str, Outcome] = {}
+        self._etags: dict[str, str] = {}
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -61,10 +64,8 @@ class Ingest:
         for batch in _batches(sources.fit):
             targets = self._targets(batch)
             pairs = [(source, targets[source.path]) for source in batch]
-            for (_, target), failure in zip(pairs, upload(pairs, self._renew, self._bars.sent), strict=True):
-                status: Status = "failed" if failure else "uploaded"
-                reason = f"not_uploaded: {failure}" if failure else None
-                self._outcomes[target.object_key] = Outcome(target.object_key, None, status, reason, None)
+            for (_, target), result in zip(pairs, upload(pairs, self._renew, self._bars.sent), strict=True):
+                self._note(target.object_key, result)
             self._announce([target.object_key for _, target in pairs])
 
     def follow(self, timeout_s: float) -> None:
@@ -83,10 +84,17 @@ class Ingest:
         path = api_path("collections", self._collection, "objects", "query")
         items = self._api.post(path, {"object_keys": list(keys)}, patience_s=PATIENCE_S)["items"]
         for item in items:
-            outcome = _parse(item)
-            self._outcomes[outcome.object_key] = outcome
+            if not _is_older(item.get("etag"), self._etags[item["object_key"]]):
+                self._outcomes[item["object_key"]] = _parse(item)
         self._bars.settled(len(self._keys_in("ready")), len(self._keys_in("rejected")))
         return sum(self._outcomes[key].status in {"ready", "rejected"} for key in keys)
+
+    def _note(self, key: str, result: str | NotUploaded) -> None:
+        if isinstance(result, NotUploaded):
+            self._outcomes[key] = Outcome(key, None, "failed", f"not_uploaded: {result}", None)
+        else:
+            self._outcomes[key] = Outcome(key, None, "uploaded", None, None)
+            self._etags[key] = result
 
     def _keys_in(self, *statuses: Status) -> list[str]:
         return [key for key, outcome in self._outcomes.items() if outcome.status in statuses]
@@ -108,6 +116,14 @@ class Ingest:
     def _reject(self, unfit: Unfit) -> None:
         key = f"{self._collection}/{unfit.path}"
         self._outcomes[key] = Outcome(key, None, "rejected", f"{unfit.code}: {unfit.reason}", None)
+
+
+def _is_older(seen: str | None, put: str) -> bool:
+    """Whether the API still speaks of what lay under the key before.
+
+    Only plain ETags, the MD5 of the content, tell; those of stores that encrypt need not be the same in a listing.
+    """
+    return bool(seen and _MD5.fullmatch(seen) and _MD5.fullmatch(put) and seen != put)
 
 
 def _parse(item: Document) -> Outcome:

@@ -7,7 +7,7 @@ from services.launcher.cli.options import TABLE_ROWS, AsJson, Collection, Limit
 from services.launcher.cli.output import show_rows, tell
 from services.launcher.cli.session import connect
 
-_RECORDING_COLUMNS = ("recording_id", "object_key", "state", "duration_s", "segments")
+_RECORDING_COLUMNS = ("recording_id", "object_keys", "state", "duration_s", "segments", "speakers")
 _SEGMENT_COLUMNS = ("segment_id", "object_key", "start_s", "end_s", "speaker", "assigned_by", "confidence")
 
 

@@ -19,7 +19,7 @@ OtherName = Annotated[str, typer.Argument(metavar="B")]
 def listing(ctx: typer.Context, *, as_json: AsJson = False) -> None:
     """All speakers."""
     with connect(ctx) as api:
-        show_rows(list(api.rows(api_path("speakers"))), as_json=as_json, none="No speakers yet.")
+        show_rows(api.items(api_path("speakers")), as_json=as_json, none="No speakers yet.")
 
 
 @app.command("rename")

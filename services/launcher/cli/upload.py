@@ -39,8 +39,8 @@ def upload(
     renew: Callable[[Source], Target],
     on_bytes: Callable[[int], None],
     first_pause_s: float = 0.25,
-) -> Iterator[NotUploaded | None]:
-    """Put a batch of files up; yields what became of each, in order.
+) -> Iterator[str | NotUploaded]:
+    """Put a batch of files up; yields the ETag of each, or why it did not go up, in order.
 
     `renew` gets a fresh URL for a file whose URL has run out. Raises Failure when the store cannot be reached, and
     starts no other file then.
@@ -62,18 +62,18 @@ class _Upload:
     on_bytes: Callable[[int], None]
     first_pause_s: float
 
-    def put(self, source: Source, target: Target) -> NotUploaded | None:
+    def put(self, source: Source, target: Target) -> str | NotUploaded:
         renewed = False
         for attempt in range(_ATTEMPTS):
             if attempt:
                 self._pause(attempt)
             counter = _Counter(self.on_bytes)
             try:
-                trouble = self._send(source, target, counter)
+                etag, trouble = self._send(source, target, counter)
             except NotUploaded as failure:
                 return failure
             if not trouble:
-                return None
+                return etag
             counter.take_back()
             if trouble == _EXPIRED and not renewed:
                 target, renewed = self.renew(source), True
@@ -82,8 +82,8 @@ class _Upload:
         remedy = "Look at it (earmark status) and run the same command again."
         raise Failure("store_unreachable", f"The object store takes no uploads: {trouble}.", remedy)
 
-    def _send(self, source: Source, target: Target, counter: "_Counter") -> str:
-        """What went wrong, in a few words; nothing if nothing did."""
+    def _send(self, source: Source, target: Target, counter: "_Counter") -> tuple[str, str]:
+        """The ETag, and what went wrong in a few words; nothing if nothing did."""
         import httpx
 
         # A stated length keeps the body from being sent in chunks, which presigned URLs do not allow.
@@ -91,8 +91,9 @@ class _Upload:
         try:
             answer = self.http.put(target.url, content=_body(source, counter), headers=headers)
         except httpx.TransportError as error:
-            return str(error) or type(error).__name__
-        return "" if answer.is_success else f"HTTP {answer.status_code}"
+            return "", str(error) or type(error).__name__
+        trouble = "" if answer.is_success else f"HTTP {answer.status_code}"
+        return answer.headers.get("ETag", "").strip('"'), trouble
 
     def _pause(self, attempt: int) -> None:
         # Spread, so that eight threads do not come back at the same moment.

@@ -72,3 +72,9 @@ def connect(layout: Layout) -> Iterator[Supervisor]:
             yield Supervisor(proxy)
     finally:
         transport.close()
+
+
+def statuses_of(layout: Layout) -> list[ProgramStatus]:
+    """What every program of this data directory does; raises OSError when its supervisord is not there."""
+    with connect(layout) as supervisor:
+        return supervisor.statuses()

@@ -61,14 +61,11 @@ def down(data_dir: Path | None = None) -> bool:
     if not layout.run.is_dir():
         return False
     _require_packages()
-    from services.launcher.stack.family import end_all
-    from services.launcher.stack.startup import tidy
+    from services.launcher.stack.stopping import stop
 
     with layout.held(_DOWN_PATIENCE_S):
         layout.state_file.unlink(missing_ok=True)  # first: nobody should begin to use it now
-        had_any = end_all(layout)
-        tidy(layout)
-    return had_any
+        return stop(layout)
 
 
 def running(data_dir: Path | None = None) -> StackState | None:

@@ -15,6 +15,8 @@ from services.launcher.stack.layout import Layout
 Missing = Callable[[], str | None]
 """Asks one part what it still lacks to be ready; None when it lacks nothing."""
 
+Statuses = Callable[[Layout], list[ProgramStatus]]
+
 _POLL_S = 0.05
 _LOOK_S = 0.5  # how often supervisord is asked about its programs
 _FAILED_STARTS = 3  # within one wait; supervisord itself goes on trying
@@ -22,13 +24,15 @@ _TAIL_BYTES = 8192
 _TAIL_LINES = 20
 
 
-def wait(layout: Layout, parts: Mapping[str, Missing], timeout_s: float) -> None:
+def wait(
+    layout: Layout, parts: Mapping[str, Missing], timeout_s: float, *, statuses: Statuses = control.statuses_of
+) -> None:
     """Return when each part has been ready once; their names are those of their programs.
 
     Raises NotReady with the end of the log of a program that keeps failing, or of what is not ready in time.
     """
     pending = dict(parts)
-    failures = _Failures()
+    failures = _Failures(layout, statuses)
     deadline = time.monotonic() + timeout_s
     next_look = time.monotonic() + _LOOK_S
     while True:
@@ -40,7 +44,7 @@ def wait(layout: Layout, parts: Mapping[str, Missing], timeout_s: float) -> None
             name, lack = next(iter(lacks.items()))
             raise not_ready(layout, name, f"not ready after {timeout_s:.0f} s ({lack.strip()})")
         if time.monotonic() >= next_look:
-            failures.look(layout)
+            failures.look()
             next_look = time.monotonic() + _LOOK_S
         time.sleep(_POLL_S)
 
@@ -49,7 +53,10 @@ def stays_up(layout: Layout, name: str) -> Missing:
     """Ready when supervisord has seen the program stay up for a second."""
 
     def missing() -> str | None:
-        states = {status.name: status.state for status in _statuses(layout)}
+        try:
+            states = {status.name: status.state for status in control.statuses_of(layout)}
+        except OSError as error:
+            return f"supervisord does not answer: {error}"
         return None if states.get(name) == "RUNNING" else f"it is {states.get(name, 'unknown')}"
 
     return missing
@@ -78,7 +85,8 @@ def answers(url: str) -> Missing:
 def not_ready(layout: Layout, program: str, trouble: str) -> NotReady:
     """The error that quotes the program's log."""
     path = layout.log_file(program)
-    return NotReady(f"{program}: {trouble or 'failed'}. The end of {path}:\n{log_tail(path)}\n")
+    tail = log_tail(path)
+    return NotReady(f"{program}: {trouble or 'failed'}." + (f" The end of {path}:\n{tail}\n" if tail else ""))
 
 
 def log_tail(path: Path) -> str:
@@ -95,23 +103,18 @@ def log_tail(path: Path) -> str:
 class _Failures:
     """Counts each program's failed starts, by the second of the start."""
 
-    def __init__(self) -> None:
+    def __init__(self, layout: Layout, statuses: Statuses) -> None:
+        self._layout, self._statuses = layout, statuses
         self._starts: defaultdict[str, set[int]] = defaultdict(set)
 
-    def look(self, layout: Layout) -> None:
-        """Raises NotReady if a program has failed for good, or too often."""
-        for status in _statuses(layout):
-            if status.state == "FATAL":
-                raise not_ready(layout, status.name, status.trouble)
+    def look(self) -> None:
+        """Raises NotReady if a program has failed for good, or too often, or if supervisord has gone."""
+        try:
+            statuses = self._statuses(self._layout)
+        except OSError as error:
+            raise not_ready(self._layout, "supervisord", "does not answer") from error
+        for status in statuses:
             if status.state == "BACKOFF":
                 self._starts[status.name].add(status.started_at_s)
-                if len(self._starts[status.name]) >= _FAILED_STARTS:
-                    raise not_ready(layout, status.name, status.trouble)
-
-
-def _statuses(layout: Layout) -> list[ProgramStatus]:
-    try:
-        with control.connect(layout) as supervisor:
-            return supervisor.statuses()
-    except OSError as error:
-        raise not_ready(layout, "supervisord", "has stopped") from error
+            if status.state == "FATAL" or len(self._starts[status.name]) >= _FAILED_STARTS:
+                raise not_ready(self._layout, status.name, status.trouble)

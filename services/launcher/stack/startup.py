@@ -4,18 +4,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from pydantic import SecretStr
 
-from services.launcher.stack import assembly, control, family, readiness, services
+from services.launcher.stack import assembly, control, readiness, services
 from services.launcher.stack.assembly import Servers
 from services.launcher.stack.errors import MigrationFailed, StackError
 from services.launcher.stack.files import write_private
 from services.launcher.stack.layout import Layout
 from services.launcher.stack.programs import Program
 from services.launcher.stack.readiness import Missing
-from services.launcher.stack.servers import seaweedfs
 from services.launcher.stack.state import Keepsake, StackState
+from services.launcher.stack.stopping import stop
 from services.launcher.stack.supervisor_conf import render
 from shared.errors import TransientError
 from shared.settings import S3Settings
@@ -31,7 +32,7 @@ def start(layout: Layout, names: tuple[str, ...], env: Mapping[str, str], tell: 
 
     Ends leftovers of an earlier run first; whatever goes wrong, leaves nothing running. Raises StackError.
     """
-    if family.end_all(layout):
+    if stop(layout):
         tell("Ended what an earlier run had left behind.")
     kept = Keepsake.of(layout)
     servers = assembly.servers_for(layout, kept, env)
@@ -45,17 +46,9 @@ def start(layout: Layout, names: tuple[str, ...], env: Mapping[str, str], tell: 
         state = _start_all(layout, servers, state, environment, programs, tell)
         state.save(layout)  # last: whoever finds it may use the stack
     except BaseException:
-        family.end_all(layout)
-        tidy(layout)
+        stop(layout)
         raise
     return state
-
-
-def tidy(layout: Layout) -> None:
-    """Remove what a stopped stack leaves outside its data directory."""
-    layout.remove_sockets()
-    if kept := Keepsake.read(layout):
-        seaweedfs.remove_sockets(kept)
 
 
 def _start_all(
@@ -68,10 +61,8 @@ def _start_all(
 ) -> StackState:
     tell("Starting the servers.")
     pid = _supervise(layout, environment)
-    readiness.wait(layout, _server_parts(servers, state, environment), _SERVERS_TIMEOUT_S)
+    readiness.wait(layout, _server_parts(layout, servers, state, environment), _SERVERS_TIMEOUT_S)
     if state.services:
-        tell("Bringing the tables up to date.")
-        _migrate(layout, environment)
         tell(f"Starting {', '.join(state.services)}.")
         with control.connect(layout) as supervisor:
             supervisor.start_group("services")
@@ -93,23 +84,32 @@ def _supervise(layout: Layout, environment: Mapping[str, str]) -> int:
         return supervisor.pid()
 
 
-def _server_parts(servers: Servers, state: StackState, environment: Mapping[str, str]) -> dict[str, Missing]:
-    parts: dict[str, Missing] = {}
-    if servers.postgres:
-        parts["postgres"] = _furnished(servers.postgres.missing, servers.postgres.furnish)
+def _server_parts(
+    layout: Layout, servers: Servers, state: StackState, environment: Mapping[str, str]
+) -> dict[str, Missing]:
+    # Postgres is there first by a second; its tables are made while the store still starts.
+    furnish = [servers.postgres.furnish] if servers.postgres else []
+    migrate = [partial(_migrate, layout, environment)] if state.services else []
+    database = servers.postgres.missing if servers.postgres else _assumed_ready
+    parts = {"postgres" if servers.postgres else "database": _ready_after(database, *furnish, *migrate)}
     if servers.valkey:
         parts["valkey"] = servers.valkey.missing
     parts["seaweedfs" if servers.seaweedfs else "object store"] = _has_buckets(state, environment)
     return parts
 
 
-def _furnished(missing: Missing, furnish: Callable[[], None]) -> Missing:
-    """Ready once it is ready and has been furnished."""
+def _assumed_ready() -> str | None:
+    return None  # a given database: if it is not there, the migrations say so
+
+
+def _ready_after(missing: Missing, *steps: Callable[[], None]) -> Missing:
+    """Ready once it lacks nothing and the steps have been taken."""
 
     def check() -> str | None:
         lack = missing()
         if lack is None:
-            furnish()
+            for step in steps:
+                step()
         return lack
 
     return check

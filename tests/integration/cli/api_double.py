@@ -1,5 +1,6 @@
 """A small HTTP API that keeps to the table of the real one, and the object store beside it; both on loopback."""
 
+import hashlib
 import io
 import json
 import threading
@@ -24,6 +25,7 @@ class Script:
     stuck: set[str] = field(default_factory=set)  # ends of keys that stay pending
     put_answers: dict[str, list[int]] = field(default_factory=dict)  # by the end of the key: statuses before 200
     looks_until_ready: int = 2
+    looks_until_seen: int = 1  # so long the API still speaks of an older object
     looks: Counter[str] = field(default_factory=Counter)
     announced: list[str] = field(default_factory=list)
     put_headers: list[dict[str, str]] = field(default_factory=list)
@@ -67,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
                 return
             if status == 200:
                 self.script.objects[key] = body
-        self._send(status, b"", "application/xml")
+        self._send(status, b"", "application/xml", etag=hashlib.md5(body).hexdigest())
 
     def _api(self, body: Any) -> None:
         url = urlsplit(self.path)
@@ -129,7 +131,9 @@ class Handler(BaseHTTPRequestHandler):
                 self._json({"services": {"relay": "ok"}, "backlog": {"pending": 0}, "recordings": {"ready": 1}})
             case ["collections" | "tokens"] if body is not None:
                 self._json({"name": body["name"]})
-            case ["tokens", "ann"]:
+            case ["tokens"]:
+                self._json([{"token_id": "t1", "name": "ann"}])
+            case ["tokens", "t1"]:
                 self._send(204, b"", "application/json")
             case _:
                 self._error(404, "not_found", f"Nothing at {'/'.join(path)}.", "Look elsewhere.")
@@ -184,8 +188,9 @@ class Handler(BaseHTTPRequestHandler):
         error = {"error": {"code": code, "message": message, "remedy": remedy}}
         self._send(status, json.dumps(error).encode(), "application/json")
 
-    def _send(self, status: int, body: bytes, kind: str, announced: int | None = None) -> None:
+    def _send(self, status: int, body: bytes, kind: str, announced: int | None = None, etag: str = "") -> None:
         self.send_response(status)
+        self.send_header("ETag", f'"{etag}"')
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body) if announced is None else announced))
         self.end_headers()

@@ -85,6 +85,14 @@ def test_only_files_that_are_not_through_are_asked_for_again(api: Script, earmar
     assert api.looks["talk/plain.mp3"] > api.looks_until_ready
 
 
+def test_what_is_known_of_an_older_file_under_the_key_does_not_count(
+    api: Script, earmark: Earmark, folder: Path
+) -> None:
+    api.looks_until_ready, api.looks_until_seen = 1, 3
+    assert earmark("ingest", folder / "plain.mp3", "-c", "talk", "--wait", "--timeout", 30).status == 0
+    assert api.looks["talk/plain.mp3"] == 3
+
+
 def test_hidden_files_are_skipped_and_said_so(earmark: Earmark, folder: Path) -> None:
     result = earmark("ingest", folder, "-c", "talk", "--json")
     assert ".DS_Store" in result.err

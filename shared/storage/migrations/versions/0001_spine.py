@@ -126,7 +126,7 @@ CREATE TABLE centroid (
     collection TEXT NOT NULL,
     encoder_id INTEGER NOT NULL,
     speaker_id UUID NOT NULL,
-    vector_sum DOUBLE PRECISION[] NOT NULL,
+    vector_sum BYTEA NOT NULL,
     n INTEGER NOT NULL,
     CONSTRAINT pk_centroid PRIMARY KEY (collection, encoder_id, speaker_id),
     CONSTRAINT fk_centroid_speaker_id FOREIGN KEY(speaker_id) REFERENCES speaker (speaker_id) ON DELETE CASCADE

@@ -1,0 +1,45 @@
+"""Real servers for whoever asks: started by the tests on free loopback ports, stopped after them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.settings import Settings
+from shared.storage.database import Database
+from tests.support.stack import FullStack, Servers, open_folder, running_servers, running_stack
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    """Postgres with the tables, Valkey and an S3 server; no process of Earmark."""
+    with open_folder() as folder:
+        yield from running_servers(folder)
+
+
+@pytest.fixture
+def settings(servers: Servers) -> Iterator[Settings]:
+    """The settings of the servers, which are empty: no row, no key, no object of another test."""
+    servers.empty()
+    yield servers.settings
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """The emptied Postgres."""
+    database = Database(settings.database)
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def full_stack() -> Iterator[FullStack]:
+    """Everything that `earmark up` starts."""
+    with open_folder() as folder:
+        yield from running_stack(folder)
+
+
+@pytest.fixture(scope="session")
+def demo_audio() -> Path:
+    """The conversations that the demo ships."""
+    return Path(__file__).parent.parent / "demo" / "audio"

@@ -1,0 +1,210 @@
+"""Names spread on a real Postgres: to the cluster, to the neighbours, to arrivals; never over a person's word."""
+
+from dataclasses import asdict
+from uuid import UUID, uuid4
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from services.clusterer import handlers
+from services.embedder.encoders import registry
+from shared.events import SegmentsEmbedded
+from shared.ids import new_id
+from shared.ledger import consumer
+from shared.ledger.outbox import announce, publish
+from shared.settings import ClustererSettings, LedgerSettings
+from shared.storage import clusters, collections, embeddings, encoders, labels, recordings, segments
+from shared.storage.database import Database
+from shared.storage.encoders import StoredEncoder
+
+COLLECTION = "c"
+SURE = ClustererSettings(assign_threshold=0.8)
+VOICES = np.random.default_rng(0).normal(size=(4, 64)).astype(np.float32)
+
+
+@pytest.fixture
+def space(database: Database) -> StoredEncoder:
+    spec = registry.spec("spectral")
+    with database.begin() as tx:
+        collections.ensure(tx, COLLECTION, "whole", ("spectral",))
+        return encoders.announce_encoder(tx, spec.name, spec.space, spec.dimension, asdict(spec))
+
+
+def spoken(database: Database, space: StoredEncoder, voice: int, n_segments: int, seed: int = 0) -> list[UUID]:
+    """Segments of one recording in which one voice speaks, embedded."""
+    rng = np.random.default_rng([seed, voice])
+    recording_id = uuid4()
+    new = tuple(segments.NewSegment(uuid4(), n * 100, n * 100 + 100) for n in range(n_segments))
+    rows = VOICES[voice] + 0.15 * rng.normal(size=(n_segments, 64))
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    with database.begin() as tx:
+        recordings.register(tx, [recordings.NewRecording(recording_id, COLLECTION, str(recording_id), 9999, "k", {})])
+        segments.write_cuts(tx, [segments.Cut(recording_id, COLLECTION, "whole@1", new, ("spectral",))])
+        embeddings.write(tx, space, [s.segment_id for s in new], rows)
+        event = SegmentsEmbedded(
+            recording_id=recording_id,
+            collection=COLLECTION,
+            encoder="spectral",
+            segment_ids=tuple(s.segment_id for s in new),
+        )
+        publish(tx, [announce(event)])
+    work_off(database)
+    return [s.segment_id for s in new]
+
+
+def work_off(database: Database) -> None:
+    """Do every pending delivery of the clusterer, as its worker would."""
+    tasks = {
+        "clusterer.assign": handlers.assign,
+        "clusterer.recluster": handlers.recluster,
+        "clusterer.propagate": handlers.propagate,
+    }
+    for name, handler in tasks.items():
+        with database.begin() as tx:
+            query = "UPDATE delivery SET state = 'queued' WHERE subscription = :name RETURNING event_id"
+            event_ids = list(tx.execute(sa.text(query), {"name": name}).scalars())
+        settings = LedgerSettings()
+        consumer.run(lambda work, h=handler: h(work, SURE), name, str(new_id()), event_ids, database, settings)
+    with database.begin() as tx:
+        assert tx.execute(sa.text("SELECT coalesce(max(last_error), '') FROM delivery")).scalar_one() == ""
+
+
+def cluster(database: Database) -> None:
+    with database.begin() as tx:
+        publish(tx, [announce(clusters.request(tx, COLLECTION, "spectral"))])
+    work_off(database)
+
+
+def label(database: Database, speaker: str, **target: UUID) -> None:
+    with database.begin() as tx:
+        recorded = labels.record(tx, speaker=speaker, actor="test", **target)
+        publish(tx, [announce(recorded.event)])
+    work_off(database)
+
+
+def names(database: Database) -> dict[UUID, tuple[str, str]]:
+    query = "SELECT a.segment_id, s.name, a.assigned_by FROM assignment a JOIN speaker s USING (speaker_id)"
+    with database.begin() as tx:
+        return {row.segment_id: (row.name, row.assigned_by) for row in tx.execute(sa.text(query))}
+
+
+def test_one_label_names_its_whole_cluster_and_nobody_else(database: Database, space: StoredEncoder) -> None:
+    anna, bert = spoken(database, space, 0, 6), spoken(database, space, 1, 6)
+    cluster(database)
+    label(database, "Anna", segment_id=anna[0])
+
+    found = names(database)
+    assert found[anna[0]] == ("Anna", "human")
+    assert {found[s] for s in anna[1:]} == {("Anna", "cluster")}
+    assert not set(bert) & found.keys()
+
+
+def test_an_arrival_that_sounds_like_a_named_speaker_is_identified(database: Database, space: StoredEncoder) -> None:
+    label(database, "Anna", segment_id=spoken(database, space, 0, 3)[0])
+    again, stranger = spoken(database, space, 0, 4, seed=1), spoken(database, space, 2, 4)
+
+    found = names(database)
+    assert {found[s] for s in again} == {("Anna", "identification")}
+    assert not set(stranger) & found.keys()
+
+
+def test_a_label_without_clusters_reaches_its_neighbours(database: Database, space: StoredEncoder) -> None:
+    anna, bert = spoken(database, space, 0, 5), spoken(database, space, 1, 5)
+    label(database, "Anna", segment_id=anna[0])
+
+    assert set(names(database)) == set(anna)
+    assert not set(bert) & names(database).keys()
+
+
+def test_a_persons_word_is_never_overwritten(database: Database, space: StoredEncoder) -> None:
+    anna = spoken(database, space, 0, 6)
+    spoken(database, space, 1, 6)
+    label(database, "Somebody else", segment_id=anna[3])
+    cluster(database)
+    with database.begin() as tx:
+        own = clusters.current_cluster_of(tx, anna[0])
+    label(database, "Anna", cluster_id=own)
+
+    assert names(database)[anna[3]] == ("Somebody else", "human")
+    assert names(database)[anna[0]] == ("Anna", "cluster")
+
+
+def test_a_cluster_with_two_named_voices_follows_neither(database: Database, space: StoredEncoder) -> None:
+    anna = spoken(database, space, 0, 6)
+    spoken(database, space, 1, 6)
+    cluster(database)
+    label(database, "Anna", segment_id=anna[0])
+    label(database, "Not Anna", segment_id=anna[1])
+    cluster(database)
+
+    found = names(database)
+    assert found[anna[0]] == ("Anna", "human")
+    assert found[anna[1]] == ("Not Anna", "human")
+
+
+def test_a_corrected_label_takes_its_followers_along(database: Database, space: StoredEncoder) -> None:
+    anna = spoken(database, space, 0, 6)
+    spoken(database, space, 1, 6)
+    cluster(database)
+    label(database, "Ana", segment_id=anna[0])
+    label(database, "Anna", segment_id=anna[0])
+
+    assert {name for name, _ in names(database).values()} == {"Anna"}
+    assert set(names(database)) == set(anna)
+
+
+def test_noise_neither_receives_nor_passes_a_name(database: Database, space: StoredEncoder) -> None:
+    anna = spoken(database, space, 0, 6)
+    spoken(database, space, 1, 6)
+    lonely = spoken(database, space, 3, 1)
+    cluster(database)
+    label(database, "Anna", segment_id=anna[0])
+    label(database, "Lonely", segment_id=lonely[0])
+
+    assert {s for s, (name, _) in names(database).items() if name == "Lonely"} == set(lonely)
+
+
+def test_clustering_again_names_the_newcomers_of_a_named_cluster(database: Database, space: StoredEncoder) -> None:
+    anna = spoken(database, space, 0, 6)
+    spoken(database, space, 1, 6)
+    with database.begin() as tx:  # a person's label that nothing has spread yet
+        labels.record(tx, speaker="Anna", actor="test", segment_id=anna[0])
+    cluster(database)
+
+    assert set(names(database)) == set(anna)
+
+
+def test_the_log_tells_every_change_of_the_view(database: Database, space: StoredEncoder) -> None:
+    anna = spoken(database, space, 0, 6)
+    spoken(database, space, 1, 6)
+    cluster(database)
+    label(database, "Ana", segment_id=anna[0])
+    label(database, "Anna", segment_id=anna[0])
+    replay = """
+        SELECT DISTINCT ON (segment_id) segment_id, speaker_id, assigned_by FROM label_effect
+        ORDER BY segment_id, label_id DESC
+    """
+    with database.begin() as tx:
+        log = {r.segment_id: (r.speaker_id, r.assigned_by) for r in tx.execute(sa.text(replay)) if r.speaker_id}
+        view = {r.segment_id: (r.speaker_id, r.assigned_by) for r in tx.execute(sa.text("SELECT * FROM assignment"))}
+    assert log == view
+
+
+def test_the_maintained_means_equal_the_labelled_vectors(database: Database, space: StoredEncoder) -> None:
+    anna = spoken(database, space, 0, 6)
+    spoken(database, space, 1, 6)
+    cluster(database)
+    label(database, "Anna", segment_id=anna[0])
+    with database.begin() as tx:
+        sums = tx.execute(sa.text("SELECT vector_sum, n FROM centroid")).one()
+        truth = embeddings.of_segments(tx, space, anna).rows.astype(np.float64).sum(axis=0)
+    assert sums.n == 6
+    np.testing.assert_allclose(np.frombuffer(sums.vector_sum), truth, rtol=1e-12)
+
+
+def test_a_label_for_a_segment_that_is_gone_is_named(database: Database, space: StoredEncoder) -> None:
+    with database.begin() as tx, pytest.raises(labels.SegmentGone):
+        labels.record(tx, speaker="Anna", actor="test", segment_id=uuid4())
+    with database.begin() as tx, pytest.raises(labels.ClusterGone):
+        labels.record(tx, speaker="Anna", actor="test", cluster_id=uuid4())

@@ -1,0 +1,90 @@
+"""The relay on a real Postgres and a real Valkey."""
+
+import json
+
+import pytest
+import redis
+import sqlalchemy as sa
+
+from shared.ledger import relay as relay_module
+from shared.ledger.celery_app import make_app
+from shared.ledger.relay import BrokerUnavailable, Doorbell, Relay
+from shared.settings import LedgerSettings, Settings
+from shared.storage.database import Database
+from tests.integration.ledger.test_claims import announced, states
+
+SMALL = LedgerSettings(events_per_message=4, depth_messages=2, parallelism=1)
+
+
+@pytest.fixture
+def broker(settings: Settings) -> redis.Redis:
+    return redis.Redis.from_url(settings.redis.url.get_secret_value())
+
+
+@pytest.fixture
+def relay(database: Database, settings: Settings, broker: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Relay:
+    monkeypatch.setenv("EARMARK_REDIS__URL", settings.redis.url.get_secret_value())
+    return Relay(database, make_app("relay"), Doorbell(broker, settings.redis.key_prefix), SMALL)
+
+
+def messages(broker: redis.Redis, queue: str = "ingest") -> list[int]:
+    """How many event ids each waiting message carries."""
+    import base64
+
+    raw = broker.lrange(f"earmark:{queue}", 0, -1)
+    return [len(json.loads(base64.b64decode(json.loads(m)["body"]))[0][1]) for m in raw]
+
+
+def test_pending_deliveries_are_packed_and_redis_stays_shallow(relay: Relay, database: Database, broker) -> None:
+    announced(database, 20)
+
+    assert relay.carry() == 2
+    assert relay.carry() == 0
+
+    assert messages(broker) == [4, 4]
+    assert states(database) == {"pending": 12, "queued": 8, "leased": 0, "dead": 0}
+
+
+def test_a_flushed_redis_gets_its_messages_again(relay: Relay, database: Database, broker) -> None:
+    announced(database, 8)
+    relay.carry()
+    broker.flushall()
+
+    assert relay.carry() == 2
+    assert sorted(messages(broker)) == [4, 4]
+
+
+def test_failed_deliveries_travel_in_smaller_messages_and_then_alone(relay: Relay, database: Database, broker) -> None:
+    relay.carry()
+    announced(database, 4)
+    with database.begin() as tx:
+        tx.execute(sa.text("UPDATE delivery SET attempt = 1"))
+    relay.carry()
+    assert messages(broker) == [2, 2]
+
+    broker.flushall()
+    with database.begin() as tx:
+        tx.execute(sa.text("UPDATE delivery SET attempt = 2, state = 'pending'"))
+    relay.carry()
+    relay.carry()
+    assert messages(broker) == []
+    assert messages(broker, "ingest.isolated") == [1, 1]
+
+
+def test_two_relays_never_carry_the_same_delivery(database: Database, settings: Settings, relay: Relay, broker) -> None:
+    other = Relay(database, make_app("relay"), Doorbell(broker, settings.redis.key_prefix), SMALL)
+    relay.carry()
+    event_ids = announced(database, 8)
+    with database.begin() as tx:  # the first relay holds its choice open while the second one looks
+        tx.execute(relay_module._TAKE, {"subscription": "ingest.register", "lowest": 0, "highest": 0, "most": 4})
+        other.carry()
+    assert sum(messages(broker)) == 4
+    assert len(event_ids) == 8
+
+
+def test_a_redis_that_is_away_is_named(database: Database, settings: Settings) -> None:
+    gone = redis.Redis(host="127.0.0.1", port=1, socket_connect_timeout=1)
+    relay = Relay(database, make_app("relay"), Doorbell(gone, "earmark:"), SMALL)
+
+    with pytest.raises(BrokerUnavailable):
+        relay.carry()
