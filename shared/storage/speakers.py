@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from jaxtyping import Float64, Int64
 from psycopg import sql
 
-from shared.storage.database import Transaction
+from shared.storage.database import Transaction, driver
 from shared.storage.embeddings import copy_out, partition
 from shared.storage.encoders import StoredEncoder
 
@@ -61,18 +61,18 @@ class Centroids:
     counts: Int64[np.ndarray, " speakers"]
 
 
+_CENTROIDS = """
+    SELECT speaker_id, vector_sum, n FROM centroid WHERE collection = %s AND encoder_id = %s ORDER BY speaker_id
+"""
+
+
 def centroids(tx: Transaction, collection: str, encoder: StoredEncoder) -> Centroids:
     """Those of all named speakers of a collection, ordered by id."""
-    rows = tx.execute(
-        sa.text("""
-            SELECT speaker_id, vector_sum, n FROM centroid
-            WHERE collection = :collection AND encoder_id = :encoder_id ORDER BY speaker_id
-        """),
-        {"collection": collection, "encoder_id": encoder.encoder_id},
-    ).all()
-    stored = np.frombuffer(b"".join(row.vector_sum for row in rows), _STORED)
-    sums = stored.astype(np.float64).reshape(len(rows), encoder.dimension)
-    return Centroids(tuple(row.speaker_id for row in rows), sums, np.array([row.n for row in rows], np.int64))
+    with driver(tx).cursor(binary=True) as cursor:  # bytes as bytes: identification reads this for every message
+        found = cursor.execute(_CENTROIDS, (collection, encoder.encoder_id)).fetchall()
+    stored = np.frombuffer(b"".join(vector_sum for _, vector_sum, _ in found), _STORED)
+    sums = stored.astype(np.float64).reshape(len(found), encoder.dimension)
+    return Centroids(tuple(speaker_id for speaker_id, _, _ in found), sums, np.array([n for *_, n in found], np.int64))
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class ChildProcess:
 
     def usable(self) -> bool:
         """Whether it is alive and ours: a process that was forked off must not share its parent's child."""
-        return self._process.poll() is None
+        return self._owner_pid == os.getpid() and self._process.poll() is None
 
     def ask(self, request: dict[str, object], timeout_s: float) -> dict[str, object]:
         """Send a request and wait for its answer. Raises ChildDied or ChildTimeout; either way the child is gone."""

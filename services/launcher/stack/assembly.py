@@ -21,8 +21,9 @@ S3_ACCESS_KEY = "EARMARK_S3__ACCESS_KEY"
 S3_SECRET_KEY = "EARMARK_S3__SECRET_KEY"  # noqa: S105  # a variable's name
 _AUDIO_BUCKET = "EARMARK_S3__AUDIO_BUCKET"
 
-# Variables that would change what Postgres, libpq and weed do, past the configuration that we write for them.
-_FOREIGN_PREFIXES = ("PG", "WEED_", "S3_")
+# Variables that would change what weed and Postgres, libpq included, do past the configuration that we write for them.
+_WEED_PREFIXES = ("WEED_", "S3_")
+_POSTGRES_PREFIX = "PG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,15 @@ def servers_for(layout: Layout, kept: Keepsake, env: Mapping[str, str]) -> Serve
 
     Raises Unreachable.
     """
-    embeds_postgres = DATABASE_URL not in env
+    embeds_postgres = not env.get(DATABASE_URL)
     account = postgres_account() if embeds_postgres else None
     if account:
         open_path(layout.data_dir, account)
     audio_bucket = env.get(_AUDIO_BUCKET, S3Settings().audio_bucket)
     return Servers(
         postgres=Postgres(layout, kept, account) if embeds_postgres else None,
-        valkey=None if REDIS_URL in env else Valkey(layout, kept),
-        seaweedfs=None if S3_ENDPOINT in env else SeaweedFS(layout, kept, audio_bucket),
+        valkey=None if env.get(REDIS_URL) else Valkey(layout, kept),
+        seaweedfs=None if env.get(S3_ENDPOINT) else SeaweedFS(layout, kept, audio_bucket),
     )
 
 
@@ -102,5 +103,6 @@ def environment_of(layout: Layout, state: StackState, env: Mapping[str, str]) ->
         "PYTHONUNBUFFERED": "1",
         MARKER: str(layout.data_dir),
     }
-    own = {name: value for name, value in env.items() if not name.startswith(_FOREIGN_PREFIXES)}
-    return own | ours
+    # A given database may be one that only PGPASSFILE or PGSSLROOTCERT opens.
+    foreign = _WEED_PREFIXES if env.get(DATABASE_URL) else (*_WEED_PREFIXES, _POSTGRES_PREFIX)
+    return {name: value for name, value in env.items() if not name.startswith(foreign)} | ours

@@ -140,8 +140,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _item(self, key: str) -> dict[str, Any]:
         self.script.looks[key] += 1
+        content = self.script.objects[key] if self.script.looks[key] >= self.script.looks_until_seen else b"older"
         item = {
             "object_key": key,
+            "etag": hashlib.md5(content).hexdigest(),
             "state": "seen",
             "recording_id": None,
             "code": None,

@@ -84,6 +84,7 @@ def seed(database: Database, store: ObjectStore, settings: Settings) -> Meetings
         )
         recordings.settle(tx, outcomes)
         names = _cut(tx, monday, tuesday, silence, ghost)
+        recordings.mark_ready(tx, [silence])
         order = [names[name] for name in _VECTORS]
         embeddings.write(tx, tiny, order, np.array(list(_VECTORS.values()), np.float32))
         one, other = [names[n] for n in ("m1", "m2", "t1")], [names[n] for n in ("m3", "t2")]

@@ -63,6 +63,15 @@ def test_what_would_change_the_servers_from_outside_is_kept_out(layout: Layout, 
     assert environment["HOME"] == "/home/x"
 
 
+def test_a_given_database_keeps_its_variables(layout: Layout, state: StackState) -> None:
+    environment = assembly.environment_of(layout, state, GIVEN | {"PGSSLROOTCERT": "/ca.pem"})
+    assert environment["PGSSLROOTCERT"] == "/ca.pem"
+
+
+def test_an_empty_address_names_no_server(layout: Layout, kept: Keepsake) -> None:
+    assert assembly.servers_for(layout, kept, GIVEN | {"EARMARK_REDIS__URL": ""}).valkey
+
+
 def test_the_store_reports_the_audio_bucket_to_the_watcher(layout: Layout, kept: Keepsake) -> None:
     program = SeaweedFS(layout, kept, "audio").prepare()
     webhook = tomllib.loads((program.directory / "notification.toml").read_text())["notification"]["webhook"]

@@ -1,0 +1,32 @@
+"""How a benchmark prints: one ratio of medians against a named peer, with the spread of both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The same work done by Earmark and by a peer, in alternation, in the same run."""
+
+    name: str
+    peer: str
+    unit: str
+    ours: Sequence[float]  # lower is better
+    theirs: Sequence[float]
+    wanted: float
+
+    @property
+    def ratio(self) -> float:
+        return median(self.theirs) / median(self.ours)
+
+    def line(self) -> str:
+        verdict = "ok" if self.ratio >= self.wanted else "MISSED"
+        return (
+            f"{self.name}: {self.ratio:.2f}x of {self.peer} (wanted >= {self.wanted:g}x, {verdict}); "
+            f"{self.unit}: ours {_spread(self.ours)}, theirs {_spread(self.theirs)}"
+        )
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{median(values):.4g} [{min(values):.4g} to {max(values):.4g}]"

@@ -1,0 +1,151 @@
+"""Who may do what: tokens, scopes, expiry, the page's cookie."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from services.console.auth import CSRF_HEADER
+from shared.storage import tokens
+from tests.integration.console.conftest import OWNER_TOKEN, Served
+from tests.integration.console.seeding import Meetings
+
+PUBLIC = {"/v1/health/live", "/v1/health/ready", "/v1/openapi.json"}
+
+
+def code(answer: httpx.Response) -> str:
+    return str(answer.json()["error"]["code"])
+
+
+def test_nothing_but_health_is_public(served: Served) -> None:
+    paths = served.http.get("/v1/openapi.json").json()["paths"]
+    assert len(paths) > 30
+    with served.as_(None) as stranger:
+        for path, operations in paths.items():
+            for method in operations:
+                answer = stranger.request(method, path.replace("{", "").replace("}", ""), json={})
+                assert path in PUBLIC or answer.status_code in {401, 422}, path
+                if answer.status_code == 422:  # ids that are none are refused before anybody is asked who they are
+                    assert "_id" in path
+        missing = stranger.get("/v1/status")
+    assert (missing.status_code, code(missing), missing.headers["www-authenticate"]) == (401, "token_missing", "Bearer")
+
+
+@pytest.mark.parametrize("header", ["Bearer wrong", "Bearer ", "Basic dTpw", "Bearer \u00fc", OWNER_TOKEN])
+def test_a_wrong_token_is_401(served: Served, header: str) -> None:
+    answer = httpx.get(f"{served.url}/v1/status", headers={"Authorization": header.encode()})
+    assert answer.status_code == 401
+    assert code(answer) in {"token_unknown", "token_missing"}
+
+
+def test_an_expired_token_is_told_so(served: Served) -> None:
+    with served.console.database.begin() as tx:
+        tokens.create(tx, "old", "old-secret", ["admin"], datetime.now(UTC) - timedelta(seconds=1))
+    with served.as_("old-secret") as late:
+        answer = late.get("/v1/status")
+    assert (answer.status_code, code(answer)) == (401, "token_expired")
+
+
+def test_a_secret_is_shown_once_and_stored_as_a_hash(served: Served) -> None:
+    made = served.http.post("/v1/tokens", json={"name": "ci", "scopes": ["read"], "expires_at": "2999-01-01T00:00:00Z"})
+    secret = made.json()["token"]
+    assert secret not in served.http.get("/v1/tokens").text
+    (shown,) = served.http.get("/v1/tokens").json()
+    assert (shown["name"], shown["scopes"], shown["expired"]) == ("ci", ["read"], False)
+    with served.as_(secret) as reader:
+        assert reader.get("/v1/status").status_code == 200
+        assert served.http.delete(f"/v1/tokens/{shown['token_id']}").status_code == 204
+        assert code(reader.get("/v1/status")) == "token_unknown"
+    assert served.http.delete(f"/v1/tokens/{shown['token_id']}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"name": "x", "scopes": ["root"]}, 422),
+        ({"name": "x", "scopes": []}, 422),
+        ({"name": "owner", "scopes": ["read"]}, 422),
+        ({"name": "x", "scopes": ["read"], "expires_at": "2001-01-01T00:00:00Z"}, 422),
+        ({"name": "x", "scopes": ["read"], "expires_at": "2999-01-01T00:00:00"}, 422),
+        ({"name": "taken", "scopes": ["read"]}, 409),
+    ],
+)
+def test_a_senseless_token_is_refused(served: Served, body: dict, status: int) -> None:
+    served.http.post("/v1/tokens", json={"name": "taken", "scopes": ["read"]})
+    assert served.http.post("/v1/tokens", json=body).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("scope", "may", "may_not"),
+    [
+        ("read", ["GET /v1/status", "GET /v1/collections/meetings/segments"], ["POST /v1/labels", "GET /v1/tokens"]),
+        ("label", ["POST /v1/labels"], ["GET /v1/collections", "POST /v1/collections", "GET /v1/tokens"]),
+        ("ingest", ["POST /v1/collections"], ["GET /v1/status", "POST /v1/labels", "POST /v1/dead/drop"]),
+        ("admin", ["GET /v1/tokens", "POST /v1/labels", "POST /v1/dead/drop", "GET /v1/status"], []),
+    ],
+)
+def test_a_scope_opens_its_doors_only(
+    served: Served, meetings: Meetings, scope: str, may: list[str], may_not: list[str]
+) -> None:
+    with served.as_(served.token(scope)) as caller:
+        for allowed in may:
+            assert caller.request(*allowed.split(), json={}).status_code in {200, 422}, allowed
+        for refused in may_not:
+            answer = caller.request(*refused.split(), json={})
+            assert (answer.status_code, code(answer)) == (403, "scope_missing"), refused
+
+
+@pytest.fixture
+def browser(served: Served) -> httpx.Client:
+    """Signed in by the address that `earmark up` prints."""
+    client = served.as_(None)
+    answer = client.get("/", params={"token": OWNER_TOKEN})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    return client
+
+
+def test_the_address_becomes_a_cookie_that_scripts_cannot_read(served: Served) -> None:
+    with served.as_(None) as client:
+        cookies = client.get("/", params={"token": OWNER_TOKEN}).headers.get_list("set-cookie")
+    session, csrf = sorted(cookies, key=len)[0:2] if len(cookies) == 2 else ("", "")
+    assert all("SameSite=strict" in cookie for cookie in cookies)
+    assert "HttpOnly" in session or "HttpOnly" in csrf
+    assert OWNER_TOKEN not in next(c for c in cookies if "HttpOnly" not in c)
+
+
+def test_the_cookie_reads(browser: httpx.Client) -> None:
+    with browser:
+        assert browser.get("/").status_code == 200
+        assert browser.get("/v1/status").status_code == 200
+
+
+def test_a_change_by_cookie_needs_the_second_proof(served: Served, browser: httpx.Client) -> None:
+    with browser:
+        port = served.console.settings.console.port
+        proof = browser.cookies[f"earmark_csrf_{port}"]
+        for headers in ({}, {CSRF_HEADER: "x"}, {CSRF_HEADER: "\u00fc".encode()}):
+            answer = browser.post("/v1/dead/drop", json={"event_ids": []}, headers=headers)
+            assert (answer.status_code, code(answer)) == (403, "csrf_failed")
+        assert browser.post("/v1/dead/drop", json={"event_ids": []}, headers={CSRF_HEADER: proof}).status_code == 200
+        del browser.cookies[f"earmark_csrf_{port}"]
+        assert (
+            code(browser.post("/v1/dead/drop", json={"event_ids": []}, headers={CSRF_HEADER: proof})) == "csrf_failed"
+        )
+
+
+def test_the_page_without_a_token_says_what_to_do(served: Served) -> None:
+    with served.as_(None) as client:
+        for address in ("/", "/?token=wrong"):
+            answer = client.get(address)
+            assert (answer.status_code, answer.headers["content-type"]) == (401, "text/html; charset=utf-8")
+            assert "earmark up" in answer.text
+            assert "set-cookie" not in answer.headers
+
+
+def test_the_page_escapes_what_it_shows(served: Served, browser: httpx.Client) -> None:
+    with browser:
+        assert "<script>alert" not in browser.get("/?token=%3Cscript%3Ealert(1)%3C/script%3E").text
+        policy = browser.get("/").headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy

@@ -1,0 +1,123 @@
+"""Requests that are wrong in every way get a 4xx with a code, never a 5xx."""
+
+import json
+
+import httpx
+import pytest
+
+from tests.integration.console.conftest import Served
+from tests.integration.console.seeding import Meetings
+
+JSON = {"Content-Type": "application/json"}
+BODIES = [
+    b"",
+    b"null",
+    b"[]",
+    b"{",
+    b'{"name": "a", "name": "b"}',
+    b'{"name": NaN}',
+    b'{"name": "a\\u0000b"}',
+    b'{"name": "\\ud800"}',
+    b'{"name": "x", "segmenter": "\\udfff"}',
+    b'{"name": 9007199254740993}',
+    b'{"name": "x", "surprise": 1}',
+    b"[" * 100_000,
+    b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    b"\xff\xfe{}",
+    b'{"name": {"a": [[[[[[]]]]]]}}',
+]
+POSTS = [
+    "/v1/collections",
+    "/v1/collections/meetings/uploads",
+    "/v1/collections/meetings/uploads/complete",
+    "/v1/collections/meetings/objects/query",
+    "/v1/collections/meetings/evaluations/trials",
+    "/v1/labels",
+    "/v1/speakers/x/rename",
+    "/v1/dead/requeue",
+    "/v1/tokens",
+]
+
+
+def code(answer: httpx.Response) -> str:
+    return str(answer.json()["error"]["code"])
+
+
+def test_wrong_bodies_are_invalid_requests(served: Served, meetings: Meetings) -> None:
+    for path in POSTS:
+        for body in BODIES:
+            answer = served.http.post(path, content=body, headers=JSON)
+            assert (answer.status_code, code(answer)) == (422, "invalid_request"), (path, body[:40])
+
+
+def test_a_body_that_does_not_say_it_is_json_is_refused(served: Served) -> None:
+    body = json.dumps({"name": "x"}).encode()
+    for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
+        assert served.http.post("/v1/collections", content=body, headers={"Content-Type": kind}).status_code == 422
+
+
+def test_large_bodies_are_413(served: Served) -> None:
+    limit = served.console.settings.console.max_body_bytes
+    announced = served.http.post("/v1/collections", content=b" " * (limit + 1), headers=JSON)
+    assert (announced.status_code, code(announced)) == (413, "body_too_large")
+
+    def chunks():
+        for _ in range(limit // 1_000_000 + 1):
+            yield b" " * 1_000_000
+
+    chunked = served.http.post("/v1/collections", content=chunks(), headers=JSON)
+    assert (chunked.status_code, code(chunked)) == (413, "body_too_large")
+
+
+def test_a_body_just_below_the_limit_is_read(served: Served, meetings: Meetings) -> None:
+    listed = "1 a b\n" * 1_000_000
+    answer = served.http.post("/v1/collections/meetings/evaluations/trials", json={"trials": listed})
+    assert (answer.status_code, code(answer)) == (422, "bad_trials")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/collections/%00",
+        "/v1/collections/%ff",
+        "/v1/collections/a%00b/segments",
+        "/v1/collections/%ed%a0%80",
+        "/v1/collections/meetings/objects?after=%00",
+        "/v1/collections/meetings/segments?recording_id=%00",
+        "/v1/collections/meetings/export/embeddings?encoder=%00",
+        "/v1/events?collection=%00",
+        "/v1/events?types=%00",
+        "/v1/events?last_event_id=nonsense",
+        "/?token=%00",
+    ],
+)
+def test_addresses_that_no_text_column_can_hold_are_refused(served: Served, meetings: Meetings, path: str) -> None:
+    answer = served.http.get(path)
+    assert (answer.status_code, code(answer)) == (422, "invalid_request")
+
+
+def test_keys_with_any_other_text_are_only_unknown(served: Served, meetings: Meetings) -> None:
+    keys = ["", "meetings/\u202e.wav", "meetings/\n", "x" * 5000, "meetings/\U0001f600", "%s %(a)s :x ' ; --"]
+    items = served.http.post("/v1/collections/meetings/objects/query", json={"object_keys": keys}).json()["items"]
+    assert [item["status"] for item in items] == ["pending"] * len(keys)
+
+
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/v1/nowhere", "/static/../app.py", "/static/%2e%2e/app.py", "/v1/labels/"]
+)
+def test_an_unknown_address_is_404_in_our_shape(served: Served, path: str) -> None:
+    answer = served.http.get(path)
+    assert (answer.status_code, code(answer)) == (404, "not_found")
+
+
+def test_a_wrong_method_is_405_in_our_shape(served: Served) -> None:
+    answer = served.http.put("/v1/collections")
+    assert (answer.status_code, code(answer), answer.headers["allow"]) == (405, "method_not_allowed", "GET")
+
+
+def test_every_answer_has_the_safe_headers(served: Served) -> None:
+    for path in ("/", "/v1/status", "/nowhere", "/static/app.js", "/v1/collections/%00"):
+        headers = served.http.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["referrer-policy"] == "no-referrer"
