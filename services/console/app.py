@@ -58,6 +58,7 @@ def create_app(console: Console) -> FastAPI:
         openapi_url="/v1/openapi.json",
         docs_url=None,  # its pages come from a CDN, which our policy forbids
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=_lifespan,
         responses={"4XX": {"model": Failure}, "5XX": {"model": Failure}},
     )

@@ -1,5 +1,6 @@
 """Serve the API and the page until SIGTERM: `python -m services.console.main`."""
 
+import signal
 import sys
 from types import FrameType
 
@@ -41,6 +42,8 @@ def main() -> int:
         timeout_graceful_shutdown=GRACE_S,
     )
     server = _Server(config, console.hub)
+    # uvicorn raises the signal once more when it has shut down, for whoever was there before it: that is this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server.run()
     return 0 if server.started else 1
 

@@ -52,13 +52,15 @@ class Evaluation:
 def parse(text: str) -> list[Trial]:
     """The trials of a list; blank lines are skipped. Raises BadTrials with the line's number."""
     trials = []
+    keys: dict[str, FileKey] = {}  # a list names each file many times
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         if not words:
             continue
         if len(words) != 3 or words[0] not in {"0", "1"}:
             raise BadTrials(f"Line {number} is no trial.")
-        trials.append(Trial(words[0] == "1", file_key(words[1]), file_key(words[2])))
+        first, second = (keys.setdefault(path, keys.get(path) or file_key(path)) for path in words[1:])
+        trials.append(Trial(words[0] == "1", first, second))
     return trials
 
 

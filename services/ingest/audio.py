@@ -47,9 +47,9 @@ class AudioFile:
 
     def read(self, start_sample: int, end_sample: int) -> Float32[np.ndarray, " samples"]:
         """The samples from start to end, as far as there are any."""
-        start, end = max(0, start_sample), min(end_sample, self.n_samples)
-        self._file.seek(min(start, self.n_samples))
-        samples: Float32[np.ndarray, " samples"] = self._file.read(max(0, end - start), dtype="float32")
+        start = min(max(0, start_sample), self.n_samples)
+        self._file.seek(start)
+        samples: Float32[np.ndarray, " samples"] = self._file.read(max(0, end_sample - start), dtype="float32")
         return samples
 
     def close(self) -> None:

@@ -46,16 +46,17 @@ _CLAIM = sa.text("""
         RETURNING event_id, subscription, attempt, deferrals, fence
     )
     SELECT taken.*, event.type, event.data, event.correlation_id, event.occurred_at
-    FROM taken JOIN event USING (event_id) ORDER BY event.seq
+    FROM taken JOIN event USING (event_id)
+    -- The queue has become shallower: the relay may push the next message.
+    CROSS JOIN LATERAL (SELECT pg_notify(:channel, '')) AS doorbell
+    ORDER BY event.seq
 """)
 
 
 def claim(tx: Transaction, subscription: str, event_ids: Sequence[UUID], lease_s: float) -> list[Claim]:
     """Lease those of the deliveries that nobody else took; the attempt counts before the work, so a crash counts."""
-    rows = tx.execute(_CLAIM, {"event_ids": list(event_ids), "subscription": subscription, "lease_s": lease_s})
-    claims = [Claim(**row) for row in rows.mappings()]
-    notify(tx, PENDING_CHANNEL)  # the queue has become shallower: the relay may push the next message
-    return claims
+    values = {"event_ids": list(event_ids), "subscription": subscription, "lease_s": lease_s}
+    return [Claim(**row) for row in tx.execute(_CLAIM, {**values, "channel": PENDING_CHANNEL}).mappings()]
 
 
 _RENEW = sa.text("""

@@ -20,7 +20,7 @@ from shared.ledger import claims as ledger_claims
 from shared.ledger.claims import Claim, Failure
 from shared.ledger.outbox import Announcement, announce, publish
 from shared.settings import LedgerSettings, Settings
-from shared.storage.database import Database, Transaction
+from shared.storage.database import Database, DatabaseUnavailable, Transaction
 from shared.telemetry import logger
 
 log = logger("ledger")
@@ -130,8 +130,11 @@ def consumes(app: Celery, subscription: str) -> Callable[[Handler], Handler]:
 
 @cache
 def process_database() -> Database:
-    """The pool of this worker process, built at its first task, after the fork."""
-    return Database(Settings().database)
+    """The pool of this worker process, built at its first task, after the fork.
+
+    It does not ping: a connection that died is noticed by the claim, which is tried once more.
+    """
+    return Database(Settings().database, ping=False)
 
 
 def run(
@@ -145,8 +148,7 @@ def run(
     """Claim, work, and hand back what could not be done. Only a database that is away escapes, as a log line."""
     began = monotonic()
     try:
-        with database.begin() as tx:
-            claims = ledger_claims.claim(tx, subscription, event_ids, settings.lease_s)
+        claims = _claim(database, subscription, event_ids, settings.lease_s)
         if not claims:
             log.info("nothing_to_claim", subscription=subscription, message_id=message_id)
             return
@@ -165,6 +167,15 @@ def run(
         code=failure.code if failure else None,
         took_s=round(monotonic() - began, 3),
     )
+
+
+def _claim(database: Database, subscription: str, event_ids: Sequence[UUID], lease_s: float) -> list[Claim]:
+    try:
+        with database.begin() as tx:
+            return ledger_claims.claim(tx, subscription, event_ids, lease_s)
+    except DatabaseUnavailable:  # Postgres was restarted since the last message: the pool has been renewed by now
+        with database.begin() as tx:
+            return ledger_claims.claim(tx, subscription, event_ids, lease_s)
 
 
 def _parse(database: Database, claims: Sequence[Claim], settings: LedgerSettings) -> list[Delivered]:

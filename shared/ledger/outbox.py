@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from shared.events import Event
 from shared.ids import new_id
 from shared.ledger.routes import BY_EVENT
-from shared.storage.database import Transaction, notify
+from shared.storage.database import Transaction
 
 PENDING_CHANNEL = "earmark_pending"
 EVENTS_CHANNEL = "earmark_events"
@@ -86,6 +86,13 @@ def publish(tx: Transaction, announcements: Sequence[Announcement]) -> int:
                 "audio_s": [a.event.weight_audio_s() for a, _ in deliveries],
             },
         )
-        notify(tx, PENDING_CHANNEL)
-    notify(tx, EVENTS_CHANNEL)
+    _ring(tx, pending=bool(deliveries))
     return len(written)
+
+
+_RING = sa.text("SELECT pg_notify(:events, ''), CASE WHEN :pending THEN pg_notify(:channel, '') END")
+
+
+def _ring(tx: Transaction, *, pending: bool) -> None:
+    """Both doorbells in one round trip: this runs in every commit of every handler."""
+    tx.execute(_RING, {"events": EVENTS_CHANNEL, "channel": PENDING_CHANNEL, "pending": pending})

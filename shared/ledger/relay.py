@@ -6,6 +6,7 @@ relays may run.
 
 import threading
 from dataclasses import dataclass
+from time import monotonic
 from uuid import UUID
 
 import redis
@@ -34,6 +35,9 @@ class BrokerUnavailable(TransientError):
     code = "broker_unavailable"
 
 
+LINGER_S = 0.004  # commits come in swarms: one look serves all of one
+
+
 @dataclass(frozen=True, slots=True)
 class Tier:
     """How deliveries of a number of failed attempts travel."""
@@ -46,11 +50,15 @@ class Tier:
 
 TIERS = (Tier(0, 0, 1.0, isolated=False), Tier(1, 1, 0.5, isolated=False), Tier(2, 2**31 - 1, 0.0, isolated=True))
 
-_DEPTH = sa.text("""
-    SELECT subscription, count(DISTINCT message_id) AS depth FROM delivery WHERE state = 'queued' GROUP BY 1
-""")
-_WAITING = sa.text("""
-    SELECT DISTINCT subscription FROM delivery WHERE state = 'pending' AND not_before <= clock_timestamp()
+# One round trip that says what there is to do: a wake-up with nothing to push must cost next to nothing.
+_SURVEY = sa.text("""
+    SELECT s.name, s.lowest, s.highest,
+           (SELECT count(DISTINCT message_id) FROM delivery d
+            WHERE d.state = 'queued' AND d.subscription = s.name AND (d.attempt >= :alone) = (s.lowest >= :alone)
+           ) AS depth
+    FROM unnest(CAST(:names AS text[]), CAST(:lowest AS int[]), CAST(:highest AS int[])) AS s(name, lowest, highest)
+    WHERE EXISTS (SELECT FROM delivery d WHERE d.subscription = s.name AND d.state = 'pending'
+                  AND d.attempt BETWEEN s.lowest AND s.highest AND d.not_before <= clock_timestamp())
 """)
 _TAKE = sa.text("""
     SELECT event_id, n_segments, audio_s FROM delivery
@@ -90,26 +98,35 @@ class Relay:
 
     def carry(self) -> int:
         """Push what is pending as far as the queues may be filled; returns the number of messages."""
-        if self._doorbell.has_forgotten():
-            self._take_back()
-        messages = [m for s in self._waiting() for tier in TIERS for m in self._fill(s, tier)]
+        messages = [m for subscription, tier, room in self._survey() for m in self._fill(subscription, tier, room)]
         for message in messages:
             self._send(message)
         return len(messages)
 
-    def _waiting(self) -> list[Subscription]:
-        with self._database.begin() as tx:
-            names = set(tx.execute(_WAITING).scalars())
-        return [s for s in SUBSCRIPTIONS if s.name in names]
+    def look_after_broker(self) -> None:
+        """Take back what Redis held if it may have forgotten; raises BrokerUnavailable while it is away."""
+        if self._doorbell.has_forgotten():
+            self._take_back()
 
-    def _fill(self, subscription: Subscription, tier: Tier) -> list[Message]:
+    def _survey(self) -> list[tuple[Subscription, Tier, int]]:
+        """Where something waits and how many messages may be pushed: a queue is topped up when it is half empty."""
+        asked = [(s, t) for s in SUBSCRIPTIONS for t in TIERS]
+        values = {
+            "names": [s.name for s, _ in asked],
+            "lowest": [t.lowest for _, t in asked],
+            "highest": [t.highest for _, t in asked],
+            "alone": TIERS[-1].lowest,
+        }
+        with self._database.begin() as tx:
+            waiting = {(row.name, row.lowest): row.depth for row in tx.execute(_SURVEY, values)}
+        most = self._settings.depth_messages
+        depths = [(s, t, waiting.get((s.name, t.lowest))) for s, t in asked]
+        return [(s, t, most - depth) for s, t, depth in depths if depth is not None and depth <= most // 2]
+
+    def _fill(self, subscription: Subscription, tier: Tier, room: int) -> list[Message]:
         whole = limits(self._settings, subscription.share)
         allowed = Limits(1, 1, 0.0) if tier.isolated else whole.scaled(tier.share)
         with self._database.begin() as tx:
-            depths: dict[str, int] = {row.subscription: row.depth for row in tx.execute(_DEPTH)}
-            room = self._settings.depth_messages - depths.get(subscription.name, 0)
-            if room <= 0:
-                return []
             wanted = {"subscription": subscription.name, "lowest": tier.lowest, "highest": tier.highest}
             rows = tx.execute(_TAKE, {**wanted, "most": room * allowed.events})
             pending = [Pending(row.event_id, row.n_segments, row.audio_s) for row in rows]
@@ -181,10 +198,17 @@ def main() -> None:
     relay = Relay(database, app, Doorbell(client, settings.redis.key_prefix), settings.ledger)
     bell = Bell(database, PENDING_CHANNEL)
 
+    looked_s = float("-inf")
+
     def step(stop: threading.Event) -> None:
+        nonlocal looked_s
+        if monotonic() - looked_s > settings.ledger.poll_s:
+            relay.look_after_broker()
+            looked_s = monotonic()
         while not stop.is_set() and relay.carry():
             pass
         bell.wait(settings.ledger.poll_s)
+        stop.wait(LINGER_S)
 
     loop("relay", settings, step, stop)
 

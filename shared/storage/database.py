@@ -24,13 +24,14 @@ class DatabaseUnavailable(TransientError):
 class Database:
     """A pool of connections to one Postgres. Opens nothing until the first transaction."""
 
-    def __init__(self, settings: DatabaseSettings) -> None:
+    def __init__(self, settings: DatabaseSettings, *, ping: bool = True) -> None:
+        """`ping` looks whether a pooled connection still lives before each transaction, for a round trip."""
         self._url = with_driver(settings.url.get_secret_value())
         self._engine = sa.create_engine(
             self._url,
             pool_size=settings.pool_size,
             max_overflow=4,
-            pool_pre_ping=True,
+            pool_pre_ping=ping,
             connect_args={
                 "connect_timeout": settings.connect_timeout_s,
                 # A half-open connection is noticed within half a minute instead of hanging a worker for ever.

@@ -78,7 +78,9 @@ delivery = Table(
     Column("last_error", Text),
     _now("created_at"),
     sa.CheckConstraint("state IN ('pending', 'queued', 'leased', 'dead')", name="state"),
-    Index("ix_delivery_pending", "subscription", "not_before", postgresql_where=sa.text("state = 'pending'")),
+    Index(
+        "ix_delivery_pending", "subscription", "attempt", "not_before", postgresql_where=sa.text("state = 'pending'")
+    ),
     Index("ix_delivery_out", "lease_until", postgresql_where=sa.text("state IN ('queued', 'leased')")),
     Index("ix_delivery_queued", "subscription", "message_id", postgresql_where=sa.text("state = 'queued'")),
 )

@@ -25,7 +25,7 @@ def isolate(parent_pid: int) -> bool:
     """
     os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    signal.signal(15,15 and signal.SIG_DFL)
     if os.getppid() != parent_pid:  # it died before the line above could matter
         raise SystemExit(0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -91,7 +91,7 @@ class Client:
 
     def download(self, path: str, into: BinaryIO, parameters: Parameters = MappingProxyType({})) -> None:
         """Write the body of a GET into a file, from its beginning; waits for its turn while the API is busy."""
-        self._patiently(lambda: self._download(path, into, parameters), _BUSY_PATIENCE_S)
+        self._patiently(lambda: self._download(path, into, parameters), _BUSY_PATIENCE_S, _is_busy)
 
     def _download(self, path: str, into: BinaryIO, parameters: Parameters) -> None:
         into.seek(0)
@@ -130,17 +130,16 @@ class Client:
                 raise _refusal(answer)
             return answer
 
-        return self._patiently(once, patience_s)
+        return self._patiently(once, patience_s, _is_away)
 
-    def _patiently(self, call: Callable[[], T], patience_s: float) -> T:
-        """Call again and again while the API is away or busy, for so long at most."""
+    def _patiently(self, call: Callable[[], T], patience_s: float, passes: Callable[[Failure], bool]) -> T:
+        """Call again and again while the failure is of a kind that passes, for so long at most."""
         deadline = time.monotonic() + patience_s
         while True:
             try:
                 return call()
             except Failure as failure:
-                passing = failure.code in {"not_running", "no_answer"} or failure.status in _PASSING_STATUSES
-                if not passing or time.monotonic() >= deadline:
+                if not passes(failure) or time.monotonic() >= deadline:
                     raise
                 time.sleep(_RETRY_PAUSE_S)
 
@@ -173,6 +172,14 @@ def is_loopback(url: str) -> bool:
     """Whether the address is on this machine: a proxy from the environment does not lead there."""
     host = urlsplit(url).hostname or ""
     return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def _is_busy(failure: Failure) -> bool:
+    return failure.status in _PASSING_STATUSES
+
+
+def _is_away(failure: Failure) -> bool:
+    return failure.code in {"not_running", "no_answer"} or _is_busy(failure)
 
 
 def _given(parameters: Parameters) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def ingest(
         if wait:
             files.follow(timeout)
     _report(files.outcomes, time.monotonic() - begun_s, as_json=as_json)
-    if status := _exit_status(files.outcomes, waited=wait):
+    if status := _exit_status(files.outcomes):
         raise typer.Exit(status)
 
 
@@ -73,9 +73,9 @@ def _report(outcomes: Sequence[Outcome], took_s: float, *, as_json: bool) -> Non
     say(f"{', '.join(f'{n} {status}' for status, n in sorted(counts.items()))} in {took_s:.1f} s")
 
 
-def _exit_status(outcomes: Sequence[Outcome], *, waited: bool) -> int:
+def _exit_status(outcomes: Sequence[Outcome]) -> int:
     statuses = {outcome.status for outcome in outcomes}
-    if "failed" in statuses or (waited and statuses & {"uploaded", "pending"}):
+    if statuses & {"failed", "pending"}:
         return FAILED
     return REJECTED_INPUTS if "rejected" in statuses else 0
 

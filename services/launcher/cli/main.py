@@ -123,3 +123,7 @@ def _report(failure: Failure, words: list[str]) -> int:
     options = words[: words.index("--")] if "--" in words else words
     show_failure(failure, as_json="--json" in options)
     return FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeVar
 
 from services.launcher.cli.client import Client, Document, api_path
@@ -70,13 +70,15 @@ class Ingest:
 
     def follow(self, timeout_s: float) -> None:
         """Look again and again until each uploaded file is ready or rejected; after the timeout some are pending."""
+        for key in self._keys_in("uploaded"):
+            self._outcomes[key] = replace(self._outcomes[key], status="pending")
         for _ in rounds(timeout_s):
-            for keys in _batches(self._keys_in("uploaded", "pending")):
+            for keys in _batches(self._keys_in("pending")):
                 if not self._look(keys):
                     break  # files come through about in order: where nothing moved, nothing moved behind it
-            if not self._keys_in("uploaded", "pending"):
+            if not self._keys_in("pending"):
                 return
-        for keys in _batches(self._keys_in("uploaded", "pending")):
+        for keys in _batches(self._keys_in("pending")):
             self._look(keys)
 
     def _look(self, keys: Sequence[str]) -> int:

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
@@ -42,6 +43,13 @@ class Served:
 
 @pytest.fixture
 def served(settings: Settings, tmp_path: Path) -> Iterator[Served]:
+    with serving(settings, tmp_path) as served:
+        yield served
+
+
+@contextmanager
+def serving(settings: Settings, tmp_path: Path) -> Iterator[Served]:
+    """A console with these servers on a port of its own."""
     (tmp_path / "token").write_text(f"{OWNER_TOKEN}\n")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -3,7 +3,6 @@
 import json
 
 import httpx
-import pytest
 
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import Meetings
@@ -70,30 +69,30 @@ def test_large_bodies_are_413(served: Served) -> None:
 
 
 def test_a_body_just_below_the_limit_is_read(served: Served, meetings: Meetings) -> None:
-    listed = "1 a b\n" * 1_000_000
+    listed = "1 a b\n" * 300_000
     answer = served.http.post("/v1/collections/meetings/evaluations/trials", json={"trials": listed})
     assert (answer.status_code, code(answer)) == (422, "bad_trials")
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/v1/collections/%00",
-        "/v1/collections/%ff",
-        "/v1/collections/a%00b/segments",
-        "/v1/collections/%ed%a0%80",
-        "/v1/collections/meetings/objects?after=%00",
-        "/v1/collections/meetings/segments?recording_id=%00",
-        "/v1/collections/meetings/export/embeddings?encoder=%00",
-        "/v1/events?collection=%00",
-        "/v1/events?types=%00",
-        "/v1/events?last_event_id=nonsense",
-        "/?token=%00",
-    ],
-)
-def test_addresses_that_no_text_column_can_hold_are_refused(served: Served, meetings: Meetings, path: str) -> None:
-    answer = served.http.get(path)
-    assert (answer.status_code, code(answer)) == (422, "invalid_request")
+ADDRESSES = [
+    "/v1/collections/%00",
+    "/v1/collections/%ff",
+    "/v1/collections/a%00b/segments",
+    "/v1/collections/%ed%a0%80",
+    "/v1/collections/meetings/objects?after=%00",
+    "/v1/collections/meetings/segments?recording_id=%00",
+    "/v1/collections/meetings/export/embeddings?encoder=%00",
+    "/v1/events?collection=%00",
+    "/v1/events?types=%00",
+    "/v1/events?last_event_id=nonsense",
+    "/?token=%00",
+]
+
+
+def test_addresses_that_no_text_column_can_hold_are_refused(served: Served, meetings: Meetings) -> None:
+    for path in ADDRESSES:
+        answer = served.http.get(path)
+        assert (answer.status_code, code(answer)) == (422, "invalid_request"), path
 
 
 def test_keys_with_any_other_text_are_only_unknown(served: Served, meetings: Meetings) -> None:
@@ -102,12 +101,10 @@ def test_keys_with_any_other_text_are_only_unknown(served: Served, meetings: Mee
     assert [item["status"] for item in items] == ["pending"] * len(keys)
 
 
-@pytest.mark.parametrize(
-    "path", ["/nowhere", "/v1/nowhere", "/static/../app.py", "/static/%2e%2e/app.py", "/v1/labels/"]
-)
-def test_an_unknown_address_is_404_in_our_shape(served: Served, path: str) -> None:
-    answer = served.http.get(path)
-    assert (answer.status_code, code(answer)) == (404, "not_found")
+def test_an_unknown_address_is_404_in_our_shape(served: Served) -> None:
+    for path in ("/nowhere", "/v1/nowhere", "/static/../app.py", "/static/%2e%2e/app.py", "/v1/labels/"):
+        answer = served.http.get(path)
+        assert (answer.status_code, code(answer)) == (404, "not_found"), path
 
 
 def test_a_wrong_method_is_405_in_our_shape(served: Served) -> None:

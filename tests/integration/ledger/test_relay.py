@@ -46,9 +46,11 @@ def test_pending_deliveries_are_packed_and_redis_stays_shallow(relay: Relay, dat
 
 
 def test_a_flushed_redis_gets_its_messages_again(relay: Relay, database: Database, broker) -> None:
+    relay.look_after_broker()
     announced(database, 8)
     relay.carry()
     broker.flushall()
+    relay.look_after_broker()
 
     assert relay.carry() == 2
     assert sorted(messages(broker)) == [4, 4]
@@ -65,7 +67,6 @@ def test_failed_deliveries_travel_in_smaller_messages_and_then_alone(relay: Rela
     broker.flushall()
     with database.begin() as tx:
         tx.execute(sa.text("UPDATE delivery SET attempt = 2, state = 'pending'"))
-    relay.carry()
     relay.carry()
     assert messages(broker) == []
     assert messages(broker, "ingest.isolated") == [1, 1]
@@ -87,4 +88,4 @@ def test_a_redis_that_is_away_is_named(database: Database, settings: Settings) -
     relay = Relay(database, make_app("relay"), Doorbell(gone, "earmark:"), SMALL)
 
     with pytest.raises(BrokerUnavailable):
-        relay.carry()
+        relay.look_after_broker()

@@ -18,6 +18,12 @@ def test_sixteen_bit_audio_comes_through_unchanged(samples):
     assert not clipped
 
 
+@given(st.floats(-0.9375, 0.9375, width=32))
+def test_samples_are_rounded_to_the_nearest_step(value):
+    quantised, _ = quantise(np.array([value], dtype=np.float32))
+    assert abs(quantised[0] - value * 32768) <= 0.5
+
+
 @given(_MONO, st.floats(1.01, 100))
 def test_nothing_wraps_round_beyond_full_scale(samples, gain):
     loud = samples * np.float32(gain)

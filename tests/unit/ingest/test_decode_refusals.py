@@ -31,6 +31,7 @@ def refusal(decoder, tmp_path):
 
 
 _SOUND = pcm16(tone(1.0, 16_000))
+_DS64 = chunk(b"ds64", bytes(8) + (2 * len(_SOUND)).to_bytes(8, "little") + bytes(12))
 
 
 def _wav(form: bytes = fmt(), sound: bytes = _SOUND) -> bytes:
@@ -60,9 +61,11 @@ def _wav(form: bytes = fmt(), sound: bytes = _SOUND) -> bytes:
         (_wav(fmt(rate_hz=1)), "bad_sample_rate"),
         (_wav(fmt(rate_hz=2**31)), "bad_sample_rate"),
         (_wav(fmt(align=0)), "corrupt"),
+        (_wav(fmt(align=0, bits=0)), "corrupt"),
         (_wav(fmt(align=4)), "corrupt"),
         (_wav(fmt(tag=0x7777)), "unsupported_codec"),
         (riff(fmt(), chunk(b"data", _SOUND, 2 * len(_SOUND))), "truncated"),
+        (riff(_DS64, fmt(), chunk(b"data", _SOUND, 0xFFFF_FFFF), magic=b"RF64"), "truncated"),
         (b"fLaC" + bytes(3), "corrupt"),
         (b"OggS" + bytes(3), "truncated"),
         (b"\x00\x00\x00\x18ftypM4A " + bytes(12), "truncated"),

@@ -193,6 +193,7 @@ def test_the_child_is_confined(clip, tmp_path):
 def test_the_child_dies_with_its_parent(tmp_path, clip):
     script = """
         print(decoder.child_pid, flush=True)
+        os.kill(decoder.child_pid, signal.SIGSTOP)  # too busy to see that its requests have come to an end
         os.kill(os.getpid(), signal.SIGKILL)
     """
     child = int(_run(script, clip, tmp_path).stdout)

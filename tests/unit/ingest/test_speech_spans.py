@@ -53,12 +53,37 @@ def test_cutting_long_spans_loses_no_speech(curve, rules):
     assert sum(s.end_sample - s.start_sample for s in cut) == sum(s.end_sample - s.start_sample for s in whole)
 
 
-@given(curves())
-def test_without_a_longest_span_the_spans_are_those_of_the_package(silero_spans, curve):
+@given(curves(), st.integers(20, 90), st.integers(10, 400), st.integers(0, 600), st.integers(0, 300))
+def test_without_a_longest_span_the_spans_are_those_of_the_package(
+    silero_spans, curve, percent, min_speech_ms, min_silence_ms, pad_ms
+):
     probabilities, n_samples = curve
-    ours = spans_from_probabilities(probabilities, n_samples, _ENDLESS)
-    theirs = silero_spans(probabilities.tolist(), audio_length_samples=n_samples)
-    assert ours == [Span(span["start"], span["end"]) for span in theirs]
+    threshold, exit_threshold = percent / 100, percent / 100 - 0.15
+    ours = SpeechRules(threshold, exit_threshold, min_speech_ms / 1000, min_silence_ms / 1000, pad_ms / 1000, 1e6)
+    theirs = silero_spans(
+        probabilities.tolist(),
+        audio_length_samples=n_samples,
+        threshold=threshold,
+        neg_threshold=exit_threshold,
+        min_speech_duration_ms=min_speech_ms,
+        min_silence_duration_ms=min_silence_ms,
+        speech_pad_ms=pad_ms,
+    )
+    assert spans_from_probabilities(probabilities, n_samples, ours) == [Span(s["start"], s["end"]) for s in theirs]
+
+
+def test_the_default_rules_are_those_of_the_package(silero_spans):
+    probabilities = np.repeat(np.linspace(0, 1, 41), 3)[np.random.default_rng(1).permutation(123)]
+    theirs = silero_spans(probabilities.tolist(), audio_length_samples=123 * FRAME_SAMPLES)
+    ours = spans_from_probabilities(probabilities, 123 * FRAME_SAMPLES, _ENDLESS)
+    assert ours == [Span(s["start"], s["end"]) for s in theirs] != []
+
+
+def test_neighbours_share_a_pause_that_is_too_short_for_both():
+    probabilities = np.full(100, 0.9, dtype=np.float32)
+    probabilities[40:45] = 0.1
+    one, other = spans_from_probabilities(probabilities, 100 * FRAME_SAMPLES, replace(_RULES, pad_s=0.3))
+    assert one.end_sample == other.start_sample == 42 * FRAME_SAMPLES + FRAME_SAMPLES // 2
 
 
 @pytest.fixture(scope="session")

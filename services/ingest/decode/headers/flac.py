@@ -16,7 +16,7 @@ def promise(handle: BinaryIO, start: int, size: int) -> Promise:  # noqa: ARG001
         raise Corrupt("The FLAC file does not begin with a STREAMINFO block.")
     packed = int.from_bytes(head[18:26], "big")  # 20 bits rate, 3 channels - 1, 5 bits per sample - 1, 36 total samples
     sample_rate_hz = packed >> 44
-    n_frames = packed & (2**35 - 1)
+    n_frames = packed & (2**36 - 1)
     return Promise(
         sample_rate_hz=sample_rate_hz,
         channels=(packed >> 41 & 0b111) + 1,

@@ -39,7 +39,7 @@ CREATE TABLE delivery (
 
 CREATE INDEX ix_delivery_out ON delivery (lease_until) WHERE state IN ('queued', 'leased');
 
-CREATE INDEX ix_delivery_pending ON delivery (subscription, not_before) WHERE state = 'pending';
+CREATE INDEX ix_delivery_pending ON delivery (subscription, attempt, not_before) WHERE state = 'pending';
 
 CREATE INDEX ix_delivery_queued ON delivery (subscription, message_id) WHERE state = 'queued';
 

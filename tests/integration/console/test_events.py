@@ -1,0 +1,156 @@
+"""The event stream as a client sees it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+
+from services.console import stream as console_stream
+from shared.events import ClusteringRequested, Event
+from shared.ledger.outbox import announce, publish
+from tests.integration.console.conftest import Served
+from tests.support.stack import until
+
+
+def announced(served: Served, collection: str, n: int = 1) -> list[UUID]:
+    announcements = [announce(requested(collection)) for _ in range(n)]
+    with served.console.database.begin() as tx:
+        publish(tx, announcements)
+    return [a.event_id for a in announcements]
+
+
+def requested(collection: str) -> Event:
+    return ClusteringRequested(request_id=uuid4(), collection=collection, encoder="tiny")
+
+
+@contextmanager
+def opened(served: Served, headers: dict[str, str] | None = None, **query: str) -> Iterator[Iterator[str]]:
+    with served.http.stream("GET", "/v1/events", params=query, headers=headers or {}) as answer:
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+        lines = answer.iter_lines()
+        assert next(lines).startswith(":")  # the headers are out: whatever is announced from now on is streamed
+        yield lines
+
+
+def ids(lines: Iterator[str], n: int) -> list[UUID]:
+    found = []
+    for line in lines:
+        if line.startswith("id: "):
+            found.append(UUID(line[4:]))
+            if len(found) == n:
+                break
+    return found
+
+
+def test_events_arrive_soon_after_they_are_committed(served: Served) -> None:
+    announced(served, "before")
+    with opened(served) as lines:
+        began_s = monotonic()
+        expected = announced(served, "meetings", 3)
+        assert ids(lines, 3) == expected
+        assert monotonic() - began_s < 2
+
+
+def test_a_stream_resumes_after_any_event_by_header_or_query(served: Served) -> None:
+    everything = announced(served, "meetings", 1200)  # more than one read
+    with opened(served, headers={"Last-Event-ID": str(everything[2])}) as lines:
+        assert ids(lines, 1197) == everything[3:]
+    with opened(served, last_event_id=str(everything[-3])) as lines:
+        assert ids(lines, 2) == everything[-2:]
+
+
+def test_an_unknown_position_is_404(served: Served) -> None:
+    answer = served.http.get("/v1/events", params={"last_event_id": str(uuid4())})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_position")
+    answer = served.http.get("/v1/events", params={"types": "magic"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "unknown_event_type")
+
+
+def test_filters_keep_the_rest_out(served: Served) -> None:
+    (first,) = announced(served, "meetings")
+    announced(served, "other", 3)
+    (last,) = announced(served, "meetings")
+    with opened(served, last_event_id=str(first), collection="meetings", types="clustering.requested") as lines:
+        assert ids(lines, 1) == [last]
+
+
+def test_a_quiet_stream_shows_that_it_lives(served: Served, monkeypatch) -> None:
+    monkeypatch.setattr(console_stream, "HEARTBEAT_S", 0.2)
+    with opened(served) as lines:
+        assert next(line for line in lines if line) == ": still here"
+
+
+def test_many_readers_share_one_listener_and_hold_no_transaction(served: Served) -> None:
+    n_readers = 12
+    arrived = []
+
+    def read() -> None:
+        with served.as_("token-of-the-owner") as http, http.stream("GET", "/v1/events") as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            ready.release()
+            arrived.extend(ids(lines, 1))
+
+    ready = threading.Semaphore(0)
+    readers = [threading.Thread(target=read) for _ in range(n_readers)]
+    for reader in readers:
+        reader.start()
+    for _ in readers:
+        assert ready.acquire(timeout=20)
+    held = connections(served)
+    assert held["in transaction"] == 0
+    assert held["listening"] == 1
+    assert served.http.get("/v1/status").status_code == 200  # nobody is kept waiting
+    (expected,) = announced(served, "meetings")
+    for reader in readers:
+        reader.join(timeout=20)
+    assert arrived == [expected] * n_readers
+
+
+def connections(served: Served) -> dict[str, int]:
+    url = served.console.settings.database.url.get_secret_value()
+    with psycopg.connect(url, autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT clock_timestamp() - xact_start > interval '1 second', query LIKE 'LISTEN%' FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchall()
+    return {
+        "in transaction": sum(bool(long) for long, _ in rows),
+        "listening": sum(bool(listening) for _, listening in rows),
+    }
+
+
+def test_a_stream_survives_a_database_that_ends_its_connections(served: Served) -> None:
+    url = served.console.settings.database.url.get_secret_value()
+    with opened(served) as lines:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        expected = until(lambda: try_announce(served))
+        assert ids(lines, 1) == expected
+
+
+def try_announce(served: Served) -> list[UUID]:
+    try:
+        return announced(served, "meetings")
+    except Exception:  # noqa: BLE001  # a pooled connection that the server has closed
+        return []
+
+
+def test_the_console_is_seen_alive(served: Served) -> None:
+    services = until(lambda: served.http.get("/v1/status").json()["services"])
+    assert services["console"]["instances"] == 1
+
+
+def test_a_reader_that_leaves_is_forgotten(served: Served) -> None:
+    for _ in range(3):
+        with opened(served):
+            pass
+    with httpx.Client(base_url=served.url) as http:
+        assert http.get("/v1/health/live").json() == {"status": "live"}
