@@ -16,10 +16,6 @@ STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 WEIGHTS := requirements/weights.txt
 
-# Where there is no NVIDIA GPU, torch's CPU build saves two gigabytes of CUDA; empty: take what the usual index has.
-TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
-TORCH = $(shell $(BIN)/python -c "import tomllib; print(tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['ge2e'][0])")
-
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench gpu up down clean
 
@@ -75,10 +71,6 @@ $(BIN)/pip:
 
 define install
 	@echo "Installing earmark[$(1)] into $(VENV); the first time this takes a few minutes."
-	@if [ "$$(uname -s)" = Linux ] && [ -n "$(TORCH_CPU_INDEX)" ] && ! command -v nvidia-smi >/dev/null; then \
-	  $(PIP) install -qq --no-deps --retries 1 --timeout 10 --index-url $(TORCH_CPU_INDEX) '$(TORCH)' 2>/dev/null || \
-	    echo "$(TORCH_CPU_INDEX) does not answer; torch comes from the usual index."; \
-	fi
 	@$(PIP) install -qq -e '.[$(1)]'
 	@$(PIP) install -qq --no-deps --require-hashes -r $(WEIGHTS)
 	@mkdir -p $(STAMPS)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import process_time, sleep
 from uuid import uuid4
@@ -24,7 +25,8 @@ from shared.ledger.outbox import announce, publish
 from shared.settings import Settings
 from shared.storage.database import Database
 
-N_EVENTS, SEGMENTS_AN_EVENT, N_TASKS, ROUNDS = 200, 256, 3000, 3
+N_EVENTS, SEGMENTS_AN_EVENT, N_TASKS, ROUNDS = 240, 256, 3000, 5
+EVENTS_A_COMMIT = 8  # as ingest does: a commit announces the segments of several recordings, or of one long one
 
 
 def run() -> Iterator[Comparison]:
@@ -33,21 +35,23 @@ def run() -> Iterator[Comparison]:
         os.environ["EARMARK_REDIS__URL"] = state.redis_url
         environment = os.environ | {"EARMARK_DATABASE__URL": state.database_url, "EARMARK_LOG_LEVEL": "WARNING"}
         data_dir = Path(state.data_dir)
+        segment_ids = [str(uuid4()) for _ in range(N_TASKS)]
         for _ in range(ROUNDS):
+            events = [_event() for _ in range(N_EVENTS)]
             with _worker("ledger", "embedder", environment) as worker, _relay(environment) as relay:
-                cpu_s = _cpu_of(data_dir, [worker, relay], lambda: _through_the_ledger(settings))
+                cpu_s = _cpu_of(data_dir, [worker, relay], partial(_through_the_ledger, settings, events))
                 ours.append(1e6 * cpu_s / (N_EVENTS * SEGMENTS_AN_EVENT))
             with _worker("plain", "plain", environment) as worker:
-                cpu_s = _cpu_of(data_dir, [worker], lambda: _one_task_each(settings))
+                cpu_s = _cpu_of(data_dir, [worker], partial(_one_task_each, settings, segment_ids))
                 theirs.append(1e6 * cpu_s / N_TASKS)
     yield Comparison("message cost of a segment", "one Celery task a segment", "cpu-us a segment", ours, theirs, 50)
 
 
-def _through_the_ledger(settings: Settings) -> None:
+def _through_the_ledger(settings: Settings, events: list[SegmentsCreated]) -> None:
     database = Database(settings.database)
-    for _ in range(N_EVENTS):
+    for at in range(0, N_EVENTS, EVENTS_A_COMMIT):
         with database.begin() as tx:
-            publish(tx, [announce(_event())])
+            publish(tx, [announce(event) for event in events[at : at + EVENTS_A_COMMIT]])
     while _n_deliveries(database):
         sleep(0.2)
     database.close()
@@ -55,7 +59,9 @@ def _through_the_ledger(settings: Settings) -> None:
 
 def _event() -> SegmentsCreated:
     ids = tuple(uuid4() for _ in range(SEGMENTS_AN_EVENT))
-    return SegmentsCreated(recording_id=uuid4(), collection="c", segmenter="s", segment_ids=ids, duration_s=SEGMENTS_AN_EVENT)
+    return SegmentsCreated(
+        recording_id=uuid4(), collection="c", segmenter="s", segment_ids=ids, duration_s=SEGMENTS_AN_EVENT
+    )
 
 
 def _n_deliveries(database: Database) -> int:
@@ -63,12 +69,12 @@ def _n_deliveries(database: Database) -> int:
         return int(tx.execute(sa.text("SELECT count(*) FROM delivery")).scalar_one())
 
 
-def _one_task_each(settings: Settings) -> None:
+def _one_task_each(settings: Settings, segment_ids: list[str]) -> None:
     from benchmarks.worker_apps import segment
 
     client = redis.Redis.from_url(settings.redis.url.get_secret_value())
-    for _ in range(N_TASKS):
-        segment.delay(str(uuid4()))
+    for segment_id in segment_ids:
+        segment.delay(segment_id)
     while client.llen("plain") or client.hlen("unacked"):
         sleep(0.05)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 import sqlalchemy as sa
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
 from shared.storage import embeddings
 from shared.storage.database import Transaction
@@ -64,17 +64,18 @@ def embedded_segments(tx: Transaction, collection: str, encoder: StoredEncoder) 
 
 def summed_vectors(
     tx: Transaction, encoder: StoredEncoder, recording_ids: Iterable[UUID]
-) -> dict[UUID, Float32[np.ndarray, " dim"]]:
+) -> dict[UUID, Float64[np.ndarray, " dim"]]:
     """The sum, which has the direction of the mean, of the segments' vectors of each recording that has any."""
-    sums: dict[UUID, np.ndarray] = {}
-    rows = tx.execute(_SEGMENT_IDS, {"ids": list(recording_ids)}).all()
-    for block in _blocks(rows):
-        recording_of = {row.segment_id: row.recording_id for row in block}
+    row_of = {recording_id: row for row, recording_id in enumerate(recording_ids)}
+    sums = np.zeros((len(row_of), encoder.dimension))
+    counts = np.zeros(len(row_of), int)
+    for block in _blocks(tx.execute(_SEGMENT_IDS, {"ids": list(row_of)})):
+        recording_of = {row.segment_id: row_of[row.recording_id] for row in block}
         found = embeddings.of_segments(tx, encoder, list(recording_of))
-        for segment_id, vector in zip(found.segment_ids(), found.rows, strict=True):
-            recording_id = recording_of[segment_id]
-            sums[recording_id] = sums[recording_id] + vector if recording_id in sums else vector
-    return sums
+        rows = [recording_of[segment_id] for segment_id in found.segment_ids()]
+        np.add.at(sums, rows, found.rows)
+        np.add.at(counts, rows, 1)
+    return {recording_id: sums[row] for recording_id, row in row_of.items() if counts[row]}
 
 
 _Item = TypeVar("_Item")

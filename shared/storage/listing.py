@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -133,16 +133,22 @@ FIRST_KEYS: Final = """
 """
 """Of the objects that hold one recording, the one by whose key it goes: the first in byte order."""
 
-# The first condition on the key lets the index find the page, the second one cuts it off exactly.
-_SEGMENTS = sa.text(f"""
-    SELECT o.key AS object_key, {SEGMENT_COLUMNS}
-    FROM stored_object o JOIN segment s USING (recording_id) {SEGMENT_NAMES}
-    WHERE {FIRST_KEYS} AND o.key >= :key AND (o.key, s.start_sample, s.segment_id) > (:key, :start, :segment_id)
-      AND (CAST(:recording_id AS uuid) IS NULL OR s.recording_id = :recording_id)
-      AND (CAST(:cluster_id AS uuid) IS NULL OR EXISTS (
-           SELECT FROM cluster_member m WHERE m.cluster_id = :cluster_id AND m.segment_id = s.segment_id))
-    ORDER BY o.key, s.start_sample, s.segment_id LIMIT :most
-""")  # noqa: S608  # constants
+_NARROWED: Final = {
+    "all": "",
+    "recording": "AND s.recording_id = :narrowed_to",
+    "cluster": "AND s.segment_id IN (SELECT m.segment_id FROM cluster_member m WHERE m.cluster_id = :narrowed_to)",
+}
+# A statement for each: one with `:id IS NULL OR ...` would keep Postgres from planning by the narrower index. The first
+# condition on the key lets the index find the page, the second one cuts it off exactly.
+_SEGMENTS: Final = {
+    to: sa.text(f"""
+        SELECT o.key AS object_key, {SEGMENT_COLUMNS}
+        FROM stored_object o JOIN segment s USING (recording_id) {SEGMENT_NAMES}
+        WHERE {FIRST_KEYS} AND o.key >= :key AND (o.key, s.start_sample, s.segment_id) > (:key, :start, :segment_id)
+        {narrowed} ORDER BY o.key, s.start_sample, s.segment_id LIMIT :most
+    """)  # noqa: S608  # constants
+    for to, narrowed in _NARROWED.items()
+}
 _SEGMENT = sa.text(f"""
     SELECT (SELECT min(o.key) FROM stored_object o WHERE o.recording_id = s.recording_id AND o.state = 'registered')
            AS object_key, {SEGMENT_COLUMNS}
@@ -173,22 +179,16 @@ def segments(
     collection: str,
     *,
     after: tuple[str, int, UUID] = ("", -1, _FIRST_UUID),
-    recording_id: UUID | None = None,
-    cluster_id: UUID | None = None,
+    narrowed_to: tuple[Literal["recording", "cluster"], UUID] | None = None,
     most: int,
 ) -> list[ListedSegment]:
     """By object key and start, those of one recording or cluster only if one is named."""
     key, start, segment_id = after
-    values = {
-        "collection": collection,
-        "key": key,
-        "start": start,
-        "segment_id": segment_id,
-        "recording_id": recording_id,
-        "cluster_id": cluster_id,
-        "most": most,
-    }
-    return [as_segment(row) for row in tx.execute(_SEGMENTS, values)]
+    kind, narrow_id = narrowed_to or ("all", None)
+    values = {"collection": collection, "key": key, "start": start, "segment_id": segment_id, "most": most}
+    if narrow_id is not None:
+        values["narrowed_to"] = narrow_id
+    return [as_segment(row) for row in tx.execute(_SEGMENTS[kind], values)]
 
 
 def segment(tx: Transaction, segment_id: UUID) -> ListedSegment:

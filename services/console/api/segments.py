@@ -12,11 +12,14 @@ from services.console.deps import ConsoleDep
 from services.console.ranges import ByteRange, Unsatisfiable, parse
 from services.console.streaming import streamed
 from services.console.wav import WavSpan, size_bytes
+from shared.errors import InvalidRequest
 from shared.storage import collections, listing
 from shared.storage.labels import SegmentGone
 from shared.storage.recordings import audio_sources
 from shared.storage.segments import SegmentSpan, spans
 from shared.units import samples
+
+Narrowing = tuple[Literal["recording", "cluster"], UUID] | None
 
 router = APIRouter(tags=["segments"], dependencies=[Depends(Requires("read"))])
 
@@ -46,15 +49,20 @@ def segments(
     recording_id: UUID | None = None,
     cluster_id: UUID | None = None,
 ) -> Page[SegmentShown]:
-    """By object key and start; those of one recording or cluster, if one is named."""
+    """By object key and start; those of one recording or of one cluster, if either is named."""
+    if recording_id and cluster_id:
+        raise InvalidRequest("Name recording_id or cluster_id, not both.")
+    narrowed_to: Narrowing = None
+    if recording_id:
+        narrowed_to = ("recording", recording_id)
+    if cluster_id:
+        narrowed_to = ("cluster", cluster_id)
     name = f"segments:{collection}:{recording_id}:{cluster_id}"
     start = paging.start(name)
     after = {} if start is None else {"after": (str(start[0]), int(start[1]), UUID(str(start[2])))}
     with console.database.begin() as tx:
         collections.get(tx, collection)
-        rows = listing.segments(
-            tx, collection, recording_id=recording_id, cluster_id=cluster_id, most=paging.most, **after
-        )
+        rows = listing.segments(tx, collection, narrowed_to=narrowed_to, most=paging.most, **after)
     return paging.page(name, rows, SegmentShown.model_validate, _place)
 
 

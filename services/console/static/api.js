@@ -10,7 +10,9 @@ async function answerOf(response) {
   const body = await response.json().catch(() => null);
   if (response.ok) return body;
   const problem = body && body.error;
-  throw new Error(problem ? `${problem.message} ${problem.remedy}` : `The server answered ${response.status}.`);
+  if (!problem) throw new Error(`The server answered ${response.status}.`);
+  // An error without particulars has its remedy for a message.
+  throw new Error(problem.message === problem.remedy ? problem.message : `${problem.message} ${problem.remedy}`);
 }
 
 export async function get(path, query = {}) {

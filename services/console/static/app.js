@@ -120,7 +120,8 @@ const PARTS = {
 const stale = new Set();
 let timer = 0;
 
-/** Events come in swarms: read once for all that came within a moment, and never twice at a time. */
+/** Events come in swarms: read once for all that came within a moment, and never twice at a time. What takes long to
+ * read is read more seldom. */
 function refreshSoon(part) {
   PARTS[part].forEach((load) => stale.add(load));
   if (!timer) timer = setTimeout(refresh, REFRESH_MS);
@@ -128,9 +129,11 @@ function refreshSoon(part) {
 
 async function refresh() {
   const loads = [...stale];
+  const began = performance.now();
   stale.clear();
   await attempt(() => Promise.all(loads.map((load) => load())));
-  timer = stale.size ? setTimeout(refresh, REFRESH_MS) : 0;
+  const pause = Math.max(REFRESH_MS, 4 * (performance.now() - began));
+  timer = stale.size ? setTimeout(refresh, pause) : 0;
 }
 
 async function attempt(work) {
@@ -143,8 +146,9 @@ async function attempt(work) {
 
 function heard(event) {
   const { type, data } = JSON.parse(event.data);
-  if (type.includes(".labels.propagated.") && data.n_cluster + data.n_identified > 0) {
-    notice(`${plural(data.n_cluster + data.n_identified, "more segment")} followed.`);
+  if (type.includes(".labels.propagated.")) {
+    const more = data.n_cluster + data.n_identified;
+    notice(more ? `The name has spread: ${plural(more, "more segment")} followed.` : "The name has spread.");
   }
   if (type.includes(".clusters.updated.")) {
     notice(`${plural(data.n_clusters, "voice")} found in ${plural(data.n_segments, "segment")}.`);

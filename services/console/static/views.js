@@ -26,14 +26,15 @@ function nameForm(what, submit) {
 export function clusterCard(row, nameCluster) {
   const title = el("h3");
   const facts = el("p", { class: "quiet" });
-  const cohesion = el("meter", { min: "0", max: "1", low: "0.5", high: "0.75", optimum: "1" });
+  const cohesion = el("meter", { min: "0", max: "1", low: "0.5", high: "0.75", optimum: "1", "aria-label": "cohesion" });
+  const figure = el("span");
   const play = playButton(row.exemplar_segment_id, `an example of voice ${shortId(row.cluster_id)}`);
   const card = el(
     "li", { class: "card" },
     play,
     el("div", { class: "card-text" }, title, facts),
     nameForm(`voice ${shortId(row.cluster_id)}`, (name) => nameCluster(row.cluster_id, name)),
-    cohesion,
+    el("p", { class: "quiet cohesion", title: "how alike its segments sound" }, "Cohesion", cohesion, figure),
   );
   card.update = (fresh) => {
     const name = fresh.speaker || `Unnamed voice ${shortId(fresh.cluster_id)}`;
@@ -41,8 +42,7 @@ export function clusterCard(row, nameCluster) {
     card.classList.toggle("unnamed", !fresh.speaker);
     setText(facts, `${plural(fresh.segments, "segment")} in ${plural(fresh.recordings, "recording")}`);
     cohesion.value = Math.max(0, fresh.cohesion);
-    cohesion.title = `cohesion ${fresh.cohesion.toFixed(2)}: how alike its segments are`;
-    cohesion.setAttribute("aria-label", cohesion.title);
+    setText(figure, fresh.cohesion.toFixed(2));
     play.segmentId = fresh.exemplar_segment_id;
   };
   return card;

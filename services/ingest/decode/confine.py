@@ -25,12 +25,12 @@ def isolate(parent_pid: int) -> bool:
     """
     os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     libc = ctypes.CDLL(None, use_errno=True)
-    signal.signal(15,15 and signal.SIG_DFL)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent_pid:  # it died before the line above could matter
         raise SystemExit(0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     with contextlib.suppress(OSError):  # should the machine run out of memory, this process goes first
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
     # Root may leave the network alone; others need a user namespace, in which root would lose access to others' files.
     return any(libc.unshare(flags) == 0 for flags in (_CLONE_NEWNET, _CLONE_NEWUSER | _CLONE_NEWNET))
 
@@ -38,7 +38,7 @@ def isolate(parent_pid: int) -> bool:
 def limit_resources(memory_bytes: int, file_bytes: int) -> None:
     """Cap memory at so much above what is mapped now, any file written at `file_bytes`; no cores, no processes."""
     with contextlib.suppress(OSError):  # without /proc the memory stays uncapped
-        mapped_pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        mapped_pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
         _limit(resource.RLIMIT_AS, mapped_pages * resource.getpagesize() + memory_bytes)
     _limit(resource.RLIMIT_FSIZE, file_bytes)
     _limit(resource.RLIMIT_NOFILE, _MAX_OPEN_FILES)

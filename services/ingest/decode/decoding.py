@@ -1,6 +1,7 @@
 """One file from its first byte to its facts: sniff, check, decode all of it, write the target if one is needed."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -92,7 +93,7 @@ class _Job:
     def _pass(self, target: Path, chosen: int | None) -> tuple[DecodedFacts, int | None]:
         """Decode once; with the facts comes the channel to take instead, if the mean turned out to cancel."""
         progress = _Progress()
-        with open_pcm(self.source, self.handle, self.sniffed.container, self.promise) as pcm:
+        with closing(open_pcm(self.source, self.handle, self.sniffed.container, self.promise)) as pcm:
             blocks: Iterator[_Block] = self._checked(pcm, progress)
             first = next(blocks, None)  # settles rate and channels
             if first is None:

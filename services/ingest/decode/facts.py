@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Final, Self
+from typing import Final
 
 SILENCE_DB: Final = -120.0  # the floor of rms_db: JSON has no minus infinity; digital silence shows as peak 0
 
@@ -27,7 +27,7 @@ class DecodedFacts:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, members: Mapping[str, object]) -> Self:
+    def from_json(cls, members: Mapping[str, object]) -> "DecodedFacts":
         """Read what `as_json` wrote. Raises ValueError on anything else: the sender had hostile bytes in its hands."""
         fields = {**members, "notes": _notes(members.get("notes"))}
         try:

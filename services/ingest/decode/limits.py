@@ -1,7 +1,7 @@
 """What one file may cost, as the decoder and its child process see it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from shared.units import GIB, SAMPLE_RATE_HZ
 
@@ -29,7 +29,7 @@ class DecodeLimits:
     files_per_child: int = 500
 
     @classmethod
-    def from_settings(cls, settings: "shared.settings.IngestSettings") -> Self:
+    def from_settings(cls, settings: "shared.settings.IngestSettings") -> "DecodeLimits":
         """The limits that the settings name."""
         return cls(
             max_file_bytes=settings.max_file_bytes,

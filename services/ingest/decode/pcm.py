@@ -1,9 +1,8 @@
 """Samples out of a file, block by block: libsndfile where it is fastest, FFmpeg for the rest."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol, Self
+from typing import BinaryIO, Final, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -18,6 +17,7 @@ class CannotOpen(Exception):
     """One library does not read the file; another may."""
 
 
+@runtime_checkable
 class PcmSource(Protocol):
     """One file's audio. Full scale is 1; floats may exceed it."""
 
@@ -29,12 +29,11 @@ class PcmSource(Protocol):
     def blocks(self) -> Iterator[Float32[np.ndarray, "frames channels"]]:
         """All samples in order, once. Raises Corrupt where they cannot be decoded."""
 
-    def __enter__(self) -> Self: ...
+    def close(self) -> None:
+        """Let go of the file."""
 
-    def __exit__(self, *exc_info: object) -> None: ...
 
-
-def open_pcm(path: Path, handle: BinaryIO, container: Container, promise: Promise) -> AbstractContextManager[PcmSource]:
+def open_pcm(path: Path, handle: BinaryIO, container: Container, promise: Promise) -> PcmSource:
     """Open the audio of a file with the library that suits it.
 
     Raises NoAudioStream, UnsupportedCodec, or Corrupt if no library makes sense of the file.

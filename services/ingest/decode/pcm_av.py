@@ -5,8 +5,9 @@ script or an external reference in an MP4 leads nowhere.
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final
 
 import av
 import numpy as np
@@ -100,10 +101,8 @@ class AvPcm:
                     first = False
                 yield frame
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
+    def close(self) -> None:
+        """Let go of the file."""
         self._container.close()
 
 
@@ -118,7 +117,7 @@ class FlacExtent:
 def flac_extent(handle: BinaryIO) -> FlacExtent:
     """Decode what can be decoded of a FLAC file, following the sample numbers that its frames carry."""
     n_frames, hole_s = 0, None
-    with AvPcm(handle, Container.FLAC) as pcm:
+    with closing(AvPcm(handle, Container.FLAC)) as pcm:
         for frame in pcm.frames():
             if frame.pts is not None and frame.pts > n_frames and hole_s is None:
                 hole_s = n_frames / frame.sample_rate

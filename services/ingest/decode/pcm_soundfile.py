@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 import soundfile
@@ -70,10 +70,8 @@ class SoundfilePcm:
             n_read += len(block)
             yield block
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
+    def close(self) -> None:
+        """Let go of the file."""
         self._file.close()
 
 

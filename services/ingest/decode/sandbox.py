@@ -6,7 +6,6 @@ import stat
 import threading
 from dataclasses import asdict
 from pathlib import Path
-from typing import Self
 
 from services.ingest.decode.errors import (
     DecodeMemory,
@@ -64,7 +63,7 @@ class Decoder:
         with self._lock:
             self._drop()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Decoder":  # noqa: PYI034  # beartype takes methods one by one in tests, and knows no Self there
         return self
 
     def __exit__(self, *exc_info: object) -> None:

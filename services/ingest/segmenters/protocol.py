@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -32,6 +32,7 @@ class SegmenterSpec:
     description: str
 
 
+@runtime_checkable
 class AudioReader(Protocol):
     """One recording: 16 kHz mono, full scale 1."""
 
@@ -50,6 +51,7 @@ class AudioReader(Protocol):
         """The samples from start to end, as far as there are any."""
 
 
+@runtime_checkable
 class Segmenter(Protocol):
     """Finds the spans of a recording: sorted, disjoint unless voices overlap, within the recording."""
 

