@@ -1,15 +1,13 @@
 """The use cases of the embedder: vectors for segments, and a check of an encoder on this machine."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from uuid import UUID
 
 import numpy as np
-from jaxtyping import Float32
 
 from services.embedder.batching import embed_clips
 from services.embedder.checking import examine
 from services.embedder.encoders.protocol import Encoder
+from services.embedder.outcome import Outcome
 from services.embedder.ports import Embedder
 from services.embedder.reading import Clip, NoClip, clips, portions
 from shared import ids
@@ -19,15 +17,6 @@ from shared.storage import collections, embeddings, encoders, recordings, segmen
 from shared.units import samples
 
 BATCHES_IN_MEMORY = 4  # clips of so many batches are read before they are sorted by length
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What one encoder made of the segments of a message."""
-
-    segment_ids: list[UUID] = field(default_factory=list)
-    rows: list[Float32[np.ndarray, " dim"]] = field(default_factory=list)
-    reasons: dict[UUID, str] = field(default_factory=dict)  # of segments without a vector
 
 
 def embed(work: Work, embedder: Embedder) -> None:
@@ -58,22 +47,24 @@ def _embed(
     batch_audio_s: float,
 ) -> None:
     mine = [one for one in portion if encoder.spec.name in names[one.span.collection]]
-    outcome.reasons.update({one.span.segment_id: one.code for one in mine if isinstance(one, NoClip)})
+    for one in mine:
+        if isinstance(one, NoClip):
+            outcome.refuse(one.span.segment_id, one.code)
     readable = [one for one in mine if isinstance(one, Clip)]
     results = embed_clips(encoder, [one.samples for one in readable], batch_audio_s)
     for one, result in zip(readable, results, strict=True):
         if isinstance(result, str):
-            outcome.reasons[one.span.segment_id] = result
+            outcome.refuse(one.span.segment_id, result)
         else:
-            outcome.segment_ids.append(one.span.segment_id)
-            outcome.rows.append(result)
+            outcome.add(one.span.segment_id, result, len(one.samples))
 
 
 def _write(commit: Commit, name: str, outcome: Outcome, created: Mapping[Delivered, SegmentsCreated]) -> None:
     space = encoders.by_name(commit.tx, name)
-    rows = np.stack(outcome.rows) if outcome.rows else np.empty((0, space.dimension), np.float32)
-    embedded = embeddings.write(commit.tx, space, outcome.segment_ids, rows)
-    without_voice = embeddings.write_unembeddable(commit.tx, name, outcome.reasons)
+    vectors = outcome.vectors()
+    rows = np.stack(list(vectors.values())) if vectors else np.empty((0, space.dimension), np.float32)
+    embedded = embeddings.write(commit.tx, space, list(vectors), rows)
+    without_voice = embeddings.write_unembeddable(commit.tx, name, outcome.reasons())
     touched = {event.recording_id: delivered for delivered, event in created.items()}
     # A recording without segments is counted too: with nothing to add, it is complete.
     embedded = dict.fromkeys(touched, 0) | embedded
@@ -81,9 +72,8 @@ def _write(commit: Commit, name: str, outcome: Outcome, created: Mapping[Deliver
         if progress.complete:
             _announce_recording(commit, name, progress, touched[progress.recording_id], created)
     recordings.mark_ready(commit.tx, list(touched))
-    have_vector = set(outcome.segment_ids)
     for delivered, event in created.items():
-        done = tuple(segment_id for segment_id in event.segment_ids if segment_id in have_vector)
+        done = tuple(segment_id for segment_id in event.segment_ids if segment_id in vectors)
         if done:
             embedded_event = SegmentsEmbedded(
                 recording_id=event.recording_id, collection=event.collection, encoder=name, segment_ids=done

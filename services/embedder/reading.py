@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import groupby
+from math import ceil
 from pathlib import Path
 from uuid import UUID
 
@@ -15,11 +16,16 @@ from services.embedder.ports import Embedder
 from shared.errors import PermanentError
 from shared.storage.recordings import AudioSource
 from shared.storage.segments import SegmentSpan
+from shared.units import samples
+
+
+LONGEST_CLIP = samples(120.0)
+"""A longer segment is read in even pieces of at most two minutes, so that a recording of hours needs no more memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One segment's audio at 16 kHz."""
+    """One segment's audio at 16 kHz, or a piece of a long one."""
 
     span: SegmentSpan
     samples: Float32[np.ndarray, " samples"]
@@ -53,8 +59,15 @@ def _of_recording(spans: Sequence[SegmentSpan], fetching: "Future[Path]") -> Ite
         for span in spans:
             if file.tell() != span.start_sample:
                 file.seek(span.start_sample)
-            samples = file.read(span.end_sample - span.start_sample, dtype="float32")
-            yield Clip(span, samples) if len(samples) else NoClip(span, "audio_gone")
+            for n_samples in _pieces(span.end_sample - span.start_sample):
+                piece = file.read(n_samples, dtype="float32")
+                yield Clip(span, piece) if len(piece) else NoClip(span, "audio_gone")
+
+
+def _pieces(n_samples: int) -> list[int]:
+    """Lengths of the pieces that a segment is read in, equal to within a sample."""
+    n_pieces = max(1, ceil(n_samples / LONGEST_CLIP))
+    return [n_samples * (k + 1) // n_pieces - n_samples * k // n_pieces for k in range(n_pieces)]
 
 
 def portions(read: Iterator[Clip | NoClip], most_samples: int) -> Iterator[list[Clip | NoClip]]:

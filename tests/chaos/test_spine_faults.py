@@ -17,6 +17,7 @@ from services.launcher import stack
 from tests.support.clips import cut_up
 from tests.support.stack import FullStack, open_folder, running_stack, until
 
+FAULT_EVERY_S = float(os.environ.get("EARMARK_CHAOS_EVERY_S", "1.2"))
 N_CLIPS = int(os.environ.get("EARMARK_CHAOS_CLIPS", "400"))
 
 
@@ -91,10 +92,12 @@ def test_a_storm_of_kills_loses_nothing_and_doubles_nothing(mortal_stack: FullSt
     upload(mortal_stack, "quiet", clips)
     quiet_s = wait_until_ready(mortal_stack, "quiet", len(clips))
 
-    upload(mortal_stack, "storm", clips)
-    for fault in ("embedder", "flush", "embedder", "valkey", "postgres", "embedder"):
-        sleep(1.5)
-        flush(mortal_stack) if fault == "flush" else kill_program(mortal_stack, fault)
+    with ThreadPoolExecutor(1) as uploading:
+        done = uploading.submit(upload, mortal_stack, "storm", clips)
+        for fault in ("embedder", "flush", "embedder", "valkey", "embedder", "postgres"):
+            sleep(FAULT_EVERY_S)
+            flush(mortal_stack) if fault == "flush" else kill_program(mortal_stack, fault)
+        done.result()
     storm_s = wait_until_ready(mortal_stack, "storm", len(clips))
 
     quiet, storm = vectors(mortal_stack, "quiet"), vectors(mortal_stack, "storm")
