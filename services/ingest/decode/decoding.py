@@ -43,6 +43,7 @@ class _Progress:
     """How much of a file has been decoded, at its own rate."""
 
     n_frames: int = 0
+    n_sounding: int = 0  # in blocks that are not digital silence
 
 
 def decode_file(source: Path, target: Path, limits: DecodeLimits) -> DecodedFacts:
@@ -133,14 +134,16 @@ class _Job:
             _check_shape(pcm.sample_rate_hz, pcm.channels)
             check_samples(block)
             progress.n_frames += len(block)
-            self._check_limits(pcm, progress.n_frames)
+            progress.n_sounding += len(block) if block.any() else 0
+            self._check_limits(pcm, progress)
             yield block
 
-    def _check_limits(self, pcm: PcmSource, n_frames: int) -> None:
-        decoded_s = n_frames / pcm.sample_rate_hz
+    def _check_limits(self, pcm: PcmSource, progress: _Progress) -> None:
+        decoded_s = progress.n_frames / pcm.sample_rate_hz
         if decoded_s > self.limits.max_decoded_s:
             raise TooLong(f"It goes on after {decoded_s:,.0f} s.")
-        expansion = 2 * n_frames * pcm.channels / self.size
+        # Digital silence packs to next to nothing: a muted hour is no bomb, and costs as little again when stored.
+        expansion = 2 * progress.n_sounding * pcm.channels / self.size
         if decoded_s > EXPANSION_GRACE_S and expansion > self.limits.max_expansion:
             raise Expansion(f"{self.size:,} bytes make more than {decoded_s:,.0f} s of audio.")
 

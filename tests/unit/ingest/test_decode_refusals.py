@@ -141,8 +141,15 @@ def test_chained_links_of_different_rates_are_refused(refusal, tmp_path):
 
 
 def test_a_flac_bomb_is_refused_before_it_is_unpacked(refusal, tmp_path):
-    silence = np.zeros(600 * 16_000, dtype=np.float32)
-    assert refusal(write(tmp_path / "a", silence, 16_000, "flac").read_bytes()).code == "expansion"
+    constant = np.full(600 * 16_000, 0.25, dtype=np.float32)
+    assert refusal(write(tmp_path / "a", constant, 16_000, "flac").read_bytes()).code == "expansion"
+
+
+def test_a_long_digital_silence_is_no_bomb(tmp_path):
+    silence = write(tmp_path / "a", np.zeros(600 * 16_000, dtype=np.float32), 16_000, "flac")
+    with Decoder(DecodeLimits()) as decoder:
+        facts = decoder.decode(silence, tmp_path / "b")
+    assert (facts.duration_s, facts.peak) == (600.0, 0.0)
 
 
 @pytest.fixture(scope="module")
