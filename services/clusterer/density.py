@@ -37,7 +37,8 @@ def centred(rows: Float32[np.ndarray, "rows dim"]) -> Float64[np.ndarray, "rows 
     """Rows without their common mean, at unit length again; a row that was the mean itself stays zero."""
     away = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
     norms = np.linalg.norm(away, axis=1, keepdims=True)
-    return np.divide(away, norms, out=np.zeros_like(away), where=norms > 0)
+    turned: Float64[np.ndarray, "rows dim"] = np.divide(away, norms, out=np.zeros_like(away), where=norms > 0)
+    return turned
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from shared.storage.recordings import AudioSource
 from shared.storage.segments import SegmentSpan
 from shared.units import samples
 
-
 LONGEST_CLIP = samples(120.0)
 """A longer segment is read in even pieces of at most two minutes, so that a recording of hours needs no more memory."""
 

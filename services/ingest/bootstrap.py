@@ -12,7 +12,6 @@ from services.ingest.decode.limits import DecodeLimits
 from services.ingest.decode.sandbox import Decoder
 from services.ingest.ports import Ingest
 from services.ingest.segmenters import registry
-from shared.ledger.consumer import process_database
 from shared.settings import Settings
 from shared.storage import encoders
 from shared.storage.database import Database
@@ -40,6 +39,3 @@ def announce(database: Database) -> None:
     with database.begin() as tx:
         for name, spec in registry.specs().items():
             encoders.announce_segmenter(tx, name, asdict(spec))
-
-
-__all__ = ["announce", "ingest", "process_database"]

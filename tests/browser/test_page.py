@@ -84,7 +84,7 @@ def test_the_page_hears_of_what_others_do(page: Page, clustered: FullStack) -> N
 
 def test_a_segment_plays(page: Page) -> None:
     page.locator("#clusters .card .play").first.click()
-    page.wait_for_function("document.getElementById('audio').duration > 0.2", timeout=PATIENCE_MS)
+    until(lambda: page.evaluate("document.getElementById('audio').duration > 0.2"))
     assert page.evaluate("document.getElementById('audio').error") is None
 
 
