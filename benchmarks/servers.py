@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from services.embedder.encoders import registry
 from services.launcher import stack
 from services.launcher.stack import StackState
-from shared.settings import DatabaseSettings, RedisSettings, S3Settings, Settings
+from shared.settings import DatabaseSettings, IngestSettings, RedisSettings, S3Settings, Settings
 from shared.storage import collections, encoders, migrate, recordings, segments
 from shared.storage.database import Database, Transaction
 from shared.storage.encoders import StoredEncoder
@@ -40,6 +40,7 @@ def settings_of(state: StackState) -> Settings:
     return Settings(
         database=DatabaseSettings(url=state.database_url),
         redis=RedisSettings(url=state.redis_url),
+        ingest=IngestSettings(watch_port=state.ports["watch"], hint_token=state.hint_token),
         s3=S3Settings(endpoint=state.s3_endpoint, access_key=state.s3_access_key, secret_key=state.s3_secret_key),
     )
 

@@ -34,10 +34,10 @@ class Limits:
         return Limits(max(1, min(self.events, ceil(n_events / parallelism))), self.segments, self.audio_s)
 
 
-def limits(settings: LedgerSettings, share: float) -> Limits:
+def limits(settings: LedgerSettings, share: float, audio_share: float = 1.0) -> Limits:
     """The ledger's limits for a subscription's share of them."""
-    whole = Limits(settings.events_per_message, settings.segments_per_message, settings.audio_s_per_message)
-    return whole.scaled(share)
+    audio_s = settings.audio_s_per_message * audio_share
+    return Limits(settings.events_per_message, settings.segments_per_message, audio_s).scaled(share)
 
 
 def pack(pending: Sequence[Pending], limit: Limits) -> list[list[UUID]]:

@@ -124,7 +124,7 @@ class Relay:
         return [(s, t, most - depth) for s, t, depth in depths if depth is not None and depth <= most // 2]
 
     def _fill(self, subscription: Subscription, tier: Tier, room: int) -> list[Message]:
-        whole = limits(self._settings, subscription.share)
+        whole = limits(self._settings, subscription.share, subscription.audio_share)
         allowed = Limits(1, 1, 0.0) if tier.isolated else whole.scaled(tier.share)
         with self._database.begin() as tx:
             wanted = {"subscription": subscription.name, "lowest": tier.lowest, "highest": tier.highest}

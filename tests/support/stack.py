@@ -17,7 +17,8 @@ import redis
 from minio import Minio
 
 from services.launcher import stack
-from services.launcher.stack import StackState
+from services.launcher.stack import StackState, control
+from services.launcher.stack.layout import Layout
 from shared.settings import ConsoleSettings, DatabaseSettings, RedisSettings, S3Settings, Settings
 from shared.storage import migrate
 from shared.storage.tables import metadata
@@ -121,6 +122,26 @@ class FullStack:
     def collection(self, name: str, **settings: object) -> None:
         with self.api() as api:
             api.post("/v1/collections", json={"name": name, **settings}).raise_for_status()
+
+    @contextmanager
+    def without(self, program: str) -> Iterator[None]:
+        """One program stopped in good order, and started again afterwards."""
+        with control.connect(Layout(self.data_dir)) as supervisor:
+            supervisor._rpc.stopProcess(f"services:{program}")
+        try:
+            yield
+        finally:
+            stack.restart_program(self.data_dir, program)
+
+    def idle(self, timeout_s: float = 30) -> None:
+        """Return when every delivery is done; a dead one never is, and is named."""
+
+        def idle() -> bool:
+            rows = self.sql("SELECT subscription, error_code, last_error FROM delivery WHERE state = 'dead'")
+            assert not rows, rows
+            return not self.sql("SELECT FROM delivery LIMIT 1")
+
+        until(idle, timeout_s)
 
     def settled(self, collection: str, n_files: int, timeout_s: float = 120) -> dict[str, dict[str, Any]]:
         """Every object of a collection by key, once `n_files` of them are ready or rejected."""
