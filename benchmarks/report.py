@@ -18,9 +18,11 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
+        """How many times the peer's median ours is better."""
         return median(self.theirs) / median(self.ours)
 
     def line(self) -> str:
+        """One line for people: ratio, what was wanted, both sides' median and range."""
         verdict = "ok" if self.ratio >= self.wanted else "MISSED"
         return (
             f"{self.name}: {self.ratio:.2f}x of {self.peer} (wanted >= {self.wanted:g}x, {verdict}); "

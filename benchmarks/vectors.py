@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from time import perf_counter
 
 import numpy as np
+import psycopg
 from pgvector import Vector
 
 from benchmarks.report import Comparison
@@ -40,7 +41,7 @@ def run() -> Iterator[Comparison]:
     yield Comparison(name, "executemany of INSERT", "seconds", ours, theirs, 5)
 
 
-def _executemany(connection, encoder_id: int, segment_ids: list, rows: np.ndarray) -> None:
+def _executemany(connection: psycopg.Connection, encoder_id: int, segment_ids: list, rows: np.ndarray) -> None:
     statement = "INSERT INTO embedding VALUES (%s, %s, %s, 'bench', %s)"
     values = [(encoder_id, s, s, Vector(row).to_text()) for s, row in zip(segment_ids, rows, strict=True)]
     with connection.cursor() as cursor:

@@ -43,7 +43,8 @@ class SeaweedFS:
             # Without that option it also keeps logs of its own in /tmp.
             command=(str(binaries.seaweedfs()), "-logtostderr=true", "mini", *self._flags(folder)),
             directory=folder,
-            environment={"GOMEMLIMIT": "400MiB"},  # Go lets its heap double; at 200 MiB it collects garbage at triple the cost
+            # Go would let its heap grow to twice what lives; at 200 MiB it spent twice the work collecting garbage.
+            environment={"GOMEMLIMIT": "400MiB"},
             stop_wait_s=20,
         )
 
