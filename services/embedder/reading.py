@@ -9,7 +9,6 @@ from pathlib import Path
 from uuid import UUID
 
 import numpy as np
-import soundfile
 from jaxtyping import Float32
 
 from services.embedder.ports import Embedder
@@ -49,6 +48,8 @@ def clips(
 
 
 def _of_recording(spans: Sequence[SegmentSpan], fetching: "Future[Path]") -> Iterator[Clip | NoClip]:
+    import soundfile  # loads a codec library: not before there is something to read
+
     try:
         path = fetching.result()
     except PermanentError as error:

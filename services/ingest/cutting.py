@@ -5,18 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from services.ingest.audio import AudioFile, UnreadAudio
 from services.ingest.ports import Ingest
 from services.ingest.segmenters.protocol import AudioReader
+from services.ingest.unread import UnreadAudio
 from shared import ids
-from shared.errors import PermanentError
+from shared.errors import TransientError
 from shared.events import RecordingRegistered
+from shared.storage.objects import ObjectGone
 from shared.storage.recordings import AudioSource
 from shared.storage.segments import Cut, NewSegment
 
 
-class AudioGone(PermanentError):
-    """The recording's bytes are in no object any more; put the file into the bucket again."""
+class AudioGone(TransientError):
+    """The recording's bytes do not lie where they lay: it is cut from another key that holds them, or forgotten."""
 
     code = "audio_gone"
 
@@ -52,8 +53,18 @@ def _audio(source: AudioSource, ingest: Ingest, *, needed: bool) -> Iterator[Aud
         return
     if source.bucket is None or source.key is None:
         raise AudioGone
+    from services.ingest.audio import AudioFile  # loads a codec library: not before there is something to read
+
     with tempfile.TemporaryDirectory(dir=ingest.scratch) as folder:
         path = Path(folder) / "audio"
-        ingest.objects.fetch(source.bucket, source.key, path)
+        try:
+            fetched = ingest.objects.fetch(source.bucket, source.key, path)
+        except ObjectGone as error:
+            if source.etag is None:
+                raise  # what we made ourselves does not come back
+            raise AudioGone from error
+        # An original that serves as it is may have been overwritten since: its new bytes are another recording.
+        if source.etag is not None and fetched.sha256 != source.sha256:
+            raise AudioGone
         with AudioFile(path, source.peak) as audio:
             yield audio

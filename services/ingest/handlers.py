@@ -1,12 +1,13 @@
 """The use cases of ingest: register objects as recordings, cut recordings into segments."""
 
-from services.ingest.cutting import cut
+from services.ingest.cutting import AudioGone, cut
 from services.ingest.ports import Ingest
 from services.ingest.registering import Registered, register_objects
 from shared import ids
 from shared.events import ObjectSeen, RecordingRegistered, RecordingRejected, SegmentsCreated
 from shared.ledger.consumer import Commit, Delivered, Work
 from shared.storage import collections, recordings, segments
+from shared.storage.recordings import AudioSource
 from shared.units import seconds
 
 
@@ -17,15 +18,17 @@ def register(work: Work, ingest: Ingest) -> None:
     with work.commit() as commit:
         for delivered, error in results.deferred:
             commit.defer(delivered, error)
-        new = recordings.register(commit.tx, [r.recording for r in results.registered])
         outcomes = [r.outcome for r in results.registered] + [r.outcome for r in results.rejected]
-        recordings.settle(commit.tx, outcomes)
+        standing = set(recordings.settle(commit.tx, outcomes))
+        # What was overwritten meanwhile is left to its newer event: announced now, it could be under no key.
+        held = [r for r in results.registered if r.outcome in standing]
+        new = recordings.register(commit.tx, [r.recording for r in held])
         names = {collection.name: collection for collection in collections.listing(commit.tx)}
-        for registered in results.registered:
+        for registered in held:
             if registered.recording.recording_id in new:
                 new.discard(registered.recording.recording_id)
                 _announce(commit, registered, names[registered.recording.collection].segmenter)
-        for rejected in results.rejected:
+        for rejected in (r for r in results.rejected if r.outcome in standing):
             event = seen[rejected.delivered]
             commit.publish(
                 RecordingRejected(
@@ -48,7 +51,8 @@ def _announce(commit: Commit, registered: Registered, segmenter: str) -> None:
         segmenter=segmenter,
         duration_s=seconds(recording.n_samples),
     )
-    own_id = ids.event_id(recording.recording_id, event.type, "")
+    # Of the object's event, not of the recording: one that was forgotten can be registered again.
+    own_id = ids.event_id(registered.delivered.claim.event_id, event.type, "")
     commit.publish(event, cause=registered.delivered, event_id=own_id)
 
 
@@ -60,16 +64,41 @@ def segment(work: Work, ingest: Ingest) -> None:
         bucket = ingest.settings.s3.derived_bucket
         sources = recordings.audio_sources(tx, list(waiting), bucket)
         encoders = {c.name: c.encoders for c in collections.listing(tx)}
-    cuts = {}
+    cuts: dict[Delivered, segments.Cut] = {}
+    gone: dict[Delivered, AudioSource] = {}
     for delivered, event in registered.items():
         source = sources.get(event.recording_id)
-        if source is not None:
+        if source is None:
+            continue
+        try:
             cuts[delivered] = cut(event, source, encoders[event.collection], ingest)
+        except AudioGone:
+            gone[delivered] = source
     with work.commit() as commit:
+        forgotten = recordings.forget(commit.tx, [source.recording_id for source in gone.values()])
+        for delivered, source in gone.items():
+            if source.recording_id not in forgotten:
+                _look_again(commit, delivered, source, registered[delivered].collection)
         fresh = segments.write_cuts(commit.tx, list(cuts.values()))
         for delivered, one in cuts.items():
             if one.recording_id in fresh:
                 _announce_segments(commit, delivered, one, ingest.settings.ledger.segments_per_event)
+
+
+def _look_again(commit: Commit, delivered: Delivered, source: AudioSource, collection: str) -> None:
+    """Have the object that should hold the recording looked at as if it were new, and come back to this one later."""
+    commit.defer(delivered, AudioGone())
+    if source.bucket is None or source.key is None:
+        return  # another object has taken the recording up just now
+    event = ObjectSeen(
+        object_id=ids.object_id(source.bucket, source.key),
+        collection=collection,
+        bucket=source.bucket,
+        key=source.key,
+        etag=source.etag or "",
+        size_bytes=0,
+    )
+    commit.publish(event, cause=delivered, event_id=ids.event_id(delivered.claim.event_id, event.type, source.key))
 
 
 def _announce_segments(commit: Commit, delivered: Delivered, one: segments.Cut, most: int) -> None:

@@ -81,7 +81,12 @@ def register(tx: Transaction, recordings: Sequence[NewRecording]) -> set[UUID]:
     unique = {r.recording_id: r for r in recordings}
     if not unique:
         return set()
-    statement = insert(recording).on_conflict_do_nothing().returning(recording.c.recording_id)
+    # The update changes nothing: it locks, so that one that is just being forgotten is waited for and made anew.
+    statement = (
+        insert(recording)
+        .on_conflict_do_update(index_elements=["recording_id"], set_={"sha256": recording.c.sha256})
+        .returning(recording.c.recording_id, sa.literal_column("xmax = 0", sa.Boolean))
+    )
     rows = [
         {
             "recording_id": r.recording_id,
@@ -93,7 +98,27 @@ def register(tx: Transaction, recordings: Sequence[NewRecording]) -> set[UUID]:
         }
         for _, r in sorted(unique.items())
     ]
-    return set(tx.execute(statement.values(rows)).scalars())
+    return {recording_id for recording_id, is_new in tx.execute(statement.values(rows)) if is_new}
+
+
+_LOCK_UNCUT = sa.text(
+    "SELECT FROM recording WHERE recording_id = ANY(:ids) AND state = 'registered' ORDER BY recording_id FOR UPDATE"
+)
+_FORGET = sa.text("""
+    DELETE FROM recording WHERE recording_id = ANY(:ids) AND state = 'registered'
+      AND NOT EXISTS (SELECT FROM stored_object o WHERE o.recording_id = recording.recording_id)
+    RETURNING recording_id
+""")
+
+
+def forget(tx: Transaction, recording_ids: Sequence[UUID]) -> set[UUID]:
+    """Delete those that have no segments yet and lie under no key any more; returns them.
+
+    Whoever puts their bytes back registers them anew.
+    """
+    ids = list(recording_ids)
+    tx.execute(_LOCK_UNCUT, {"ids": ids})  # first: an object that takes one of them up meanwhile must be seen below
+    return set(tx.execute(_FORGET, {"ids": ids}).scalars())
 
 
 _SETTLE = sa.text("""
@@ -103,6 +128,7 @@ _SETTLE = sa.text("""
                 CAST(:states AS text[]), CAST(:recording_ids AS uuid[]), CAST(:codes AS text[]),
                 CAST(:reasons AS text[])) AS n(object_id, seen_etag, etag, state, recording_id, code, reason)
     WHERE stored_object.object_id = n.object_id AND stored_object.etag = n.seen_etag
+    RETURNING n.object_id, n.seen_etag
 """)
 
 
@@ -118,10 +144,10 @@ class Outcome:
     reason: str | None = None
 
 
-def settle(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
-    """Write the outcomes onto the objects."""
+def settle(tx: Transaction, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Write the outcomes onto the objects; returns those that still hold, the others have been overtaken."""
     rows = sorted(outcomes, key=lambda o: o.object_id)
-    tx.execute(
+    written = tx.execute(
         _SETTLE,
         {
             "object_ids": [o.object_id for o in rows],
@@ -133,6 +159,8 @@ def settle(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
             "reasons": [o.reason for o in rows],
         },
     )
+    standing = {(row.object_id, row.seen_etag) for row in written}
+    return [o for o in rows if (o.object_id, o.seen_etag) in standing]
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,11 +52,13 @@ def rclone_copy(state: StackState, source: Path, key: str) -> None:
         "SECRET_ACCESS_KEY": state.s3_secret_key,
         "REGION": "us-east-1",
     }
-    environment = {f"RCLONE_CONFIG_EARMARK_{name}": value for name, value in remote.items()}
+    # AWS_*: of somebody's own account; a bundle of certificates named there keeps rclone from starting.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {f"RCLONE_CONFIG_EARMARK_{name}": value for name, value in remote.items()}
     folder, _, name = key.rpartition("/")
     assert name == source.name, "rclone copies a file under its own name"
     command = ["rclone", "--config", os.devnull, "copy", str(source), f"earmark:{AUDIO}/{folder}"]
-    subprocess.run(command, env=os.environ | environment, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
 
 
 # On a laptop without rclone it is left out; in CI it must be there.

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from services.ingest.audio import AudioFile, UnreadAudio
+from services.ingest.audio import AudioFile
+from services.ingest.unread import UnreadAudio
 from tests.support.audio import tone, write
 
 

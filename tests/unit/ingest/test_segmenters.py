@@ -4,11 +4,12 @@ import sys
 import numpy as np
 import pytest
 
-from services.ingest.audio import AudioFile, UnreadAudio
+from services.ingest.audio import AudioFile
 from services.ingest.segmenters import registry, silero
 from services.ingest.segmenters.protocol import Span
 from services.ingest.segmenters.silero import MissingWeights, SileroModel, checked_weights
 from services.ingest.segmenters.speech import FRAME_SAMPLES
+from services.ingest.unread import UnreadAudio
 from shared.errors import NotFound
 from tests.support.audio import tone, voice, write
 
