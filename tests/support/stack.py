@@ -52,7 +52,7 @@ class Servers:
 
 @contextmanager
 def open_folder() -> Iterator[Path]:
-    """A data directory; not pytest's tmp_path: run as root, Postgres is another user, whom pytest's folders shut out."""
+    """A data directory. Not pytest's tmp_path: under root Postgres is another user, whom pytest's folders shut out."""
     with tempfile.TemporaryDirectory(prefix="earmark-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
         yield Path(folder) / "data"
