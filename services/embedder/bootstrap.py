@@ -35,6 +35,7 @@ def embedder() -> Embedder:
     return Embedder(
         settings=settings,
         blobs=BlobCache(ObjectStore(settings.s3), folder, settings.embedder.blob_cache_bytes),
+        spec=cache(registry.spec),
         encoder=built,
         fetching=ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="fetch"),
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from services.embedder.batching import embed_clips
 from services.embedder.checking import examine
-from services.embedder.encoders.protocol import Encoder
+from services.embedder.encoders.protocol import Encoder, EncoderSpec
 from services.embedder.outcome import Outcome
 from services.embedder.ports import Embedder
 from services.embedder.reading import Clip, NoClip, clips, portions
@@ -36,7 +36,8 @@ def embed(work: Work, embedder: Embedder) -> None:
     embedder.blobs.shrink()
     with work.commit() as commit:
         for name, outcome in outcomes.items():
-            _write(commit, name, outcome, {d: e for d, e in created.items() if name in names[e.collection]})
+            mine = {d: e for d, e in created.items() if name in names[e.collection]}
+            _write(commit, embedder.spec(name), outcome, mine)
 
 
 def _embed(
@@ -59,8 +60,9 @@ def _embed(
             outcome.add(one.span.segment_id, result, len(one.samples))
 
 
-def _write(commit: Commit, name: str, outcome: Outcome, created: Mapping[Delivered, SegmentsCreated]) -> None:
-    space = encoders.by_name(commit.tx, name)
+def _write(commit: Commit, spec: EncoderSpec, outcome: Outcome, created: Mapping[Delivered, SegmentsCreated]) -> None:
+    name = spec.name
+    space = encoders.by_space(commit.tx, spec.space)  # not by name: another revision may have been announced since
     vectors = outcome.vectors()
     rows = np.stack(list(vectors.values())) if vectors else np.empty((0, space.dimension), np.float32)
     embedded = embeddings.write(commit.tx, space, list(vectors), rows)

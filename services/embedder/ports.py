@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from services.embedder.blobs import BlobCache
-from services.embedder.encoders.protocol import Encoder
+from services.embedder.encoders.protocol import Encoder, EncoderSpec
 from shared.settings import Settings
 
 
@@ -15,5 +15,6 @@ class Embedder:
 
     settings: Settings
     blobs: BlobCache
+    spec: Callable[[str], EncoderSpec]  # without loading a model
     encoder: Callable[[str], Encoder]
     fetching: Executor

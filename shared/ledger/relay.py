@@ -72,8 +72,9 @@ _MARK = sa.text("""
     FROM unnest(CAST(:event_ids AS uuid[]), CAST(:message_ids AS uuid[])) AS pushed(event_id, message_id)
     WHERE delivery.event_id = pushed.event_id AND subscription = :subscription
 """)
-_FORGOTTEN = sa.text("""
-    UPDATE delivery SET state = 'pending', message_id = NULL, lease_until = NULL WHERE state = 'queued'
+_TAKE_BACK = sa.text("""
+    UPDATE delivery SET state = 'pending', message_id = NULL, lease_until = NULL
+    WHERE state = 'queued' AND (:every OR message_id = ANY(CAST(:ids AS uuid[])))
 """)
 
 
@@ -99,14 +100,18 @@ class Relay:
     def carry(self) -> int:
         """Push what is pending as far as the queues may be filled; returns the number of messages."""
         messages = [m for subscription, tier, room in self._survey() for m in self._fill(subscription, tier, room)]
-        for message in messages:
-            self._send(message)
+        for position, message in enumerate(messages):
+            try:
+                self._send(message)
+            except BrokerUnavailable:
+                self._take_back([m.message_id for m in messages[position:]])
+                raise
         return len(messages)
 
     def look_after_broker(self) -> None:
         """Take back what Redis held if it may have forgotten; raises BrokerUnavailable while it is away."""
         if self._doorbell.has_forgotten():
-            self._take_back()
+            self._take_back(None)
 
     def _survey(self) -> list[tuple[Subscription, Tier, int]]:
         """Where something waits and how many messages may be pushed: a queue is topped up when it is half empty."""
@@ -158,11 +163,12 @@ class Relay:
         except (OperationalError, OSError, redis.RedisError) as error:
             raise BrokerUnavailable(str(error)) from error
 
-    def _take_back(self) -> None:
+    def _take_back(self, message_ids: list[UUID] | None) -> None:
+        """Make queued deliveries pending again: of these messages, or all. A message that got through does no harm."""
         with self._database.begin() as tx:
-            n_deliveries = tx.execute(_FORGOTTEN).rowcount
+            n_deliveries = tx.execute(_TAKE_BACK, {"every": message_ids is None, "ids": message_ids or []}).rowcount
         if n_deliveries:
-            log.warning("broker_forgot", n_deliveries=n_deliveries)
+            log.warning("taken_back", n_deliveries=n_deliveries)
 
 
 class Doorbell:

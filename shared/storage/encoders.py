@@ -77,6 +77,14 @@ def by_name(tx: Transaction, name: str) -> StoredEncoder:
     return known[name]
 
 
+def by_space(tx: Transaction, space: str) -> StoredEncoder:
+    """The encoder of exactly that space: what a worker writes its own vectors under. Raises UnknownEncoder."""
+    row = tx.execute(sa.select(encoder).where(encoder.c.space == space)).one_or_none()
+    if row is None:
+        raise UnknownEncoder(f"No worker has announced the space {space!r}.")
+    return StoredEncoder(row.encoder_id, row.name, row.space, row.dimension, row.spec)
+
+
 def encoders(tx: Transaction) -> dict[str, StoredEncoder]:
     """The newest space of every encoder name."""
     rows = tx.execute(sa.select(encoder).order_by(encoder.c.announced_at, encoder.c.encoder_id))

@@ -89,3 +89,15 @@ def test_a_redis_that_is_away_is_named(database: Database, settings: Settings) -
 
     with pytest.raises(BrokerUnavailable):
         relay.look_after_broker()
+
+
+def test_what_could_not_be_sent_waits_in_postgres(
+    database: Database, settings: Settings, broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARMARK_REDIS__URL", "redis://127.0.0.1:1/0")
+    relay = Relay(database, make_app("relay"), Doorbell(broker, settings.redis.key_prefix), SMALL)
+    announced(database, 4)
+
+    with pytest.raises(BrokerUnavailable):
+        relay.carry()
+    assert states(database) == {"pending": 4, "queued": 0, "leased": 0, "dead": 0}
