@@ -14,7 +14,7 @@ from tests.support.audio import chunk, fmt, pcm16, riff, voice
 from tests.support.bad_files import ODD, REFUSED, THREE_HOURS_S, Odd, Refused, three_hours
 from tests.support.clients import boto3_client
 from tests.support.processes import MemoryWatch
-from tests.support.stack import AUDIO, FullStack, until
+from tests.support.stack import AUDIO, FullStack
 
 pytestmark = pytest.mark.slow
 SEGMENTERS: Final = ("vad", "whole")
@@ -200,5 +200,5 @@ def test_the_same_bytes_under_the_same_key_are_no_news(outcomes: Outcomes) -> No
     client.put_object(Bucket=AUDIO, Key=key, Body=content)
     other = riff(fmt(), chunk(b"data", pcm16(voice(2.0, np.random.default_rng(8)))))
     client.put_object(Bucket=AUDIO, Key="keys/later.wav", Body=other)
-    until(lambda: stack.settled("keys", len(KEYS) + 1))
+    stack.settled("keys", len(KEYS) + 1)
     assert stack.sql(n_seen, key) == [(1,)]

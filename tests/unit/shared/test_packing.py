@@ -64,4 +64,5 @@ def test_a_share_scales_all_limits_and_leaves_room_for_one_event():
     settings = LedgerSettings(events_per_message=64, segments_per_message=1024, audio_s_per_message=600)
     assert limits(settings, 4.0) == Limits(256, 4096, 2400)
     assert limits(settings, 0.5) == Limits(32, 512, 300)
+    assert limits(settings, 1.0, audio_share=0.25) == Limits(64, 1024, 150)
     assert limits(settings, 0.001).events == 1
