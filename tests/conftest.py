@@ -18,10 +18,10 @@ def servers() -> Iterator[Servers]:
 
 
 @pytest.fixture
-def settings(servers: Servers) -> Iterator[Settings]:
+def settings(servers: Servers) -> Settings:
     """The settings of the servers, which are empty: no row, no key, no object of another test."""
     servers.empty()
-    yield servers.settings
+    return servers.settings
 
 
 @pytest.fixture

@@ -37,7 +37,11 @@ def hint_server(settings: Settings, heard: Callable[[list[str]], None]) -> Threa
                 return HTTPStatus.NOT_FOUND
             if not _knows_token(self.headers.get("Authorization", ""), settings):
                 return HTTPStatus.UNAUTHORIZED
-            length = int(self.headers.get("Content-Length") or 0)
+            given = self.headers.get("Content-Length") or "0"
+            if not (given.isascii() and given.isdigit()):
+                self.close_connection = True
+                return HTTPStatus.BAD_REQUEST
+            length = int(given)
             if length > MIB:
                 self.close_connection = True
                 return HTTPStatus.REQUEST_ENTITY_TOO_LARGE

@@ -8,7 +8,7 @@ from time import monotonic, sleep
 import psycopg
 
 from services.ingest.hint_server import hint_server
-from services.ingest.hints import from_s3
+from services.ingest.hints import UnreadableHint, from_stream
 from services.ingest.looking import Looker
 from shared.errors import TransientError
 from shared.ledger.process import loop, stop_on_signals
@@ -96,8 +96,8 @@ def _listen_to_minio(objects: ObjectStore, bucket: str, watcher: Watcher, stop: 
     while not stop.is_set():
         try:
             for note in objects.notifications(bucket):
-                watcher.heard(from_s3(note, bucket))
-        except TransientError as error:
+                watcher.heard(from_stream(note, bucket))
+        except (TransientError, UnreadableHint) as error:
             log.warning("notifications_broken", code=error.code)
             stop.wait(5.0)
 

@@ -17,6 +17,9 @@ class Pending:
     audio_s: float
 
 
+SMALLEST_SHARE_S = 60.0  # less audio than this is not worth a message of its own: encoders want batches
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The most that one message may hold; a single delivery may exceed it, alone."""
@@ -29,15 +32,24 @@ class Limits:
         """These limits times `share`, never below one event."""
         return Limits(max(1, int(self.events * share)), self.segments * share, self.audio_s * share)
 
-    def shared_out(self, n_events: int, parallelism: int) -> "Limits":
-        """Fewer events a message when the backlog is small, so that every worker gets some of it."""
-        return Limits(max(1, min(self.events, ceil(n_events / parallelism))), self.segments, self.audio_s)
+    def shared_out(self, pending: Sequence[Pending], parallelism: int) -> "Limits":
+        """Smaller messages when the backlog is small, so that every worker gets some of it and they end together.
+
+        Guided self-scheduling (Polychronopoulos and Kuck 1987): a message is half of a worker's fair share of what is
+        left, within the limits.
+        """
+        share = 2 * parallelism
+        events = max(1, min(self.events, ceil(len(pending) / share)))
+        audio_s = sum(one.audio_s for one in pending)
+        return Limits(
+            events, self.segments, max(min(SMALLEST_SHARE_S, self.audio_s), min(self.audio_s, audio_s / share))
+        )
 
 
-def limits(settings: LedgerSettings, share: float, audio_share: float = 1.0) -> Limits:
+def limits(settings: LedgerSettings, share: float) -> Limits:
     """The ledger's limits for a subscription's share of them."""
-    audio_s = settings.audio_s_per_message * audio_share
-    return Limits(settings.events_per_message, settings.segments_per_message, audio_s).scaled(share)
+    whole = Limits(settings.events_per_message, settings.segments_per_message, settings.audio_s_per_message)
+    return whole.scaled(share)
 
 
 def pack(pending: Sequence[Pending], limit: Limits) -> list[list[UUID]]:

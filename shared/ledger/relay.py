@@ -129,13 +129,13 @@ class Relay:
         return [(s, t, most - depth) for s, t, depth in depths if depth is not None and depth <= most // 2]
 
     def _fill(self, subscription: Subscription, tier: Tier, room: int) -> list[Message]:
-        whole = limits(self._settings, subscription.share, subscription.audio_share)
+        whole = limits(self._settings, subscription.share)
         allowed = Limits(1, 1, 0.0) if tier.isolated else whole.scaled(tier.share)
         with self._database.begin() as tx:
             wanted = {"subscription": subscription.name, "lowest": tier.lowest, "highest": tier.highest}
             rows = tx.execute(_TAKE, {**wanted, "most": room * allowed.events})
             pending = [Pending(row.event_id, row.n_segments, row.audio_s) for row in rows]
-            packed = pack(pending, allowed.shared_out(len(pending), self._settings.parallelism))[:room]
+            packed = pack(pending, allowed.shared_out(pending, self._settings.parallelism))[:room]
             messages = [Message(new_id(), subscription, tuple(ids), tier.isolated) for ids in packed]
             if messages:
                 tx.execute(

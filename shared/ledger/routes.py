@@ -18,7 +18,6 @@ class Subscription:
     event: type[Event]
     queue: str
     share: float = 1.0  # of the ledger's packing limits (events, segments, seconds of audio a message)
-    audio_share: float = 1.0  # of the seconds of audio besides
 
     @property
     def isolated_queue(self) -> str:
@@ -29,8 +28,7 @@ class Subscription:
 SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Subscription("ingest.register", events.ObjectSeen, "ingest"),
     Subscription("ingest.segment", events.RecordingRegistered, "ingest"),
-    # Four messages of a quarter keep two embedders busy to the end, where one whole message would leave one idle.
-    Subscription("embedder.embed", events.SegmentsCreated, "embedder", audio_share=0.25),
+    Subscription("embedder.embed", events.SegmentsCreated, "embedder"),
     Subscription("embedder.check", events.EncoderCheckRequested, "embedder"),
     Subscription("clusterer.assign", events.SegmentsEmbedded, "clusterer", share=4.0),
     Subscription("clusterer.recluster", events.ClusteringRequested, "clusterer"),

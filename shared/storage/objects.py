@@ -78,7 +78,7 @@ class ObjectStore:
                     self._client.make_bucket(bucket)
 
     def listing(self, bucket: str, prefix: str = "", start_after: str = "") -> Iterator[StoredObject]:
-        """Every object under a prefix in byte order of its key, a page at a time."""
+        """Every object under a prefix, a page at a time, in the store's own order (SeaweedFS: folder by folder)."""
         with _named_errors():
             for entry in self._client.list_objects(
                 bucket, prefix=prefix or None, recursive=True, start_after=start_after or None
@@ -169,5 +169,7 @@ def _named_errors() -> Iterator[None]:
         if getattr(error.response, "status", None) in {400, 405, 414}:
             raise ObjectRefused(f"{error.code}: {error.message}") from error
         raise ObjectStoreUnavailable(f"{error.code}: {error.message}") from error
+    except ValueError as error:  # the client itself refuses some keys: `..` parts, lone surrogates, no name at all
+        raise ObjectRefused(str(error)) from error
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
         raise ObjectStoreUnavailable(str(error)) from error

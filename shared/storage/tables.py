@@ -225,7 +225,7 @@ label = Table(
     metadata,
     _uuid("label_id", primary_key=True),
     Column("collection", Text, ForeignKey("collection.name"), nullable=False),
-    Column("operation", Text, nullable=False),  # assign (a person); propagate, identify, spread (rules)
+    Column("operation", Text, nullable=False),  # assign, rename (a person); propagate, identify, spread (rules)
     _uuid("speaker_id"),  # of a person's label; what a rule did is in its effects
     _uuid("segment_id"),
     _uuid("cluster_id"),

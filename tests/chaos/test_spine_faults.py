@@ -106,7 +106,7 @@ def test_a_storm_of_kills_loses_nothing_and_doubles_nothing(mortal_stack: FullSt
            WHERE type = 'io.earmark.recording.embedded.v1' AND data->>'collection' = 'storm'"""
     )
     ((n_dead,),) = mortal_stack.sql("SELECT count(*) FROM delivery WHERE state = 'dead'")
-    print(
+    print(  # noqa: T201  # the figures of the run, shown with -s
         f"\nN={len(clips)} faults=6 lost={len(quiet) - len(storm)} doubled={n_announced - n_distinct} "
         f"dead={n_dead} quiet_s={quiet_s:.1f} storm_s={storm_s:.1f}"
     )

@@ -21,7 +21,7 @@ class EncoderSpec:
     pooling: str  # how the outputs over time become one vector
     sample_rate_hz: int  # of the clips that `embed` wants
     dimension: int
-    min_duration_s: float  # shorter clips are embedded too, but say little: they should neither seed nor name a cluster
+    min_duration_s: float  # shorter clips are embedded too, but say little of who speaks
     metric: Metric
     assign_threshold: float  # cosine to a speaker's centroid at which identification may assign by itself
 

@@ -54,9 +54,13 @@ def run(database: Database, handler, event_ids, settings: LedgerSettings = QUICK
 
 
 def test_an_event_and_its_deliveries_vanish_with_the_transaction_that_wrote_them(database: Database) -> None:
-    with pytest.raises(RuntimeError), database.begin() as tx:
-        publish(tx, [announce(object_seen())])
-        raise RuntimeError
+    def fail() -> None:
+        with database.begin() as tx:
+            publish(tx, [announce(object_seen())])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
 
     assert count(database, "SELECT count(*) FROM event") == 0
     assert count(database, "SELECT count(*) FROM delivery") == 0
@@ -211,7 +215,7 @@ def test_one_of_a_batch_can_be_deferred_while_the_rest_is_done(database: Databas
 def test_a_handler_that_forgets_to_commit_does_not_lose_its_work(database: Database) -> None:
     event_ids = announced(database)
 
-    run(database, lambda work: None, event_ids)
+    run(database, lambda _: None, event_ids)
 
     assert states(database)["pending"] == 1
     assert count(database, "SELECT count(*) FROM delivery WHERE error_code = 'not_committed'") == 1

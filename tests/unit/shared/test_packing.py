@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 from math import ceil
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
@@ -51,12 +51,18 @@ def test_no_message_ends_where_the_next_delivery_would_have_fitted(pending: list
 @pytest.mark.parametrize("parallelism", [1, 2, 5])
 @pytest.mark.parametrize("n_events", [1, 2, 7, 64, 1000])
 def test_a_small_backlog_is_shared_out_over_the_workers(n_events: int, parallelism: int):
-    shared = Limits(64, 1e9, 1e9).shared_out(n_events, parallelism)
-    assert shared.events == min(64, ceil(n_events / parallelism))
+    pending = [Pending(uuid4(), 1, 1000.0) for _ in range(n_events)]
+    shared = Limits(64, 1e9, 1e9).shared_out(pending, parallelism)
+    assert shared.events == min(64, ceil(n_events / (2 * parallelism)))
+    assert shared.audio_s == 1000.0 * n_events / (2 * parallelism)
+
+
+def test_a_message_is_never_cut_below_what_an_encoder_wants():
+    assert Limits(64, 1e9, 600).shared_out([Pending(uuid4(), 1, 10.0)] * 10, 2).audio_s == 60
 
 
 def test_an_empty_backlog_needs_no_message_and_breaks_nothing():
-    assert Limits(64, 1024, 600.0).shared_out(0, 2).events == 1
+    assert Limits(64, 1024, 600.0).shared_out([], 2).events == 1
     assert pack([], Limits(64, 1024, 600.0)) == []
 
 
@@ -64,5 +70,4 @@ def test_a_share_scales_all_limits_and_leaves_room_for_one_event():
     settings = LedgerSettings(events_per_message=64, segments_per_message=1024, audio_s_per_message=600)
     assert limits(settings, 4.0) == Limits(256, 4096, 2400)
     assert limits(settings, 0.5) == Limits(32, 512, 300)
-    assert limits(settings, 1.0, audio_share=0.25) == Limits(64, 1024, 150)
     assert limits(settings, 0.001).events == 1
