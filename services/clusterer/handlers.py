@@ -6,7 +6,7 @@ from services.clusterer import generations, naming
 from shared.events import ClusteringRequested, LabelRecorded, LabelsPropagated, SegmentsAssigned, SegmentsEmbedded
 from shared.ledger.consumer import Commit, Delivered, Work
 from shared.settings import ClustererSettings
-from shared.storage import labels
+from shared.storage import labels, speakers
 
 
 def assign(work: Work, settings: ClustererSettings) -> None:
@@ -23,11 +23,15 @@ def assign(work: Work, settings: ClustererSettings) -> None:
 def _assign(
     commit: Commit, collection: str, encoder: str, group: Sequence[Delivered], settings: ClustererSettings
 ) -> None:
-    labels.lock_names(commit.tx, collection, shared=True)
     space = naming.primary_space(commit.tx, collection)
     if space.name != encoder:
         return  # names come from one space; the others are for search and comparison
     arrived = [s for d in group if isinstance(d.event, SegmentsEmbedded) for s in d.event.segment_ids]
+    # A person may have named a segment before it had a vector: then its speaker's mean is missing a voice.
+    named_before = speakers.speakers_of(commit.tx, arrived)
+    labels.lock_names(commit.tx, collection, shared=not named_before)
+    if named_before:
+        naming.look_again(commit.tx, collection, named_before, settings, None)
     named = naming.identify_arrivals(commit.tx, collection, space, arrived, settings)
     event = SegmentsAssigned(
         collection=collection, encoder=encoder, segment_ids=tuple(named), n_unassigned=len(arrived) - len(named)

@@ -56,7 +56,7 @@ def spread_label(tx: Transaction, event: LabelRecorded, settings: ClustererSetti
     moved = {event.speaker_id} | {named[e.segment_id].speaker_id for e in effects if e.segment_id in named}
     if event.segment_id:
         moved |= labels.speakers_ever(tx, event.segment_id)
-    n_identified = _look_again(tx, event.collection, moved, settings, event.label_id)
+    n_identified = look_again(tx, event.collection, moved, settings, event.label_id)
     n_direct, n_cluster = (1, n_followed) if event.segment_id else (n_followed, 0)
     labels.append(
         tx,
@@ -80,11 +80,13 @@ def follow_clusters(tx: Transaction, collection: str, found: Iterable[NewCluster
     changed = set(labels.apply(tx, label_id, collection, effects))
     moved = {e.speaker_id for e in effects if e.segment_id in changed}
     moved |= {named[s].speaker_id for s in changed if s in named}
-    _look_again(tx, collection, moved, settings, label_id)
+    look_again(tx, collection, moved, settings, label_id)
 
 
 def _following(tx: Transaction, event: LabelRecorded, named: dict[UUID, Named]) -> list[Effect]:
     """The members that follow a label: all of a named cluster, or of the cluster that holds the named segment."""
+    if event.cluster_id and labels.has_later_word(tx, event.label_id):
+        return []
     if event.cluster_id:
         members = clusters.members(tx, [event.cluster_id]).get(event.cluster_id, [])
         return spreading.over_cluster(members, event.speaker_id, named)
@@ -92,7 +94,9 @@ def _following(tx: Transaction, event: LabelRecorded, named: dict[UUID, Named]) 
     return spreading.from_members(clusters.members(tx, [own]).get(own, []), named) if own else []
 
 
-def _look_again(tx: Transaction, collection: str, moved: set[UUID], settings: ClustererSettings, cause_id: UUID) -> int:
+def look_again(
+    tx: Transaction, collection: str, moved: set[UUID], settings: ClustererSettings, cause_id: UUID | None
+) -> int:
     """Refresh the centroids of speakers whose segments changed and identify again whom only a rule, or nobody, named.
 
     A segment that no longer sounds like anybody named becomes unknown again. Returns how many changed.

@@ -4,13 +4,13 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from shared.errors import PermanentError
+from shared.errors import TransientError
 from shared.storage.objects import ObjectGone, ObjectStore
 from shared.storage.recordings import AudioSource
 
 
-class AudioGone(PermanentError):
-    """The recording's bytes are in no object any more; put the file into the bucket again."""
+class AudioGone(TransientError):
+    """The recording's bytes do not lie where they lay: it waits until another key, or the same, holds them again."""
 
     code = "audio_gone"
 

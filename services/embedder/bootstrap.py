@@ -1,17 +1,14 @@
 """The only place that builds the tools of the embedder, in the worker process, at its first task."""
 
-import atexit
-import shutil
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cache
-from pathlib import Path
 
 from services.embedder.blobs import BlobCache
 from services.embedder.encoders import registry
 from services.embedder.encoders.protocol import Encoder, EncoderOptions
 from services.embedder.ports import Embedder
+from shared.ledger.scratch import scratch_folder
 from shared.settings import Settings
 from shared.storage import encoders
 from shared.storage.database import Database
@@ -24,8 +21,7 @@ FETCH_THREADS = 8
 def embedder() -> Embedder:
     """The tools of this process. A model is loaded when its first segment comes."""
     settings = Settings()
-    folder = Path(tempfile.mkdtemp(prefix="earmark-embedder-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = scratch_folder("embedder")
     options = EncoderOptions(device=settings.embedder.device, cpu_threads=settings.embedder.cpu_threads)
 
     @cache

@@ -1,19 +1,23 @@
 """The use cases of the embedder: vectors for segments, and a check of an encoder on this machine."""
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 import numpy as np
 
 from services.embedder.batching import embed_clips
+from services.embedder.blobs import AudioGone
 from services.embedder.checking import examine
 from services.embedder.encoders.protocol import Encoder, EncoderSpec
 from services.embedder.outcome import Outcome
 from services.embedder.ports import Embedder
 from services.embedder.reading import Clip, NoClip, clips, portions
 from shared import ids
+from shared.errors import EarmarkError
 from shared.events import EncoderCheckRequested, RecordingEmbedded, SegmentsCreated, SegmentsEmbedded
 from shared.ledger.consumer import Commit, Delivered, Work
 from shared.storage import collections, embeddings, encoders, recordings, segments
+from shared.storage.recordings import AudioSource
 from shared.units import samples
 
 BATCHES_IN_MEMORY = 4  # clips of so many batches are read before they are sorted by length
@@ -30,30 +34,44 @@ def embed(work: Work, embedder: Embedder) -> None:
         names = {event.collection: collections.get(tx, event.collection).encoders for event in created.values()}
     outcomes: dict[str, Outcome] = {name: Outcome() for chosen in names.values() for name in chosen}
     batch_audio_s = embedder.settings.embedder.batch_audio_s
+    unread: dict[UUID, EarmarkError] = {}
     for portion in portions(clips(spans, sources, embedder), samples(BATCHES_IN_MEMORY * batch_audio_s)):
+        unread |= {one.span.recording_id: one.error for one in portion if isinstance(one, NoClip)}
+        readable = [one for one in portion if isinstance(one, Clip)]
         for name, outcome in outcomes.items():
-            _embed(portion, names, embedder.encoder(name), outcome, batch_audio_s)
+            _embed(readable, names, embedder.encoder(name), outcome, batch_audio_s)
     embedder.blobs.shrink()
     with work.commit() as commit:
-        for name, outcome in outcomes.items():
-            mine = {d: e for d, e in created.items() if name in names[e.collection]}
+        gone = [recording_id for recording_id, error in unread.items() if isinstance(error, AudioGone)]
+        forgotten = recordings.forget(commit.tx, gone)  # under no key any more: put back, it is registered anew
+        for delivered, event in created.items():
+            error = unread.get(event.recording_id)
+            if error is not None and event.recording_id not in forgotten:
+                _come_back(commit, delivered, error, sources[event.recording_id], event.collection)
+        read = {d: e for d, e in created.items() if e.recording_id not in unread}
+        for name, outcome in sorted(outcomes.items()):  # one order everywhere: two workers' locks never cross
+            mine = {d: e for d, e in read.items() if name in names[e.collection]}
             _write(commit, embedder.spec(name), outcome, mine)
 
 
+def _come_back(commit: Commit, delivered: Delivered, error: EarmarkError, source: AudioSource, collection: str) -> None:
+    """Try a recording again later, without its batch mates; if its bytes moved, have their object looked at again."""
+    commit.defer(delivered, error)
+    if isinstance(error, AudioGone) and (seen := source.look_again(collection)):
+        own_id = ids.event_id(delivered.claim.event_id, seen.type, f"{seen.key}:{delivered.claim.fence}")
+        commit.publish(seen, cause=delivered, event_id=own_id)
+
+
 def _embed(
-    portion: Sequence[Clip | NoClip],
+    portion: Sequence[Clip],
     names: Mapping[str, Sequence[str]],
     encoder: Encoder,
     outcome: Outcome,
     batch_audio_s: float,
 ) -> None:
     mine = [one for one in portion if encoder.spec.name in names[one.span.collection]]
-    for one in mine:
-        if isinstance(one, NoClip):
-            outcome.refuse(one.span.segment_id, one.code)
-    readable = [one for one in mine if isinstance(one, Clip)]
-    results = embed_clips(encoder, [one.samples for one in readable], batch_audio_s)
-    for one, result in zip(readable, results, strict=True):
+    results = embed_clips(encoder, [one.samples for one in mine], batch_audio_s)
+    for one, result in zip(mine, results, strict=True):
         if isinstance(result, str):
             outcome.refuse(one.span.segment_id, result)
         else:

@@ -11,8 +11,9 @@ from uuid import UUID
 import numpy as np
 from jaxtyping import Float32
 
+from services.embedder.blobs import AudioGone
 from services.embedder.ports import Embedder
-from shared.errors import PermanentError
+from shared.errors import EarmarkError
 from shared.storage.recordings import AudioSource
 from shared.storage.segments import SegmentSpan
 from shared.units import samples
@@ -31,10 +32,10 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class NoClip:
-    """A segment whose audio cannot be read, and why."""
+    """A segment whose audio cannot be read now, and why; it is tried again with its recording."""
 
     span: SegmentSpan
-    code: str
+    error: EarmarkError
 
 
 def clips(
@@ -52,8 +53,8 @@ def _of_recording(spans: Sequence[SegmentSpan], fetching: "Future[Path]") -> Ite
 
     try:
         path = fetching.result()
-    except PermanentError as error:
-        yield from (NoClip(span, error.code) for span in spans)
+    except EarmarkError as error:
+        yield from (NoClip(span, error) for span in spans)
         return
     with soundfile.SoundFile(path) as file:
         for span in spans:
@@ -61,7 +62,7 @@ def _of_recording(spans: Sequence[SegmentSpan], fetching: "Future[Path]") -> Ite
                 file.seek(span.start_sample)
             for n_samples in _pieces(span.end_sample - span.start_sample):
                 piece = file.read(n_samples, dtype="float32")
-                yield Clip(span, piece) if len(piece) else NoClip(span, "audio_gone")
+                yield Clip(span, piece) if len(piece) else NoClip(span, AudioGone())
 
 
 def _pieces(n_samples: int) -> list[int]:

@@ -1,17 +1,14 @@
 """The only place that builds the tools of ingest, in the worker process, at its first task."""
 
-import atexit
-import shutil
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cache
-from pathlib import Path
 
 from services.ingest.decode.limits import DecodeLimits
 from services.ingest.decode.sandbox import Decoder
 from services.ingest.ports import Ingest
 from services.ingest.segmenters import registry
+from shared.ledger.scratch import scratch_folder
 from shared.settings import Settings
 from shared.storage import encoders
 from shared.storage.database import Database
@@ -22,8 +19,7 @@ from shared.storage.objects import ObjectStore
 def ingest() -> Ingest:
     """The tools of this process."""
     settings = Settings()
-    scratch = Path(tempfile.mkdtemp(prefix="earmark-ingest-"))
-    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    scratch = scratch_folder("ingest")
     return Ingest(
         settings=settings,
         objects=ObjectStore(settings.s3),

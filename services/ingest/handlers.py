@@ -4,6 +4,7 @@ from services.ingest.cutting import AudioGone, cut
 from services.ingest.ports import Ingest
 from services.ingest.registering import Registered, register_objects
 from shared import ids
+from shared.errors import EarmarkError
 from shared.events import ObjectSeen, RecordingRegistered, RecordingRejected, SegmentsCreated
 from shared.ledger.consumer import Commit, Delivered, Work
 from shared.storage import collections, recordings, segments
@@ -66,6 +67,7 @@ def segment(work: Work, ingest: Ingest) -> None:
         encoders = {c.name: c.encoders for c in collections.listing(tx)}
     cuts: dict[Delivered, segments.Cut] = {}
     gone: dict[Delivered, AudioSource] = {}
+    failed: dict[Delivered, EarmarkError] = {}
     for delivered, event in registered.items():
         source = sources.get(event.recording_id)
         if source is None:
@@ -74,7 +76,11 @@ def segment(work: Work, ingest: Ingest) -> None:
             cuts[delivered] = cut(event, source, encoders[event.collection], ingest)
         except AudioGone:
             gone[delivered] = source
+        except EarmarkError as error:  # this one comes back, or is given up, alone
+            failed[delivered] = error
     with work.commit() as commit:
+        for delivered, why in failed.items():
+            commit.defer(delivered, why)
         forgotten = recordings.forget(commit.tx, [source.recording_id for source in gone.values()])
         for delivered, source in gone.items():
             if source.recording_id not in forgotten:
@@ -88,17 +94,8 @@ def segment(work: Work, ingest: Ingest) -> None:
 def _look_again(commit: Commit, delivered: Delivered, source: AudioSource, collection: str) -> None:
     """Have the object that should hold the recording looked at as if it were new, and come back to this one later."""
     commit.defer(delivered, AudioGone())
-    if source.bucket is None or source.key is None:
-        return  # another object has taken the recording up just now
-    event = ObjectSeen(
-        object_id=ids.object_id(source.bucket, source.key),
-        collection=collection,
-        bucket=source.bucket,
-        key=source.key,
-        etag=source.etag or "",
-        size_bytes=0,
-    )
-    commit.publish(event, cause=delivered, event_id=ids.event_id(delivered.claim.event_id, event.type, source.key))
+    if event := source.look_again(collection):  # else another object has taken the recording up just now
+        commit.publish(event, cause=delivered, event_id=ids.event_id(delivered.claim.event_id, event.type, event.key))
 
 
 def _announce_segments(commit: Commit, delivered: Delivered, one: segments.Cut, most: int) -> None:

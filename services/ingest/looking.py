@@ -1,7 +1,7 @@
 """Look objects up in the bucket and write down what is new: a few named keys after a hint, or everything in a sweep.
 
 A hint may be lost, doubled or forged: it only says where to look. The sweep is the guarantee; it also sees keys that
-were overwritten or arrived late, because it compares every listed (etag, size) with what is known.
+were overwritten or arrived late, because it compares every listed (etag, size, time) with what is known.
 """
 
 from collections.abc import Iterable, Iterator
@@ -57,8 +57,8 @@ class Looker:
         if not entries:
             return 0
         with self.database.begin() as tx:
-            known = recordings.known_etags(tx, self.settings.s3.audio_bucket, [one.key for one in entries])
-        changed = [one for one in entries if known.get(one.key) != (one.etag, one.size_bytes)]
+            known = recordings.known_keys(tx, self.settings.s3.audio_bucket, entries)
+        changed = [one for one in entries if one.key not in known]
         if not changed:
             return 0
         with self.database.begin() as tx:
@@ -71,7 +71,7 @@ class Looker:
             defaults = self.settings.ingest.default_segmenter, self.settings.embedder.default_encoders
             collections.ensure(tx, name, *defaults)
         rows = [
-            SeenObject(own_id, placed[own_id], one.bucket, one.key, one.etag, one.size_bytes)
+            SeenObject(own_id, placed[own_id], one.bucket, one.key, one.etag, one.size_bytes, one.modified_at)
             for own_id, one in seen.items()
         ]
         written = recordings.see(tx, rows)

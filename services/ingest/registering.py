@@ -14,7 +14,7 @@ from shared import ids
 from shared.errors import PermanentError, TransientError
 from shared.events import ObjectSeen
 from shared.ledger.consumer import Delivered
-from shared.storage.objects import Fetched, TooLarge
+from shared.storage.objects import Fetched, ObjectGone, TooLarge
 from shared.storage.recordings import NewRecording, Outcome
 
 DECODING = 1  # how originals become 16 kHz mono FLAC; a change that alters samples raises it
@@ -56,7 +56,9 @@ def register_objects(seen: Mapping[Delivered, ObjectSeen], ingest: Ingest) -> Re
                 results.registered.append(_register(delivered, event, path, fetching, ingest))
             except PermanentError as error:
                 reason = error.sentence()
-                outcome = Outcome(event.object_id, event.etag, event.etag, None, error.code, reason)
+                # An object that is gone keeps no etag: whatever lies there next is new, even if it is the same bytes.
+                etag = "" if isinstance(error, ObjectGone) else event.etag
+                outcome = Outcome(event.object_id, event.etag, etag, None, error.code, reason)
                 results.rejected.append(Rejected(delivered, outcome))
             except TransientError as error:
                 results.deferred.append((delivered, error))

@@ -42,7 +42,8 @@ _CLAIM = sa.text("""
     WITH taken AS (
         UPDATE delivery SET state = 'leased', attempt = attempt + 1, fence = fence + 1,
                lease_until = clock_timestamp() + make_interval(secs => :lease_s)
-        WHERE event_id = ANY(:event_ids) AND subscription = :subscription AND state = 'queued'
+        WHERE event_id = ANY(CAST(:event_ids AS uuid[])) AND subscription = :subscription AND state = 'queued'
+          AND (attempt < 2 OR cardinality(CAST(:event_ids AS uuid[])) = 1)  -- what failed twice travels alone
         RETURNING event_id, subscription, attempt, deferrals, fence
     )
     SELECT taken.*, event.type, event.data, event.correlation_id, event.occurred_at

@@ -107,8 +107,8 @@ class Work:
             try:
                 with self.database.begin() as tx:
                     ledger_claims.renew(tx, [d.claim for d in self.delivered], self._settings.lease_s)
-            except EarmarkError as error:  # the fence decides in the end; the work goes on
-                log.warning("lease_not_renewed", code=error.code)
+            except Exception as error:  # noqa: BLE001  # whatever it was: the fence decides in the end, the work goes on
+                log.warning("lease_not_renewed", error=type(error).__name__)
 
 
 Handler = Callable[[Work], None]

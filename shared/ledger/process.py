@@ -4,7 +4,7 @@ import signal
 import threading
 from collections.abc import Callable
 
-from shared.errors import TransientError
+from shared.errors import EarmarkError
 from shared.ledger.heartbeat import Heart
 from shared.settings import Settings
 from shared.telemetry import logger
@@ -30,7 +30,7 @@ def loop(service: str, settings: Settings, step: Callable[[threading.Event], Non
         try:
             heart.beat()
             step(stop)
-        except TransientError as error:
+        except EarmarkError as error:
             log.warning("step_failed", service=service, code=error.code, error=str(error))
             stop.wait(PAUSE_AFTER_FAILURE_S)
     heart.stop()

@@ -21,7 +21,7 @@ from shared.ledger.celery_app import make_app
 from shared.ledger.outbox import PENDING_CHANNEL
 from shared.ledger.packing import Limits, Pending, limits, pack
 from shared.ledger.process import loop, stop_on_signals
-from shared.ledger.routes import SUBSCRIPTIONS, Subscription
+from shared.ledger.routes import QUEUES, SUBSCRIPTIONS, Subscription
 from shared.settings import LedgerSettings, Settings
 from shared.storage.database import Database
 from shared.telemetry import configure_logging, logger
@@ -35,6 +35,7 @@ class BrokerUnavailable(TransientError):
     code = "broker_unavailable"
 
 
+QUEUES_FULL = 4  # times the depth: then Redis holds enough of one queue, whatever Postgres thinks
 LINGER_S = 0.004  # commits come in swarms: one look serves all of one
 
 
@@ -63,7 +64,13 @@ _SURVEY = sa.text("""
 _TAKE = sa.text("""
     SELECT event_id, n_segments, audio_s FROM delivery
     WHERE subscription = :subscription AND state = 'pending' AND not_before <= clock_timestamp()
-      AND attempt BETWEEN :lowest AND :highest
+      AND attempt = :lowest
+    ORDER BY not_before LIMIT :most FOR UPDATE SKIP LOCKED
+""")
+_TAKE_ALONE = sa.text("""
+    SELECT event_id, n_segments, audio_s FROM delivery
+    WHERE subscription = :subscription AND state = 'pending' AND not_before <= clock_timestamp()
+      AND attempt >= :lowest
     ORDER BY not_before LIMIT :most FOR UPDATE SKIP LOCKED
 """)
 _MARK = sa.text("""
@@ -125,6 +132,8 @@ class Relay:
         with self._database.begin() as tx:
             waiting = {(row.name, row.lowest): row.depth for row in tx.execute(_SURVEY, values)}
         most = self._settings.depth_messages
+        if waiting and self._doorbell.most_waiting() >= QUEUES_FULL * most:
+            return []  # nobody listens: what was pushed and timed out still lies there, more would only pile up
         depths = [(s, t, waiting.get((s.name, t.lowest))) for s, t in asked]
         return [(s, t, most - depth) for s, t, depth in depths if depth is not None and depth <= most // 2]
 
@@ -132,8 +141,8 @@ class Relay:
         whole = limits(self._settings, subscription.share)
         allowed = Limits(1, 1, 0.0) if tier.isolated else whole.scaled(tier.share)
         with self._database.begin() as tx:
-            wanted = {"subscription": subscription.name, "lowest": tier.lowest, "highest": tier.highest}
-            rows = tx.execute(_TAKE, {**wanted, "most": room * allowed.events})
+            wanted = {"subscription": subscription.name, "lowest": tier.lowest, "most": room * allowed.events}
+            rows = tx.execute(_TAKE_ALONE if tier.isolated else _TAKE, wanted)  # equality keeps the index's order
             pending = [Pending(row.event_id, row.n_segments, row.audio_s) for row in rows]
             packed = pack(pending, allowed.shared_out(pending, self._settings.parallelism))[:room]
             messages = [Message(new_id(), subscription, tuple(ids), tier.isolated) for ids in packed]
@@ -172,12 +181,24 @@ class Relay:
 
 
 class Doorbell:
-    """Notices that Redis was restarted or flushed, and so may have lost the messages it held."""
+    """Notices that Redis was restarted or flushed, and so may have lost the messages it held; and how many it holds."""
 
     def __init__(self, client: redis.Redis, key_prefix: str) -> None:
         self._client = client
+        self._prefix = key_prefix
         self._key = f"{key_prefix}canary"
         self._run_id: str | None = None
+
+    def most_waiting(self) -> int:
+        """The length of the longest queue; raises BrokerUnavailable."""
+        try:
+            with self._client.pipeline(transaction=False) as pipeline:
+                for queue in QUEUES:
+                    pipeline.llen(f"{self._prefix}{queue}")
+                lengths: list[int] = pipeline.execute()
+        except (redis.RedisError, OSError) as error:
+            raise BrokerUnavailable(str(error)) from error
+        return max(lengths)
 
     def has_forgotten(self) -> bool:
         """Whether messages may be gone since the last call; raises BrokerUnavailable while Redis is away."""

@@ -29,6 +29,7 @@ class Database:
         self._url = with_driver(settings.url.get_secret_value())
         self._engine = sa.create_engine(
             self._url,
+            hide_parameters=True,  # names and texts stay out of logs and dead letters
             pool_size=settings.pool_size,
             max_overflow=4,
             pool_pre_ping=ping,
@@ -51,7 +52,11 @@ class Database:
         """
         try:
             with self._engine.begin() as tx:
-                yield tx
+                try:
+                    yield tx
+                except BaseException:
+                    _abandon_if_busy(tx)
+                    raise
         except sa.exc.DBAPIError as error:
             if error.connection_invalidated or isinstance(error.orig, _RETRYABLE):
                 raise DatabaseUnavailable(str(error.orig).strip().split("\n", 1)[0]) from error
@@ -75,6 +80,15 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self._engine.dispose()
+
+
+def _abandon_if_busy(tx: Transaction) -> None:
+    """Close a connection that was interrupted in the middle of a statement, by a time limit say.
+
+    It cannot roll back any more; trying to would hide what interrupted it behind an error of the connection.
+    """
+    if not tx.invalidated and driver(tx).info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+        tx.invalidate()
 
 
 def driver(tx: Transaction) -> psycopg.Connection[Any]:

@@ -185,6 +185,19 @@ def withdraw(tx: Transaction, label_id: UUID, segment_ids: Sequence[UUID]) -> No
         tx.execute(_WITHDRAW, {"label_id": label_id, "segment_ids": list(segment_ids)})
 
 
+_LATER_WORD = sa.text("""
+    SELECT EXISTS (
+        SELECT FROM label later JOIN label own ON own.label_id = :label_id
+        WHERE later.cluster_id = own.cluster_id AND later.operation = 'assign'
+          AND (later.created_at, later.label_id) > (own.created_at, own.label_id))
+""")
+
+
+def has_later_word(tx: Transaction, label_id: UUID) -> bool:
+    """Whether a person has named the same cluster again since: the last word counts, in whatever order work is done."""
+    return bool(tx.execute(_LATER_WORD, {"label_id": label_id}).scalar_one())
+
+
 def speakers_ever(tx: Transaction, segment_id: UUID) -> set[UUID]:
     """Every speaker that the log ever gave to a segment."""
     found = tx.execute(sa.select(label_effect.c.speaker_id).where(label_effect.c.segment_id == segment_id)).scalars()

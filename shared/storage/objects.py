@@ -17,7 +17,8 @@ from shared.errors import NotFound, PermanentError, TransientError
 from shared.settings import S3Settings
 
 BLOCK_BYTES = 1 << 18
-_GONE = {"NoSuchKey", "NoSuchBucket", "NoSuchObject", "ResourceNotFound"}
+_GONE = {"NoSuchKey", "NoSuchObject", "ResourceNotFound"}
+_REFUSED = {"KeyTooLongError", "InvalidObjectName", "InvalidRequest", "InvalidURI", "XMinioInvalidObjectName"}
 
 
 class ObjectStoreUnavailable(TransientError):
@@ -166,7 +167,7 @@ def _named_errors() -> Iterator[None]:
     except S3Error as error:
         if error.code in _GONE:
             raise ObjectGone(f"{error.code}: {error.resource}") from error
-        if getattr(error.response, "status", None) in {400, 405, 414}:
+        if error.code in _REFUSED or getattr(error.response, "status", None) in {405, 414}:
             raise ObjectRefused(f"{error.code}: {error.message}") from error
         raise ObjectStoreUnavailable(f"{error.code}: {error.message}") from error
     except ValueError as error:  # the client itself refuses some keys: `..` parts, lone surrogates, no name at all

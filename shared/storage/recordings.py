@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from shared import ids
+from shared.events import ObjectSeen
 from shared.storage.database import Transaction
+from shared.storage.objects import StoredObject
 from shared.storage.tables import recording
 
 
@@ -22,17 +26,22 @@ class SeenObject:
     key: str
     etag: str
     size_bytes: int
+    modified_at: datetime | None = None
 
 
+# A PUT of the same bytes counts too: whatever a limit or an outage made of the last one, it is looked at again. Stores
+# tell the time to the second in one place and more finely in another, so the time must differ by more than a second.
 _SEE = sa.text("""
-    INSERT INTO stored_object AS o (object_id, collection, bucket, key, etag, size_bytes)
+    INSERT INTO stored_object AS o (object_id, collection, bucket, key, etag, size_bytes, modified_at)
     SELECT * FROM unnest(
         CAST(:object_ids AS uuid[]), CAST(:collections AS text[]), CAST(:buckets AS text[]), CAST(:keys AS text[]),
-        CAST(:etags AS text[]), CAST(:sizes AS bigint[]))
+        CAST(:etags AS text[]), CAST(:sizes AS bigint[]), CAST(:modified AS timestamptz[]))
     ON CONFLICT (object_id) DO UPDATE SET
         etag = excluded.etag, size_bytes = excluded.size_bytes, collection = excluded.collection,
+        modified_at = excluded.modified_at,
         state = 'seen', recording_id = NULL, code = NULL, reason = NULL, seen_at = clock_timestamp()
     WHERE (o.etag, o.size_bytes) IS DISTINCT FROM (excluded.etag, excluded.size_bytes)
+       OR excluded.modified_at > o.modified_at + interval '1 second'
     RETURNING object_id
 """)
 
@@ -50,18 +59,31 @@ def see(tx: Transaction, objects: Sequence[SeenObject]) -> set[UUID]:
             "keys": [o.key for o in rows],
             "etags": [o.etag for o in rows],
             "sizes": [o.size_bytes for o in rows],
+            "modified": [o.modified_at for o in rows],
         },
     )
     return set(written.scalars())
 
 
-def known_etags(tx: Transaction, bucket: str, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
-    """(etag, size) of those of the keys that are known."""
-    rows = tx.execute(
-        sa.text("SELECT key, etag, size_bytes FROM stored_object WHERE bucket = :bucket AND key = ANY(:keys)"),
-        {"bucket": bucket, "keys": list(keys)},
-    )
-    return {key: (etag, size_bytes) for key, etag, size_bytes in rows}
+_KNOWN = sa.text("""
+    SELECT n.key FROM unnest(CAST(:keys AS text[]), CAST(:etags AS text[]), CAST(:sizes AS bigint[]),
+                             CAST(:modified AS timestamptz[])) AS n(key, etag, size_bytes, modified_at)
+    JOIN stored_object o ON o.bucket = :bucket AND o.key = n.key
+    WHERE (o.etag, o.size_bytes) = (n.etag, n.size_bytes)
+      AND (n.modified_at > o.modified_at + interval '1 second') IS NOT TRUE
+""")
+
+
+def known_keys(tx: Transaction, bucket: str, listed: Sequence[StoredObject]) -> set[str]:
+    """Those of the listed keys that are known just as they are; a look that writes nothing."""
+    values = {
+        "bucket": bucket,
+        "keys": [one.key for one in listed],
+        "etags": [one.etag for one in listed],
+        "sizes": [one.size_bytes for one in listed],
+        "modified": [one.modified_at for one in listed],
+    }
+    return set(tx.execute(_KNOWN, values).scalars())
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,23 +123,31 @@ def register(tx: Transaction, recordings: Sequence[NewRecording]) -> set[UUID]:
     return {recording_id for recording_id, is_new in tx.execute(statement.values(rows)) if is_new}
 
 
-_LOCK_UNCUT = sa.text(
-    "SELECT FROM recording WHERE recording_id = ANY(:ids) AND state = 'registered' ORDER BY recording_id FOR UPDATE"
+_LOCK_UNFINISHED = sa.text(
+    "SELECT FROM recording WHERE recording_id = ANY(:ids) AND state <> 'ready' ORDER BY recording_id FOR UPDATE"
 )
 _FORGET = sa.text("""
-    DELETE FROM recording WHERE recording_id = ANY(:ids) AND state = 'registered'
-      AND NOT EXISTS (SELECT FROM stored_object o WHERE o.recording_id = recording.recording_id)
-    RETURNING recording_id
+    WITH gone AS (
+        DELETE FROM recording WHERE recording_id = ANY(:ids) AND state <> 'ready'
+          AND NOT EXISTS (SELECT FROM stored_object o WHERE o.recording_id = recording.recording_id)
+        RETURNING recording_id
+    ), vectors AS (
+        DELETE FROM embedding e USING segment s, gone
+        WHERE s.recording_id = gone.recording_id AND e.segment_id = s.segment_id
+    )
+    SELECT recording_id FROM gone
 """)
 
 
 def forget(tx: Transaction, recording_ids: Sequence[UUID]) -> set[UUID]:
-    """Delete those that have no segments yet and lie under no key any more; returns them.
+    """Delete those that are still in work and lie under no key any more, with what was made of them; returns them.
 
     Whoever puts their bytes back registers them anew.
     """
     ids = list(recording_ids)
-    tx.execute(_LOCK_UNCUT, {"ids": ids})  # first: an object that takes one of them up meanwhile must be seen below
+    tx.execute(
+        _LOCK_UNFINISHED, {"ids": ids}
+    )  # first: an object that takes one of them up meanwhile must be seen below
     return set(tx.execute(_FORGET, {"ids": ids}).scalars())
 
 
@@ -174,6 +204,19 @@ class AudioSource:
     key: str | None
     etag: str | None
     sha256: str
+
+    def look_again(self, collection: str) -> ObjectSeen | None:
+        """What makes ingest look at the object that should hold these bytes, as if it were new."""
+        if self.bucket is None or self.key is None:
+            return None
+        return ObjectSeen(
+            object_id=ids.object_id(self.bucket, self.key),
+            collection=collection,
+            bucket=self.bucket,
+            key=self.key,
+            etag=self.etag or "",
+            size_bytes=0,
+        )
 
 
 _SOURCES = sa.text("""

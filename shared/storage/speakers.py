@@ -91,3 +91,15 @@ def named_segments(tx: Transaction, collection: str) -> dict[UUID, Named]:
         {"collection": collection},
     )
     return {row.segment_id: Named(*row) for row in rows}
+
+
+def speakers_of(tx: Transaction, segment_ids: Sequence[UUID]) -> set[UUID]:
+    """The speakers that people or clusters gave to any of these segments."""
+    rows = tx.execute(
+        sa.text("""
+            SELECT DISTINCT speaker_id FROM assignment
+            WHERE segment_id = ANY(:ids) AND assigned_by IN ('human', 'import', 'cluster')
+        """),
+        {"ids": list(segment_ids)},
+    )
+    return set(rows.scalars())

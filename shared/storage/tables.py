@@ -114,6 +114,7 @@ stored_object = Table(
     Column("key", Text(collation=BYTEWISE), nullable=False),
     Column("etag", Text, nullable=False),
     Column("size_bytes", sa.BigInteger, nullable=False),
+    Column("modified_at", TIMESTAMP(timezone=True)),  # of the last PUT: the same bytes put again are looked at again
     Column("state", Text, nullable=False, server_default="seen"),
     _uuid("recording_id"),
     Column("code", Text),
@@ -235,6 +236,7 @@ label = Table(
     _now("created_at"),
     Index("ix_label_collection", "collection", "created_at"),
     Index("ix_label_cause", "cause_id"),
+    Index("ix_label_cluster", "cluster_id"),
 )
 
 # Append-only: which segments an entry of the log gave which speaker.
@@ -287,7 +289,6 @@ clustering = Table(
     Column("parameters", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
     _now("requested_at"),
     Column("finished_at", TIMESTAMP(timezone=True)),
-    sa.UniqueConstraint("collection", "encoder", "generation"),
 )
 
 cluster = Table(

@@ -90,6 +90,9 @@ class Decoder:
             return _cause(error.returncode)
         except ValueError as error:
             return DecoderCrashed(f"The decoding process gave a senseless answer: {error}")
+        except BaseException:  # a time limit, say: the answer that is still to come must not answer the next request
+            self._drop()
+            raise
 
     def _ready_child(self) -> ChildProcess:
         child = self._child

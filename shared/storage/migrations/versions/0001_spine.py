@@ -160,7 +160,6 @@ CREATE TABLE clustering (
     requested_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
     finished_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT pk_clustering PRIMARY KEY (request_id),
-    CONSTRAINT uq_clustering_collection_encoder_generation UNIQUE (collection, encoder, generation),
     CONSTRAINT fk_clustering_collection FOREIGN KEY(collection) REFERENCES collection (name)
 );
 
@@ -180,6 +179,8 @@ CREATE TABLE label (
 );
 
 CREATE INDEX ix_label_cause ON label (cause_id);
+
+CREATE INDEX ix_label_cluster ON label (cluster_id);
 
 CREATE INDEX ix_label_collection ON label (collection, created_at);
 
@@ -208,6 +209,7 @@ CREATE TABLE stored_object (
     key TEXT COLLATE "C" NOT NULL,
     etag TEXT NOT NULL,
     size_bytes BIGINT NOT NULL,
+    modified_at TIMESTAMP WITH TIME ZONE,
     state TEXT DEFAULT 'seen' NOT NULL,
     recording_id UUID,
     code TEXT,
