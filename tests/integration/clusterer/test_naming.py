@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from services.clusterer import handlers
+from services.clusterer import density, handlers
 from services.embedder.encoders import registry
 from shared.events import SegmentsEmbedded
 from shared.ids import new_id
@@ -31,26 +31,32 @@ def space(database: Database) -> StoredEncoder:
         return encoders.announce_encoder(tx, spec.name, spec.space, spec.dimension, asdict(spec))
 
 
-def spoken(database: Database, space: StoredEncoder, voice: int, n_segments: int, seed: int = 0) -> list[UUID]:
-    """Segments of one recording in which one voice speaks, embedded."""
-    rng = np.random.default_rng([seed, voice])
+def spoken(
+    database: Database, space: StoredEncoder, voice: int, n_segments: int, seed: int = 0, *, embedded: bool = True
+) -> list[UUID]:
+    """Segments of one recording in which one voice speaks."""
     recording_id = uuid4()
     new = tuple(segments.NewSegment(uuid4(), n * 100, n * 100 + 100) for n in range(n_segments))
-    rows = VOICES[voice] + 0.15 * rng.normal(size=(n_segments, 64))
-    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     with database.begin() as tx:
         recordings.register(tx, [recordings.NewRecording(recording_id, COLLECTION, str(recording_id), 9999, "k", {})])
         segments.write_cuts(tx, [segments.Cut(recording_id, COLLECTION, "whole@1", new, ("spectral",))])
-        embeddings.write(tx, space, [s.segment_id for s in new], rows)
-        event = SegmentsEmbedded(
-            recording_id=recording_id,
-            collection=COLLECTION,
-            encoder="spectral",
-            segment_ids=tuple(s.segment_id for s in new),
-        )
+    segment_ids = [s.segment_id for s in new]
+    if embedded:
+        embed(database, space, segment_ids, voice, seed)
+    return segment_ids
+
+
+def embed(database: Database, space: StoredEncoder, segment_ids: list[UUID], voice: int, seed: int = 0) -> None:
+    """Give segments vectors of a voice, announce it, and let the clusterer work."""
+    rng = np.random.default_rng([seed, voice])
+    rows = VOICES[voice] + 0.15 * rng.normal(size=(len(segment_ids), 64))
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    with database.begin() as tx:
+        embeddings.write(tx, space, segment_ids, rows)
+        ids = tuple(segment_ids)
+        event = SegmentsEmbedded(recording_id=uuid4(), collection=COLLECTION, encoder="spectral", segment_ids=ids)
         publish(tx, [announce(event)])
     work_off(database)
-    return [s.segment_id for s in new]
 
 
 def work_off(database: Database) -> None:
@@ -208,3 +214,58 @@ def test_a_label_for_a_segment_that_is_gone_is_named(database: Database, space: 
         labels.record(tx, speaker="Anna", actor="test", segment_id=uuid4())
     with database.begin() as tx, pytest.raises(labels.ClusterGone):
         labels.record(tx, speaker="Anna", actor="test", cluster_id=uuid4())
+
+
+def test_two_requests_for_clusters_in_one_message_are_both_answered(database: Database, space: StoredEncoder) -> None:
+    spoken(database, space, 0, 6)
+    spoken(database, space, 1, 6)
+    with database.begin() as tx:
+        publish(tx, [announce(clusters.request(tx, COLLECTION, "spectral")) for _ in range(2)])
+    work_off(database)
+
+    with database.begin() as tx:
+        found = tx.execute(sa.text("SELECT generation, n_clusters FROM clustering")).all()
+    assert [tuple(row) for row in found] == [(1, 2), (1, 2)]
+
+
+def test_the_last_word_on_a_cluster_counts_in_whatever_order_it_is_spread(
+    database: Database, space: StoredEncoder
+) -> None:
+    anna = spoken(database, space, 0, 6)
+    spoken(database, space, 1, 6)
+    cluster(database)
+    with database.begin() as tx:
+        own = clusters.current_cluster_of(tx, anna[0])
+    events = []
+    for name in ("Ada", "Bea"):
+        with database.begin() as tx:
+            recorded = labels.record(tx, speaker=name, actor="test", cluster_id=own)
+            events.append(announce(recorded.event))
+    for event in reversed(events):
+        with database.begin() as tx:
+            publish(tx, [event])
+        work_off(database)
+
+    assert {name for name, _ in names(database).values()} == {"Bea"}
+
+
+def test_a_label_given_before_the_vector_exists_spreads_when_it_comes(database: Database, space: StoredEncoder) -> None:
+    early = spoken(database, space, 0, 1, embedded=False)
+    label(database, "Anna", segment_id=early[0])
+    others = spoken(database, space, 0, 3, seed=1)
+    assert not set(others) & names(database).keys()
+
+    embed(database, space, early, voice=0)
+
+    assert set(names(database)) == {*early, *others}
+
+
+def test_many_segments_are_clustered_without_holding_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.concatenate([v + 0.1 * np.random.default_rng(i).normal(size=(20, 64)) for i, v in enumerate(VOICES)])
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    here = density.hdbscan(rows, 2)
+    monkeypatch.setattr(density, "ROWS_IN_PROCESS", 10)
+    in_a_child = density.hdbscan(rows, 2)
+
+    np.testing.assert_array_equal(here.labels, in_a_child.labels)
+    np.testing.assert_array_equal(here.probabilities, in_a_child.probabilities)

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from celery.exceptions import SoftTimeLimitExceeded
 
 from shared.errors import PermanentError, TransientError
 from shared.events import ObjectSeen, RecordingRejected
@@ -12,7 +13,7 @@ from shared.ledger.consumer import FenceLost, Work
 from shared.ledger.outbox import announce, publish
 from shared.ledger.reconcile import reconcile
 from shared.settings import LedgerSettings, Settings
-from shared.storage.database import Database
+from shared.storage.database import Database, driver
 
 NAME = "ingest.register"
 QUICK = LedgerSettings(backoff_base_s=0.0, lease_s=30)
@@ -276,3 +277,44 @@ def test_a_forged_message_causes_nothing(database: Database, settings: Settings)
     consumer.run(handler, "embedder.embed", "forged", announced(database), database, settings.ledger)
 
     assert states(database)["pending"] == 2
+
+
+def test_a_time_limit_inside_a_statement_counts_and_is_named(database: Database) -> None:
+    event_ids = announced(database)
+
+    def handler(work: Work) -> None:
+        with work.commit() as commit:
+            cursor = driver(commit.tx).cursor()
+            cursor._conn.pgconn.send_query(b"SELECT pg_sleep(3)")  # what an interrupted statement leaves behind
+            raise SoftTimeLimitExceeded
+
+    run(database, handler, event_ids)
+
+    with database.begin() as tx:
+        row = tx.execute(sa.text("SELECT attempt, error_code FROM delivery")).one()
+    assert tuple(row) == (1, "time_limit")
+
+
+def test_what_failed_twice_is_not_claimed_among_others(database: Database) -> None:
+    event_ids = announced(database, 3)
+    queue(database)
+    with database.begin() as tx:
+        tx.execute(sa.text("UPDATE delivery SET attempt = 2 WHERE event_id = :id"), {"id": event_ids[0]})
+    with database.begin() as tx:
+        together = claims.claim(tx, NAME, event_ids, 30)
+        alone = claims.claim(tx, NAME, event_ids[:1], 30)
+
+    assert {c.event_id for c in together} == set(event_ids[1:])
+    assert [c.event_id for c in alone] == event_ids[:1]
+
+
+def test_values_stay_out_of_the_reasons_that_are_kept(database: Database) -> None:
+    event_ids = announced(database)
+
+    def handler(work: Work) -> None:
+        with work.commit() as commit:
+            commit.tx.execute(sa.text("SELECT CAST(:name AS int)"), {"name": "Anna Karenina"})
+
+    run(database, handler, event_ids)
+
+    assert count(database, "SELECT count(*) FROM delivery WHERE last_error LIKE '%parameters: {%'") == 0

@@ -101,3 +101,13 @@ def test_what_could_not_be_sent_waits_in_postgres(
     with pytest.raises(BrokerUnavailable):
         relay.carry()
     assert states(database) == {"pending": 4, "queued": 0, "leased": 0, "dead": 0}
+
+
+def test_redis_does_not_fill_up_while_nobody_listens(relay: Relay, database: Database, broker) -> None:
+    announced(database, 100)
+    for _ in range(20):
+        relay.carry()
+        with database.begin() as tx:  # every message times out, unheard
+            tx.execute(sa.text("UPDATE delivery SET state = 'pending' WHERE state = 'queued'"))
+
+    assert broker.llen("earmark:ingest") <= relay_module.QUEUES_FULL * SMALL.depth_messages
