@@ -12,7 +12,11 @@ from jaxtyping import Float32, Float64, Int64
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """The nearest speaker of each query: a row of the centroids, and the mean cosine to its labelled segments."""
+    """The nearest speaker of each query, as a row of the centroids; and the cosine to that speaker's mean direction.
+
+    Speakers are ranked by the mean cosine to their labelled segments, which is shorter the more those differ among
+    themselves: it says who is nearest, not how near. How near is the angle to their mean, which thresholds are for.
+    """
 
     speaker: Int64[np.ndarray, " queries"]
     score: Float64[np.ndarray, " queries"]
@@ -24,10 +28,13 @@ def nearest(
     counts: Int64[np.ndarray, " speakers"],
 ) -> Matches:
     """The best speaker of every query; there must be at least one speaker."""
+    means = sums / counts[:, None]
     # (queries, dim) @ (dim, speakers) -> (queries, speakers)
-    scores = queries.astype(np.float64) @ (sums / counts[:, None]).T
+    scores = queries.astype(np.float64) @ means.T
     best = scores.argmax(axis=1)
-    return Matches(best, scores[np.arange(len(queries)), best])
+    lengths = np.linalg.norm(means, axis=1)[best]
+    cosines = np.divide(scores[np.arange(len(queries)), best], lengths, out=np.zeros(len(queries)), where=lengths > 0)
+    return Matches(best, cosines)
 
 
 def accepted(matches: Matches, threshold: float) -> Int64[np.ndarray, " accepted"]:

@@ -192,13 +192,14 @@ def test_nothing_is_left_in_the_ledger(outcomes: Outcomes) -> None:
         assert api.get("/v1/status").json()["backlog"] == {"pending": 0, "queued": 0, "leased": 0, "dead": 0}
 
 
-def test_the_same_bytes_under_the_same_key_are_no_news(outcomes: Outcomes) -> None:
+def test_the_same_bytes_put_again_make_nothing_new(outcomes: Outcomes) -> None:
     stack, key = outcomes.stack, f"keys/{KEYS[0]}"
-    n_seen = "SELECT count(*) FROM event WHERE type = 'io.earmark.object.seen.v1' AND subject = %s"
+    n_embedded = """SELECT count(*) FROM event e JOIN stored_object o ON o.recording_id::text = e.subject
+                    WHERE e.type = 'io.earmark.recording.embedded.v1' AND o.key = %s"""
     client = boto3_client(stack.state)
     content = client.get_object(Bucket=AUDIO, Key=key)["Body"].read()
     client.put_object(Bucket=AUDIO, Key=key, Body=content)
     other = riff(fmt(), chunk(b"data", pcm16(voice(2.0, np.random.default_rng(8)))))
     client.put_object(Bucket=AUDIO, Key="keys/later.wav", Body=other)
     stack.settled("keys", len(KEYS) + 1)
-    assert stack.sql(n_seen, key) == [(1,)]
+    assert stack.sql(n_embedded, key) == [(1,)]

@@ -21,6 +21,7 @@ from minio.error import MinioException
 from services.launcher import stack
 from services.launcher.stack import StackState, errors, family
 from services.launcher.stack.layout import Layout
+from tests.support.stack import until
 
 HEALED_WITHIN_S = 30.0
 SERVERS = ("postgres", "valkey", "seaweedfs")
@@ -178,9 +179,13 @@ def test_it_listens_on_loopback_only(running: StackState) -> None:
 
 
 def test_each_process_is_reported_with_what_it_uses(running: StackState) -> None:
-    reports = {report.name: report for report in stack.processes(running.data_dir)}
+    def settled() -> list[stack.ProcessReport] | None:
+        found = stack.processes(running.data_dir)  # supervisord says STARTING for the first second
+        return found if all(report.state == "RUNNING" for report in found) else None
+
+    reports = {report.name: report for report in until(settled, timeout_s=10)}
     assert set(reports) == {"supervisord", *SERVERS}
-    assert all(report.state == "RUNNING" and report.pid and report.rss_mib > 1 for report in reports.values())
+    assert all(report.pid and report.rss_mib > 1 for report in reports.values())
 
 
 def test_the_database_has_pgvector_and_belongs_to_an_ordinary_user(running: StackState) -> None:

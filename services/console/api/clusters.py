@@ -9,10 +9,17 @@ from pydantic import Field
 from services.console.api.shapes import Asked, CollectionName, Page, Paging, Shown
 from services.console.auth import Labeller, Requires
 from services.console.deps import ConsoleDep
+from shared.errors import InvalidRequest
 from shared.ledger.outbox import announce, publish
 from shared.storage import clusters, collections, encoders, listing, overview
 
 router = APIRouter(tags=["clusters"])
+
+
+class EncoderNotUsed(InvalidRequest):
+    """Cluster by one of the collection's own encoders; `earmark collections show NAME` lists them."""
+
+    code = "encoder_not_used"
 
 
 class ClusterShown(Shown):
@@ -69,8 +76,11 @@ def request(
 ) -> ClusteringRequested:
     """Ask for fresh clusters; the answer comes with the event `clusters.updated`."""
     with console.database.begin() as tx:
-        encoder = wanted.encoder or collections.get(tx, collection).encoders[0]
+        offered = collections.get(tx, collection).encoders
+        encoder = wanted.encoder or offered[0]
         encoders.by_name(tx, encoder)
+        if encoder not in offered:
+            raise EncoderNotUsed(f"{collection!r} is not embedded by {encoder!r}; it has {', '.join(offered)}.")
         event = clusters.request(tx, collection, encoder)
         publish(tx, [announce(event)])
     return ClusteringRequested(request_id=event.request_id)

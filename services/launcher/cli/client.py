@@ -77,12 +77,12 @@ class Client:
         items: list[Document] = _object(answer).get("items", [])
         return items
 
-    def rows(self, path: str, *, limit: int | None = None) -> Iterator[Document]:
+    def rows(self, path: str, *, limit: int | None = None, **filters: str) -> Iterator[Document]:
         """The items of a list, page after page, `limit` of them at most."""
         after, left = None, limit
         while left is None or left > 0:
             page_rows = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
-            page = self.get(path, {"after": after, "limit": page_rows})
+            page = self.get(path, {"after": after, "limit": page_rows, **filters})
             items = page.get("items", [])
             yield from items if left is None else items[:left]
             after, left = page.get("next"), None if left is None else left - len(items)

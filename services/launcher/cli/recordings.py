@@ -1,5 +1,7 @@
 """`earmark recordings` and `earmark segments`: the rows of a collection."""
 
+from typing import Annotated
+
 import typer
 
 from services.launcher.cli.client import api_path
@@ -7,13 +9,27 @@ from services.launcher.cli.options import TABLE_ROWS, AsJson, Collection, Limit
 from services.launcher.cli.output import show_rows, tell
 from services.launcher.cli.session import connect
 
+_REJECTED_COLUMNS = ("object_key", "code", "reason")
 _RECORDING_COLUMNS = ("recording_id", "object_keys", "state", "duration_s", "segments", "speakers")
 _SEGMENT_COLUMNS = ("segment_id", "object_key", "start_s", "end_s", "speaker", "assigned_by", "confidence")
 
 
-def recordings(ctx: typer.Context, *, collection: Collection, limit: Limit = None, as_json: AsJson = False) -> None:
-    """The recordings of a collection."""
-    list_rows(ctx, collection, "recordings", _RECORDING_COLUMNS, limit=limit, as_json=as_json)
+Rejected = Annotated[bool, typer.Option("--rejected", help="The files that could not be used instead, and why.")]
+
+
+def recordings(
+    ctx: typer.Context,
+    *,
+    collection: Collection,
+    rejected: Rejected = False,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """The recordings of a collection, or the files in it that could not be used."""
+    if rejected:
+        list_rows(ctx, collection, "objects", _REJECTED_COLUMNS, limit=limit, as_json=as_json, state="rejected")
+    else:
+        list_rows(ctx, collection, "recordings", _RECORDING_COLUMNS, limit=limit, as_json=as_json)
 
 
 def segments(ctx: typer.Context, *, collection: Collection, limit: Limit = None, as_json: AsJson = False) -> None:
@@ -22,12 +38,19 @@ def segments(ctx: typer.Context, *, collection: Collection, limit: Limit = None,
 
 
 def list_rows(
-    ctx: typer.Context, collection: str, kind: str, columns: tuple[str, ...], *, limit: int | None, as_json: bool
+    ctx: typer.Context,
+    collection: str,
+    kind: str,
+    columns: tuple[str, ...],
+    *,
+    limit: int | None,
+    as_json: bool,
+    **filters: str,
 ) -> None:
     """The rows of one kind: all of them with --json, the first ones for a person."""
     wanted = limit if limit or as_json else TABLE_ROWS
     with connect(ctx) as api:
-        rows = list(api.rows(api_path("collections", collection, kind), limit=wanted))
-    show_rows(rows, columns, as_json=as_json, none=f"No {kind} yet.")
+        rows = list(api.rows(api_path("collections", collection, kind), limit=wanted, **filters))
+    show_rows(rows, columns, as_json=as_json, none="None." if filters else f"No {kind} yet.")
     if not limit and not as_json and len(rows) == TABLE_ROWS:
         tell(f"These are the first {TABLE_ROWS}; --limit N shows more, --json all.")

@@ -1,5 +1,6 @@
 """`earmark up`, `down` and `doctor`: the stack of one machine."""
 
+import re
 from types import ModuleType
 from typing import Annotated
 
@@ -20,11 +21,17 @@ def up(*, data_dir: DataDir = None, detach: Detach = False, as_json: AsJson = Fa
     if as_json:
         print_document(state.public_view())
     else:
-        show_fields(state.public_view(), as_json=False)
+        # On a screen, without passwords: they lie in run/stack.json, and --json prints them for scripts.
+        shown = {name: _without_password(str(value)) for name, value in state.public_view().items()}
+        show_fields(shown, as_json=False)
         say(f"\nOpen {page_address(state.url, state.token)}")
     if not detach:
         tell("Press Ctrl-C to stop.")
         launcher.foreground(state)
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(?<=:)[^:/@]+(?=@)", "...", url)
 
 
 def down(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
