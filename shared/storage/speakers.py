@@ -61,18 +61,21 @@ class Centroids:
     counts: Int64[np.ndarray, " speakers"]
 
 
+# One row for all speakers, and binary: identification reads this for every message.
 _CENTROIDS = """
-    SELECT speaker_id, vector_sum, n FROM centroid WHERE collection = %s AND encoder_id = %s ORDER BY speaker_id
+    SELECT array_agg(speaker_id ORDER BY speaker_id), string_agg(vector_sum, '' ORDER BY speaker_id),
+           array_agg(n ORDER BY speaker_id)
+    FROM centroid WHERE collection = %s AND encoder_id = %s
 """
 
 
 def centroids(tx: Transaction, collection: str, encoder: StoredEncoder) -> Centroids:
     """Those of all named speakers of a collection, ordered by id."""
-    with driver(tx).cursor(binary=True) as cursor:  # bytes as bytes: identification reads this for every message
-        found = cursor.execute(_CENTROIDS, (collection, encoder.encoder_id)).fetchall()
-    stored = np.frombuffer(b"".join(vector_sum for _, vector_sum, _ in found), _STORED)
-    sums = stored.astype(np.float64).reshape(len(found), encoder.dimension)
-    return Centroids(tuple(speaker_id for speaker_id, _, _ in found), sums, np.array([n for *_, n in found], np.int64))
+    with driver(tx).cursor(binary=True) as cursor:
+        found = cursor.execute(_CENTROIDS, (collection, encoder.encoder_id)).fetchone()
+    speaker_ids, stored, counts = found if found and found[0] else ([], b"", [])
+    sums = np.frombuffer(stored, _STORED).reshape(len(speaker_ids), encoder.dimension)
+    return Centroids(tuple(speaker_ids), sums, np.array(counts, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
