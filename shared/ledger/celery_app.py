@@ -53,7 +53,6 @@ def make_app(service: str, announce: Callable[[Database], None] | None = None) -
         worker_prefetch_multiplier=1,
         worker_proc_alive_timeout=300,  # the default of 4 s kills a slow model load
         worker_send_task_events=True,
-        worker_soft_shutdown_timeout=45,
     )
     app.steps["worker"].add(_life_step(service, announce))
     return app
