@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 import numpy as np
 import sqlalchemy as sa
 
-from services.embedder.encoders import registry
 from services.launcher import stack
 from services.launcher.stack import StackState
+from shared.encoders import registry
 from shared.settings import DatabaseSettings, IngestSettings, RedisSettings, S3Settings, Settings
 from shared.storage import collections, encoders, migrate, recordings, segments
 from shared.storage.database import Database, Transaction

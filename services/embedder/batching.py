@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32
 
-from services.embedder.encoders.clips import Unusable, why_unusable
-from services.embedder.encoders.protocol import Encoder
+from shared.encoders.clips import Unusable, why_unusable
+from shared.encoders.protocol import Encoder
 from shared.units import samples
 
 

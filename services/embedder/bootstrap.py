@@ -5,9 +5,9 @@ from dataclasses import asdict
 from functools import cache
 
 from services.embedder.blobs import BlobCache
-from services.embedder.encoders import registry
-from services.embedder.encoders.protocol import Encoder, EncoderOptions
 from services.embedder.ports import Embedder
+from shared.encoders import registry
+from shared.encoders.protocol import Encoder, EncoderOptions
 from shared.ledger.scratch import scratch_folder
 from shared.settings import Settings
 from shared.storage import encoders

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from services.embedder.encoders.protocol import Encoder
+from shared.encoders.protocol import Encoder
 from shared.units import KIB, MIB, samples
 
 _DURATIONS_S = (0.4, 1.0, 1.0, 2.5, 5.0, 9.0)

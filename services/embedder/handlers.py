@@ -8,11 +8,11 @@ import numpy as np
 from services.embedder.batching import embed_clips
 from services.embedder.blobs import AudioGone
 from services.embedder.checking import examine
-from services.embedder.encoders.protocol import Encoder, EncoderSpec
 from services.embedder.outcome import Outcome
 from services.embedder.ports import Embedder
 from services.embedder.reading import Clip, NoClip, clips, portions
 from shared import ids
+from shared.encoders.protocol import Encoder, EncoderSpec
 from shared.errors import EarmarkError
 from shared.events import EncoderCheckRequested, RecordingEmbedded, SegmentsCreated, SegmentsEmbedded
 from shared.ledger.consumer import Commit, Delivered, Work

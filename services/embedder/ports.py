@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from services.embedder.blobs import BlobCache
-from services.embedder.encoders.protocol import Encoder, EncoderSpec
+from shared.encoders.protocol import Encoder, EncoderSpec
 from shared.settings import Settings
 
 

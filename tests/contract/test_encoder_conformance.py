@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from services.embedder.encoders import registry
-from services.embedder.encoders.protocol import EncoderOptions
+from shared.encoders import registry
+from shared.encoders.protocol import EncoderOptions
 
 TOLERANCE = 1e-5
 HEAVY = ("torch", "librosa", "resemblyzer", "transformers")
@@ -31,7 +31,7 @@ def clips(encoder):
 
 def test_reading_the_specs_loads_no_model_library():
     script = (
-        "import sys; from services.embedder.encoders import registry; registry.specs();"
+        "import sys; from shared.encoders import registry; registry.specs();"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
     printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout

@@ -7,7 +7,7 @@ import pytest
 
 from services.embedder.encoders.ge2e import SPEC
 from services.embedder.encoders.ge2e_weights import MissingWeights, find_weights
-from services.embedder.encoders.protocol import EncoderOptions
+from shared.encoders.protocol import EncoderOptions
 
 pytestmark = pytest.mark.gpu
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from services.embedder.encoders.ge2e_weights import WEIGHTS_SHA256
-from services.embedder.encoders.protocol import Encoder, EncoderOptions, EncoderPlugin, EncoderSpec
+from shared.encoders.protocol import Encoder, EncoderOptions, EncoderPlugin, EncoderSpec
 from shared.units import SAMPLE_RATE_HZ
 
 SPEC: Final = EncoderSpec(

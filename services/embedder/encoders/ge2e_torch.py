@@ -13,7 +13,7 @@ from services.embedder.encoders.ge2e_weights import find_weights
 from services.embedder.encoders.ge2e_windows import FRAME_SAMPLES, HOP_SAMPLES, Layout, lay_out, stream_samples
 from services.embedder.encoders.level import gain_to_at_least
 from services.embedder.encoders.mel import hann_window, mel_filterbank
-from services.embedder.encoders.protocol import EncoderOptions, EncoderSpec
+from shared.encoders.protocol import EncoderOptions, EncoderSpec
 from shared.errors import TransientError
 from shared.vectors import unit_rows
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from services.embedder.encoders.mel import hann_window, mel_filterbank
-from services.embedder.encoders.protocol import Encoder, EncoderOptions, EncoderPlugin, EncoderSpec
+from shared.encoders.protocol import Encoder, EncoderOptions, EncoderPlugin, EncoderSpec
 from shared.units import SAMPLE_RATE_HZ
 from shared.vectors import unit_rows
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.clusterer import density, handlers
-from services.embedder.encoders import registry
+from shared.encoders import registry
 from shared.events import SegmentsEmbedded
 from shared.ids import new_id
 from shared.ledger import consumer

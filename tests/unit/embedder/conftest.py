@@ -6,8 +6,8 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from services.embedder.encoders import registry
-from services.embedder.encoders.protocol import EncoderOptions
+from shared.encoders import registry
+from shared.encoders.protocol import EncoderOptions
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 import pytest
 
-from services.embedder.encoders import registry
-from services.embedder.encoders.protocol import EncoderOptions
+from shared.encoders import registry
+from shared.encoders.protocol import EncoderOptions
 from shared.errors import NotFound
 
 

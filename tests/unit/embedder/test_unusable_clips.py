@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from services.embedder.encoders.clips import why_unusable
+from shared.encoders.clips import why_unusable
 
 
 @pytest.mark.parametrize(

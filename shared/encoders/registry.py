@@ -2,7 +2,7 @@
 
 from importlib.metadata import EntryPoints, entry_points
 
-from services.embedder.encoders.protocol import Encoder, EncoderOptions, EncoderPlugin, EncoderSpec
+from shared.encoders.protocol import Encoder, EncoderOptions, EncoderPlugin, EncoderSpec
 from shared.errors import NotFound
 
 GROUP = "earmark.encoders"
