@@ -1,76 +1,140 @@
-"""Find the clusters of a collection and write them as its next generation."""
+"""Find the clusters of a collection and write them as its next generation, under the ids that they continue."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 from uuid import UUID
 
 import numpy as np
+from jaxtyping import Float32, Float64, Int64
 
-from services.clusterer.density import NOISE, hdbscan, portrait
+from services.clusterer import standing
+from services.clusterer.clustering import state
+from services.clusterer.clustering.cluster import Refit, refit
+from services.clusterer.clustering.types import NOISE, UNNAMED, Anchor, Clustering, Said
 from shared.events import ClustersUpdated
-from shared.settings import ClustererSettings
-from shared.storage import clusters, embeddings, encoders
+from shared.ids import new_id
+from shared.storage import clustering_states, clusters, embeddings, encoders, segments, words
+from shared.storage.clustering_states import Left
 from shared.storage.clusters import NewCluster, Report
 from shared.storage.database import Database, Transaction
-from shared.storage.embeddings import Vectors
+from shared.storage.encoders import StoredEncoder
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a collection is clustered from: row i is `segment_ids[i]`."""
+
+    collection: str
+    encoder: StoredEncoder
+    segment_ids: list[UUID]
+    rows: Float32[np.ndarray, "rows dim"]
+    durations_s: Float64[np.ndarray, " rows"]
+    recordings: Mapping[UUID, UUID]
+    said: Said
+    before: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The clusters of a collection in one encoder's space, not yet written."""
+    """The clusters of a collection in one encoder's space, not yet written: members by number of the cluster."""
 
-    encoder: str
-    clusters: list[NewCluster]
-    n_segments: int
+    material: Material
+    refit: Refit
 
 
-def find(database: Database, collection: str, encoder: str, settings: ClustererSettings) -> Found:
+def find(database: Database, collection: str, encoder: str) -> Found:
     """Cluster every vector of a collection; reads in one short transaction and holds none while it thinks."""
     with database.begin() as tx:
-        vectors = embeddings.of_collection(tx, encoders.by_name(tx, encoder), collection)
-        recordings = clusters.recordings_of(tx, vectors.segment_ids())
-    return Found(encoder, _clusters(vectors, recordings, settings), len(vectors.ids))
+        material = _read(tx, collection, encoders.by_name(tx, encoder))
+    spec = material.encoder.spec
+    anchor = Anchor(float(spec["assign_threshold"]), float(spec["min_duration_s"]))
+    before = state.from_bytes(material.before) if material.before else None
+    ids = np.frombuffer(b"".join(s.bytes for s in material.segment_ids), np.uint8).reshape(-1, 16)
+    return Found(material, refit(before, ids, material.rows, material.durations_s, anchor, material.said))
 
 
-def _clusters(vectors: Vectors, recordings: Mapping[UUID, UUID], settings: ClustererSettings) -> list[NewCluster]:
-    clustering = hdbscan(vectors.rows, settings.min_cluster_size)
+def _read(tx: Transaction, collection: str, encoder: StoredEncoder) -> Material:
+    vectors = embeddings.of_collection(tx, encoder, collection)
     segment_ids = vectors.segment_ids()
+    return Material(
+        collection=collection,
+        encoder=encoder,
+        segment_ids=segment_ids,
+        rows=vectors.rows,
+        durations_s=segments.durations_s(tx, segment_ids),
+        recordings=clusters.recordings_of(tx, segment_ids),
+        said=_said(tx, segment_ids),
+        before=clustering_states.state(tx, collection, encoder.name),
+    )
+
+
+def _said(tx: Transaction, segment_ids: Sequence[UUID]) -> Said:
+    """Segments of one named speaker belong together, those of two do not, nor a segment and whom it was denied to."""
+    row_of = {segment_id: row for row, segment_id in enumerate(segment_ids)}
+    spoken = words.said(tx, segment_ids)
+    numbers: dict[UUID, int] = {}
+    speakers = np.full(len(segment_ids), UNNAMED, np.int64)
+    first: dict[UUID, int] = {}
+    for segment_id, word in sorted(spoken.items()):
+        row = row_of[segment_id]
+        speakers[row] = numbers.setdefault(word.speaker_id, len(numbers))
+        first.setdefault(word.speaker_id, row)
+    denied = [(row_of[s], first[p]) for s, p in sorted(words.rejected(tx, segment_ids)) if p in first]
+    return Said(speakers, np.zeros((0, 2), np.int64), _pairs(denied))
+
+
+def _pairs(pairs: Sequence[tuple[int, int]]) -> Int64[np.ndarray, "pairs 2"]:
+    return np.array([p for p in pairs if p[0] != p[1]], np.int64).reshape(-1, 2)
+
+
+def write(tx: Transaction, found: Found) -> Report:
+    """Make them the standing clusters; noise belongs to none. Call it under the names lock."""
+    material, clustering = found.material, found.refit.clustering
+    new = _clusters(material, clustering)
+    name = material.encoder.name
+    generation = clusters.write_generation(tx, material.collection, name, new)
+    known = standing.known(material.rows, clustering, [c.cluster_id for c in new])
+    left = Left(generation, state.to_bytes(found.refit.state), known.to_bytes())
+    clustering_states.write(tx, material.collection, name, left)
+    n_noise = int((clustering.labels == NOISE).sum())
+    return Report(generation, len(new), n_noise, len(material.segment_ids))
+
+
+def _clusters(material: Material, clustering: Clustering) -> list[NewCluster]:
     found = []
     for number in range(int(clustering.labels.max(initial=NOISE)) + 1):
         members = np.flatnonzero(clustering.labels == number)
-        looks = portrait(vectors.rows[members])
-        member_ids = tuple(segment_ids[m] for m in members)
+        rows = material.rows[members].astype(np.float64)
+        middle = rows.mean(axis=0)
+        cosines = rows @ (middle / np.linalg.norm(middle))
+        member_ids = tuple(material.segment_ids[m] for m in members)
         found.append(
             NewCluster(
+                cluster_id=new_id(),
                 segment_ids=member_ids,
                 probabilities=tuple(float(p) for p in clustering.probabilities[members]),
-                n_recordings=len({recordings[m] for m in member_ids if m in recordings}),
-                cohesion=looks.cohesion,
-                exemplar_segment_id=member_ids[looks.exemplar],
+                n_recordings=len({material.recordings[m] for m in member_ids if m in material.recordings}),
+                cohesion=float(cosines.mean()),
+                exemplar_segment_id=member_ids[int(cosines.argmax())],
             )
         )
     return found
 
 
-def write(tx: Transaction, collection: str, found: Found) -> Report:
-    """Make them the standing clusters; noise belongs to none."""
-    generation = clusters.write_generation(tx, collection, found.encoder, found.clusters)
-    n_noise = found.n_segments - sum(len(c.segment_ids) for c in found.clusters)
-    return Report(generation, len(found.clusters), n_noise, found.n_segments)
-
-
-def finish(tx: Transaction, request_id: UUID, report: Report, settings: ClustererSettings) -> None:
+def finish(tx: Transaction, request_id: UUID, report: Report, found: Found) -> None:
     """Write the outcome and what it was found with onto the request."""
-    parameters = {"method": "hdbscan", "min_cluster_size": settings.min_cluster_size, "min_samples": 1}
+    chosen: dict[str, Any] = asdict(found.refit.clustering.chosen)
+    parameters = {"method": found.refit.clustering.method, **{k: v for k, v in chosen.items() if v is not None}}
     clusters.finish(tx, request_id, report, parameters)
 
 
-def event(request_id: UUID, collection: str, encoder: str, report: Report) -> ClustersUpdated:
+def event(request_id: UUID, found: Found, report: Report) -> ClustersUpdated:
     """What is announced of a generation."""
     return ClustersUpdated(
         request_id=request_id,
-        collection=collection,
-        encoder=encoder,
+        collection=found.material.collection,
+        encoder=found.material.encoder.name,
         generation=report.generation,
         n_clusters=report.n_clusters,
         n_noise=report.n_noise,

@@ -1,78 +1,118 @@
-"""The use cases of the clusterer: assign arrivals, find clusters, spread labels."""
+"""The use cases of the clusterer: take arrivals in, find clusters, let names follow what people said."""
 
 from collections.abc import Sequence
 
-from services.clusterer import generations, naming
-from shared.events import ClusteringRequested, LabelRecorded, LabelsPropagated, SegmentsAssigned, SegmentsEmbedded
+from services.clusterer import arriving, generations, hearing, naming, scopes
+from services.clusterer.spaces import Space, space_of
+from shared.events import (
+    ClusteringRequested,
+    LabelRecorded,
+    LabelsPropagated,
+    SegmentsAssigned,
+    SegmentsEmbedded,
+    SegmentsRemoved,
+)
 from shared.ledger.consumer import Commit, Delivered, Work
-from shared.settings import ClustererSettings
-from shared.storage import labels, speakers
+from shared.storage import clusters, labels
+from shared.storage.database import Transaction
 
 
-def assign(work: Work, settings: ClustererSettings) -> None:
-    """Name the new segments that sound like a named speaker; leave the rest NULL."""
+def assign(work: Work) -> None:
+    """Let new segments join the standing clusters and take the names that follow; leave the rest NULL."""
     arrived: dict[tuple[str, str], list[Delivered]] = {}
     for delivered in work.delivered:
         if isinstance(delivered.event, SegmentsEmbedded):
             arrived.setdefault((delivered.event.collection, delivered.event.encoder), []).append(delivered)
     with work.commit() as commit:
         for (collection, encoder), group in sorted(arrived.items(), key=lambda item: item[0]):
-            _assign(commit, collection, encoder, group, settings)
+            space = space_of(commit.tx, collection)
+            if space.encoder.name == encoder:  # names come from one space; the others are for search and comparison
+                _assign(commit, space, group)
 
 
-def _assign(
-    commit: Commit, collection: str, encoder: str, group: Sequence[Delivered], settings: ClustererSettings
-) -> None:
-    space = naming.primary_space(commit.tx, collection)
-    if space.name != encoder:
-        return  # names come from one space; the others are for search and comparison
+def _assign(commit: Commit, space: Space, group: Sequence[Delivered]) -> None:
     arrived = [s for d in group if isinstance(d.event, SegmentsEmbedded) for s in d.event.segment_ids]
-    # A person may have named a segment before it had a vector: then its speaker's mean is missing a voice.
-    named_before = speakers.speakers_of(commit.tx, arrived)
-    labels.lock_names(commit.tx, collection, shared=not named_before)
-    if named_before:
-        naming.look_again(commit.tx, collection, named_before, settings, None)
-    named = naming.identify_arrivals(commit.tx, collection, space, arrived, settings)
+    named = arriving.take_in(commit.tx, space, arrived)
     event = SegmentsAssigned(
-        collection=collection, encoder=encoder, segment_ids=tuple(named), n_unassigned=len(arrived) - len(named)
+        collection=space.collection,
+        encoder=space.encoder.name,
+        segment_ids=tuple(named),
+        n_unassigned=len(arrived) - len(named),
     )
     commit.publish(event, cause=group[0])
 
 
-def recluster(work: Work, settings: ClustererSettings) -> None:
+def recluster(work: Work) -> None:
     """Cluster each collection that was asked for, once however often it was asked; names follow their clusters."""
     asked: dict[tuple[str, str], list[Delivered]] = {}
     for delivered in work.delivered:
         if isinstance(delivered.event, ClusteringRequested):
             asked.setdefault((delivered.event.collection, delivered.event.encoder), []).append(delivered)
     for (collection, encoder), group in asked.items():
-        found = generations.find(work.database, collection, encoder, settings)
+        found = generations.find(work.database, collection, encoder)
         with work.commit(group) as commit:
             labels.lock_names(commit.tx, collection)
-            updated = generations.write(commit.tx, collection, found)
-            naming.follow_clusters(commit.tx, collection, found.clusters, settings)
+            updated = generations.write(commit.tx, found)
+            _follow(commit.tx, found)
             for delivered in group:
                 assert isinstance(delivered.event, ClusteringRequested)
                 request_id = delivered.event.request_id
-                generations.finish(commit.tx, request_id, updated, settings)
-                commit.publish(generations.event(request_id, collection, encoder, updated), cause=delivered)
+                generations.finish(commit.tx, request_id, updated, found)
+                commit.publish(generations.event(request_id, found, updated), cause=delivered)
 
 
-def propagate(work: Work, settings: ClustererSettings) -> None:
-    """Spread each label of a batch, in the order in which people gave them."""
+def _follow(tx: Transaction, found: generations.Found) -> None:
+    """After a refit: everybody's name is thought out anew."""
+    space = space_of(tx, found.material.collection)
+    if space.encoder.name != found.material.encoder.name:
+        return
+    entry = labels.append(tx, space.collection, "cluster", naming.ACTOR)
+    hearing.refit(tx, space, entry)
+    naming.settle_all(tx, space, entry)
+
+
+def propagate(work: Work) -> None:
+    """Let the names follow each statement of a batch."""
     for delivered in work.delivered:
         event = delivered.event
         assert isinstance(event, LabelRecorded)
         with work.commit([delivered]) as commit:
             labels.lock_names(commit.tx, event.collection)
-            spread = naming.spread_label(commit.tx, event, settings)
-            commit.publish(
-                LabelsPropagated(
-                    label_id=event.label_id,
-                    collection=event.collection,
-                    n_direct=spread.n_direct,
-                    n_cluster=spread.n_cluster,
-                    n_identified=spread.n_identified,
-                ),
-                cause=delivered,
-            )
+            commit.publish(spread(commit.tx, event), cause=delivered)
+
+
+def spread(tx: Transaction, event: LabelRecorded) -> LabelsPropagated:
+    """Let the names of one collection follow one statement. Call it under the names lock."""
+    space = space_of(tx, event.collection)
+    scope = scopes.of_statement(tx, event)
+    entry = labels.append(
+        tx,
+        event.collection,
+        "spread",
+        naming.ACTOR,
+        event.speaker_id,
+        segment_id=event.segment_id,
+        cluster_id=event.cluster_id,
+        cause_id=event.label_id,
+    )
+    changed = naming.settle(tx, space, entry, scope.segment_ids, scope.moved)
+    of_cluster = event.cluster_id is not None and event.operation == "assign"
+    counts = {
+        "n_direct": changed.n_named if of_cluster else len(scope.segment_ids),
+        "n_cluster": 0 if of_cluster else changed.n_named,
+        "n_identified": changed.n_identified,
+    }
+    labels.describe(tx, entry, counts)
+    return LabelsPropagated(label_id=event.label_id, collection=event.collection, **counts)
+
+
+def forget(work: Work) -> None:
+    """After segments are gone: clusters and names that rested on them follow."""
+    collections = {d.event.collection for d in work.delivered if isinstance(d.event, SegmentsRemoved)}
+    with work.commit() as commit:
+        for collection in sorted(collections):
+            labels.lock_names(commit.tx, collection)
+            clusters.recount(commit.tx, collection)
+            entry = labels.append(commit.tx, collection, "forget", naming.ACTOR)
+            naming.settle_all(commit.tx, space_of(commit.tx, collection), entry)
+            labels.forget_if_unused(commit.tx, entry)

@@ -1,6 +1,6 @@
 """Celery entry points of the clusterer; importing this loads no scikit-learn and opens nothing."""
 
-from services.clusterer import bootstrap, handlers
+from services.clusterer import handlers
 from shared.ledger.celery_app import make_app
 from shared.ledger.consumer import Work, consumes
 
@@ -10,16 +10,22 @@ app = make_app("clusterer")
 @consumes(app, "clusterer.assign")
 def assign(work: Work) -> None:
     """Compare new segments with the named speakers."""
-    handlers.assign(work, bootstrap.clusterer())
+    handlers.assign(work)
 
 
 @consumes(app, "clusterer.recluster")
 def recluster(work: Work) -> None:
     """Find the clusters of a collection afresh."""
-    handlers.recluster(work, bootstrap.clusterer())
+    handlers.recluster(work)
 
 
 @consumes(app, "clusterer.propagate")
 def propagate(work: Work) -> None:
     """Spread a person's label."""
-    handlers.propagate(work, bootstrap.clusterer())
+    handlers.propagate(work)
+
+
+@consumes(app, "clusterer.forget")
+def forget(work: Work) -> None:
+    """Let names follow the removal of segments."""
+    handlers.forget(work)

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from services.console import errors, pages
 from services.console.api import (
+    backfills,
     clusters,
     collections,
     dead,
@@ -17,14 +18,17 @@ from services.console.api import (
     events,
     export,
     health,
+    imports,
     labels,
     models,
     objects,
     recordings,
     segments,
     speakers,
+    splits,
     tokens,
     uploads,
+    why,
 )
 from services.console.deps import Console
 from services.console.errors import Failure
@@ -38,11 +42,15 @@ _RESOURCES = (
     objects,
     recordings,
     segments,
+    splits,
+    why,
     clusters,
     labels,
     speakers,
     export,
+    imports,
     evaluations,
+    backfills,
     encoder_checks,
     models,
     dead,

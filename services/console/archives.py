@@ -5,13 +5,10 @@ import tempfile
 import zipfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from itertools import groupby
-from typing import IO, Final, Literal
+from typing import IO, Final
 
 import numpy as np
 
-from services.console import rttm
-from services.console.stems import unique_stems
 from shared.storage import exports
 from shared.storage.database import Transaction
 from shared.storage.encoders import StoredEncoder
@@ -19,8 +16,6 @@ from shared.storage.listing import ListedSegment
 
 _BLOCK_BYTES: Final = 1 << 18
 _ROW_TYPE: Final = np.dtype("<f4")
-
-NamedBy = Literal["speaker", "cluster", "diarization"]
 
 
 def write_embeddings(tx: Transaction, collection: str, encoder: StoredEncoder, target: IO[bytes]) -> None:
@@ -54,35 +49,6 @@ def _index_line(segment: ListedSegment) -> str:
         "end_s": segment.end_s,
     }
     return json.dumps(row, ensure_ascii=False) + "\n"
-
-
-def write_rttm(tx: Transaction, collection: str, by: NamedBy, target: IO[bytes]) -> None:
-    """A zip with one RTTM file a recording, empty where nobody is known to speak."""
-    stems = unique_stems(exports.keys(tx, collection))
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for object_key, turns in groupby(exports.segments(tx, collection), key=lambda segment: segment.object_key):
-            stem = stems.pop(object_key or "")
-            archive.writestr(f"{stem}.rttm", "".join(_turns(turns, stem, by)))
-        for stem in stems.values():  # recordings without any segment
-            archive.writestr(f"{stem}.rttm", "")
-
-
-def _turns(segments: Iterator[ListedSegment], stem: str, by: NamedBy) -> Iterator[str]:
-    for segment in segments:
-        if name := _name(segment, by):
-            yield rttm.line(stem, segment.start_s, segment.end_s - segment.start_s, name)
-
-
-def _name(segment: ListedSegment, by: NamedBy) -> str | None:
-    """Who speaks; None leaves the turn out: a name that nobody gave is not made up."""
-    cluster = str(segment.cluster_id) if segment.cluster_id else None
-    match by:
-        case "speaker":
-            return segment.speaker
-        case "cluster":
-            return cluster
-        case "diarization":
-            return segment.speaker_label or cluster or rttm.NO_LABEL
 
 
 def blocks_of(file: IO[bytes]) -> Generator[bytes, None, None]:

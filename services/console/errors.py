@@ -1,7 +1,8 @@
 """One shape for every failure: `{"error": {"code", "message", "remedy"}}`, with the status that fits the error."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -43,6 +44,14 @@ _STATUS_BY_CLASS: Final = (
     (Conflict, HTTPStatus.CONFLICT),
     (TransientError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+_LISTED_BY: Final = {
+    "segment": "earmark segments -c NAME",
+    "cluster_id": "earmark clusters -c NAME",
+    "recording": "earmark recordings -c NAME",
+    "label": "earmark labels log -c NAME",
+}
+_ID_EXAMPLE: Final = "7d74b913-9a5f-58eb-8a82-556a483ed566"
+_ID_CHARACTERS: Final = 60
 _CODES: Final = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_media_type"}
 
 
@@ -86,7 +95,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        problems = [f"{_place(found['loc'])}: {found['msg']}" for found in error.errors()]
+        problems = [_sentence(found) for found in error.errors()]
         message = "; ".join(problems[:_MOST_PROBLEMS]) + ("; and more" if len(problems) > _MOST_PROBLEMS else "")
         return _failure(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", message, "See /v1/openapi.json.")
 
@@ -101,6 +110,16 @@ def install(app: FastAPI) -> None:
         log.error("request_crashed", path=request.url.path, method=request.method, exc_info=error)
         remedy = "This is a fault of Earmark's; the console's log tells more."
         return _failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong here.", remedy)
+
+
+def _sentence(found: Mapping[str, Any]) -> str:
+    """What pydantic found, in words for people; a malformed id is what they meet most."""
+    place = _place(found["loc"])
+    if found["type"] not in {"uuid_parsing", "uuid_type"}:
+        return f"{place}: {found['msg']}"
+    kind = next((kind for kind in _LISTED_BY if kind in place), "")
+    listed = f"; list them with `{_LISTED_BY[kind]}`" if kind else ""
+    return f"{place}: {str(found['input'])[:_ID_CHARACTERS]!r} is not an id; ids look like {_ID_EXAMPLE}{listed}"
 
 
 def _place(location: tuple[str | int, ...]) -> str:

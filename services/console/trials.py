@@ -1,4 +1,4 @@
-"""Speaker verification trials: pairs of files, target or not, scored by cosine; EER and minDCF of the scores.
+"""Speaker verification trials: pairs of files, target or not, and EER and minDCF of their scores.
 
 Pure: text and vectors in, numbers out.
 """
@@ -92,7 +92,10 @@ def unit(vector: Float[np.ndarray, " dim"]) -> Float[np.ndarray, " dim"]:
 
 
 def evaluate(trials: Iterable[Trial], vectors: Mapping[FileKey, Float[np.ndarray, " dim"]]) -> Evaluation:
-    """Score the trials by the cosine of unit vectors. Raises BadTrials when one kind of trial has no score at all."""
+    """Score each trial by the inner product of its two unit vectors.
+
+    Raises BadTrials when one kind of trial has no score at all.
+    """
     scores, targets, n_missing = [], [], 0
     for trial in trials:
         first, second = vectors.get(trial.first), vectors.get(trial.second)

@@ -1,10 +1,10 @@
-"""The use cases of the embedder: vectors for segments, and a check of an encoder on this machine."""
+"""The use cases of the embedder: vectors for segments, backfills page by page, a check of an encoder."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-import numpy as np
-
+from services.embedder import asking, writing
+from services.embedder.asking import Asked
 from services.embedder.batching import embed_clips
 from services.embedder.blobs import AudioGone
 from services.embedder.checking import examine
@@ -12,46 +12,85 @@ from services.embedder.outcome import Outcome
 from services.embedder.ports import Embedder
 from services.embedder.reading import Clip, NoClip, clips, portions
 from shared import ids
-from shared.encoders.protocol import Encoder, EncoderSpec
 from shared.errors import EarmarkError
-from shared.events import EncoderCheckRequested, RecordingEmbedded, SegmentsCreated, SegmentsEmbedded
+from shared.events import BackfillRequested, EncoderCheckRequested
 from shared.ledger.consumer import Commit, Delivered, Work
-from shared.storage import collections, embeddings, encoders, recordings, segments
+from shared.storage import backfills, encoders, recordings, segments
 from shared.storage.recordings import AudioSource
+from shared.storage.segments import SegmentSpan
 from shared.units import samples
 
 BATCHES_IN_MEMORY = 4  # clips of so many batches are read before they are sorted by length
 
 
 def embed(work: Work, embedder: Embedder) -> None:
-    """Read every recording of a message once, embed its segments with each encoder, commit vectors and counts."""
-    created = {d: d.event for d in work.delivered if isinstance(d.event, SegmentsCreated)}
-    wanted = [segment_id for event in created.values() for segment_id in event.segment_ids]
+    """Read every recording of a message once, embed what is asked for of it, commit vectors and counts."""
     with work.database.begin() as tx:
-        spans = segments.spans(tx, wanted)
+        asked = asking.of(tx, work.delivered, embedder.spec)
+        spans = segments.spans(tx, [s for a in asked.values() for s in a.segment_ids])
         bucket = embedder.settings.s3.derived_bucket
-        sources = recordings.audio_sources(tx, [s.recording_id for s in spans], bucket)
-        names = {event.collection: collections.get(tx, event.collection).encoders for event in created.values()}
-    outcomes: dict[str, Outcome] = {name: Outcome() for chosen in names.values() for name in chosen}
-    batch_audio_s = embedder.settings.embedder.batch_audio_s
+        sources = recordings.audio_sources(tx, [a.recording_id for a in asked.values()], bucket)
+    outcomes, unread = _vectors(spans, sources, asked, embedder)
+    with work.commit() as commit:
+        lost = [recording_id for recording_id, error in unread.items() if isinstance(error, AudioGone)]
+        forgotten = recordings.forget(commit.tx, lost)  # under no key any more: put back, it is registered anew
+        back = _to_come_back(asked, unread, forgotten)
+        for delivered, error in back.items():
+            _come_back(commit, delivered, error, sources[asked[delivered].recording_id], asked[delivered].collection)
+        read = {d: a for d, a in asked.items() if a.recording_id not in unread}
+        standing = segments.hold(commit.tx, [s for a in read.values() for s in a.segment_ids])
+        for name, outcome in sorted(outcomes.items()):  # one order everywhere: two workers' locks never cross
+            mine = {d: a for d, a in read.items() if name in a.encoders}
+            writing.write(commit, embedder.spec(name), outcome, mine, standing)
+        writing.count(commit, [a for d, a in asked.items() if d not in back], outcomes, lost)
+
+
+def _vectors(
+    spans: Sequence[SegmentSpan],
+    sources: Mapping[UUID, AudioSource],
+    asked: Mapping[Delivered, Asked],
+    embedder: Embedder,
+) -> tuple[dict[str, Outcome], dict[UUID, EarmarkError]]:
+    """What each encoder made of its segments; and the recordings that cannot be read now, with the reason."""
+    wanted: dict[str, set[UUID]] = {}
+    for a in asked.values():
+        for name in a.encoders:
+            wanted.setdefault(name, set()).update(a.segment_ids)
+    outcomes = {name: Outcome() for name in wanted}
     unread: dict[UUID, EarmarkError] = {}
+    batch_audio_s = embedder.settings.embedder.batch_audio_s
     for portion in portions(clips(spans, sources, embedder), samples(BATCHES_IN_MEMORY * batch_audio_s)):
         unread |= {one.span.recording_id: one.error for one in portion if isinstance(one, NoClip)}
         readable = [one for one in portion if isinstance(one, Clip)]
         for name, outcome in outcomes.items():
-            _embed(readable, names, embedder.encoder(name), outcome, batch_audio_s)
+            mine = [one for one in readable if one.span.segment_id in wanted[name]]
+            if mine:
+                _embed(mine, embedder, name, outcome)
     embedder.blobs.shrink()
-    with work.commit() as commit:
-        gone = [recording_id for recording_id, error in unread.items() if isinstance(error, AudioGone)]
-        forgotten = recordings.forget(commit.tx, gone)  # under no key any more: put back, it is registered anew
-        for delivered, event in created.items():
-            error = unread.get(event.recording_id)
-            if error is not None and event.recording_id not in forgotten:
-                _come_back(commit, delivered, error, sources[event.recording_id], event.collection)
-        read = {d: e for d, e in created.items() if e.recording_id not in unread}
-        for name, outcome in sorted(outcomes.items()):  # one order everywhere: two workers' locks never cross
-            mine = {d: e for d, e in read.items() if name in names[e.collection]}
-            _write(commit, embedder.spec(name), outcome, mine)
+    return outcomes, unread
+
+
+def _embed(mine: Sequence[Clip], embedder: Embedder, name: str, outcome: Outcome) -> None:
+    batch_audio_s = embedder.settings.embedder.batch_audio_s
+    results = embed_clips(embedder.encoder(name), [one.samples for one in mine], batch_audio_s)
+    for one, result in zip(mine, results, strict=True):
+        if isinstance(result, str):
+            outcome.refuse(one.span.segment_id, result)
+        else:
+            outcome.add(one.span.segment_id, result, len(one.samples))
+
+
+def _to_come_back(
+    asked: Mapping[Delivered, Asked], unread: Mapping[UUID, EarmarkError], forgotten: set[UUID]
+) -> dict[Delivered, EarmarkError]:
+    """What is tried again later. A backfill does without a recording whose audio is gone: else it would never end."""
+    return {
+        d: unread[a.recording_id]
+        for d, a in asked.items()
+        if a.recording_id in unread
+        and a.recording_id not in forgotten
+        and not (a.backfill_id is not None and isinstance(unread[a.recording_id], AudioGone))
+    }
 
 
 def _come_back(commit: Commit, delivered: Delivered, error: EarmarkError, source: AudioSource, collection: str) -> None:
@@ -62,61 +101,20 @@ def _come_back(commit: Commit, delivered: Delivered, error: EarmarkError, source
         commit.publish(seen, cause=delivered, event_id=own_id)
 
 
-def _embed(
-    portion: Sequence[Clip],
-    names: Mapping[str, Sequence[str]],
-    encoder: Encoder,
-    outcome: Outcome,
-    batch_audio_s: float,
-) -> None:
-    mine = [one for one in portion if encoder.spec.name in names[one.span.collection]]
-    results = embed_clips(encoder, [one.samples for one in mine], batch_audio_s)
-    for one, result in zip(mine, results, strict=True):
-        if isinstance(result, str):
-            outcome.refuse(one.span.segment_id, result)
-        else:
-            outcome.add(one.span.segment_id, result, len(one.samples))
-
-
-def _write(commit: Commit, spec: EncoderSpec, outcome: Outcome, created: Mapping[Delivered, SegmentsCreated]) -> None:
-    name = spec.name
-    space = encoders.by_space(commit.tx, spec.space)  # not by name: another revision may have been announced since
-    vectors = outcome.vectors()
-    rows = np.stack(list(vectors.values())) if vectors else np.empty((0, space.dimension), np.float32)
-    embedded = embeddings.write(commit.tx, space, list(vectors), rows)
-    without_voice = embeddings.write_unembeddable(commit.tx, name, outcome.reasons())
-    touched = {event.recording_id: delivered for delivered, event in created.items()}
-    # A recording without segments is counted too: with nothing to add, it is complete.
-    embedded = dict.fromkeys(touched, 0) | embedded
-    for progress in embeddings.count_progress(commit.tx, name, embedded, without_voice):
-        if progress.complete:
-            _announce_recording(commit, name, progress, touched[progress.recording_id], created)
-    recordings.mark_ready(commit.tx, list(touched))
-    for delivered, event in created.items():
-        done = tuple(segment_id for segment_id in event.segment_ids if segment_id in vectors)
-        if done:
-            embedded_event = SegmentsEmbedded(
-                recording_id=event.recording_id, collection=event.collection, encoder=name, segment_ids=done
-            )
-            commit.publish(embedded_event, cause=delivered)
-
-
-def _announce_recording(
-    commit: Commit,
-    name: str,
-    progress: embeddings.Progress,
-    delivered: Delivered,
-    created: Mapping[Delivered, SegmentsCreated],
-) -> None:
-    """Announce a complete recording; the id made of recording and encoder makes it exactly once."""
-    event = RecordingEmbedded(
-        recording_id=progress.recording_id,
-        collection=created[delivered].collection,
-        encoder=name,
-        n_embedded=progress.n_embedded,
-        n_without_voice=progress.n_without_voice,
-    )
-    commit.publish(event, cause=delivered, event_id=ids.event_id(progress.recording_id, event.type, name))
+def enlist(work: Work, embedder: Embedder) -> None:
+    """Announce what a backfill wants of the next page of recordings, and that there is another page."""
+    most = embedder.settings.ledger.segments_per_event
+    for delivered in work.delivered:
+        event = delivered.event
+        assert isinstance(event, BackfillRequested)
+        with work.commit([delivered]) as commit:
+            page = backfills.enlist(commit.tx, event, most)
+            for enlisted in page.enlisted:
+                commit.publish(enlisted, cause=delivered)
+            if page.after is not None:
+                commit.publish(event.model_copy(update={"after": page.after}), cause=delivered)
+            more = backfills.Count(n_wanted=page.n_segments, all_enlisted=page.after is None)
+            backfills.count(commit.tx, event.backfill_id, more)
 
 
 def check(work: Work, embedder: Embedder) -> None:

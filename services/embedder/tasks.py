@@ -13,6 +13,24 @@ def embed(work: Work) -> None:
     handlers.embed(work, bootstrap.embedder())
 
 
+@consumes(app, "embedder.supply")
+def supply(work: Work) -> None:
+    """Give segments that a person named or split their vectors."""
+    handlers.embed(work, bootstrap.embedder())
+
+
+@consumes(app, "embedder.enlist")
+def enlist(work: Work) -> None:
+    """Find out what a backfill wants of some recordings."""
+    handlers.enlist(work, bootstrap.embedder())
+
+
+@consumes(app, "embedder.backfill")
+def backfill(work: Work) -> None:
+    """Give segments that were there before an encoder their vectors."""
+    handlers.embed(work, bootstrap.embedder())
+
+
 @consumes(app, "embedder.check")
 def check(work: Work) -> None:
     """Measure an encoder on this machine."""

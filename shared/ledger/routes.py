@@ -21,18 +21,24 @@ class Subscription:
 
     @property
     def isolated_queue(self) -> str:
-        """Where deliveries go alone after two failures, so that poison harms nobody else."""
-        return f"{self.queue}.isolated"
+        """Where deliveries go alone after two failures, so that poison harms nobody else: one queue a service."""
+        return f"{self.queue.partition('.')[0]}.isolated"
 
 
 SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Subscription("ingest.register", events.ObjectSeen, "ingest"),
     Subscription("ingest.segment", events.RecordingRegistered, "ingest"),
     Subscription("embedder.embed", events.SegmentsCreated, "embedder"),
+    Subscription("embedder.supply", events.EmbeddingRequested, "embedder"),
+    Subscription("embedder.enlist", events.BackfillRequested, "embedder"),
+    # A queue of its own, of small messages: workers take from their queues in turn, so that live work never waits for
+    # more than a short one of these, however many there are.
+    Subscription("embedder.backfill", events.SegmentsEnlisted, "embedder.later", share=0.1),
     Subscription("embedder.check", events.EncoderCheckRequested, "embedder"),
     Subscription("clusterer.assign", events.SegmentsEmbedded, "clusterer", share=4.0),
     Subscription("clusterer.recluster", events.ClusteringRequested, "clusterer"),
     Subscription("clusterer.propagate", events.LabelRecorded, "clusterer"),
+    Subscription("clusterer.forget", events.SegmentsRemoved, "clusterer"),
 )
 
 BY_NAME: dict[str, Subscription] = {s.name: s for s in SUBSCRIPTIONS}

@@ -1,15 +1,14 @@
-"""Generations of clusters. A cluster's id is derived from its members: the same members are the same cluster."""
+"""Generations of clusters. A cluster keeps its id while it keeps its voice; members are written from when to when."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from shared.events import ClusteringRequested
-from shared.ids import NAMESPACE, new_id
+from shared.ids import new_id
 from shared.storage.database import Transaction
 from shared.storage.tables import cluster, clustering
 
@@ -18,60 +17,128 @@ from shared.storage.tables import cluster, clustering
 class NewCluster:
     """One cluster as the clusterer found it; `cohesion` is the mean cosine of its members to their mean direction."""
 
+    cluster_id: UUID
     segment_ids: tuple[UUID, ...]
     probabilities: tuple[float, ...]
     n_recordings: int
     cohesion: float
     exemplar_segment_id: UUID
+    trust: dict[str, Any] = field(default_factory=dict)
 
 
-def request(tx: Transaction, collection: str, encoder: str) -> ClusteringRequested:
+def request(tx: Transaction, collection: str, encoder: str, asked: dict[str, Any] | None = None) -> ClusteringRequested:
     """Write a request down; the caller publishes the event in the same transaction."""
     event = ClusteringRequested(request_id=new_id(), collection=collection, encoder=encoder)
-    tx.execute(
-        sa.insert(clustering).values(request_id=event.request_id, collection=collection, encoder=encoder),
-    )
+    values = {"request_id": event.request_id, "collection": collection, "encoder": encoder, "asked": asked or {}}
+    tx.execute(sa.insert(clustering).values(values))
     return event
 
 
-def cluster_id(collection: str, encoder: str, segment_ids: Sequence[UUID]) -> UUID:
-    """The id of a set of segments, in any order."""
-    return uuid5(NAMESPACE, f"cluster:{collection}:{encoder}:" + ",".join(sorted(map(str, segment_ids))))
+def asked_for(tx: Transaction, request_id: UUID) -> dict[str, Any]:
+    """The method and options that a request named; empty: the defaults."""
+    return dict(tx.execute(sa.select(clustering.c.asked).where(clustering.c.request_id == request_id)).scalar_one())
 
 
 _GENERATION = sa.text("""
-    SELECT coalesce(max(generation), 0) + 1 FROM clustering WHERE collection = :collection AND encoder = :encoder
+    SELECT coalesce(max(generation), 0) FROM clustering WHERE collection = :collection AND encoder = :encoder
 """)
-_MEMBERS = sa.text("""
-    INSERT INTO cluster_member (cluster_id, segment_id, probability)
-    SELECT :cluster_id, n.segment_id, n.probability
-    FROM unnest(CAST(:segment_ids AS uuid[]), CAST(:probabilities AS real[])) AS n(segment_id, probability)
-    JOIN segment USING (segment_id)
-    ON CONFLICT (cluster_id, segment_id) DO UPDATE SET probability = excluded.probability
+_CLUSTERS = sa.text("""
+    INSERT INTO cluster (cluster_id, collection, encoder, born, generation, "current", n_segments, n_recordings,
+                         cohesion, exemplar_segment_id, trust)
+    SELECT n.cluster_id, :collection, :encoder, :generation, :generation, true, n.n_segments, n.n_recordings,
+           n.cohesion, n.exemplar, n.trust
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:n_segments AS int[]), CAST(:n_recordings AS int[]),
+                CAST(:cohesions AS real[]), CAST(:exemplars AS uuid[]), CAST(:trusts AS jsonb[]))
+         AS n(cluster_id, n_segments, n_recordings, cohesion, exemplar, trust)
+    ON CONFLICT (cluster_id) DO UPDATE SET
+        generation = excluded.generation, "current" = true, n_segments = excluded.n_segments,
+        n_recordings = excluded.n_recordings, cohesion = excluded.cohesion,
+        exemplar_segment_id = excluded.exemplar_segment_id, trust = excluded.trust
 """)
-_RETIRE = sa.text('UPDATE cluster SET "current" = false WHERE collection = :collection AND "current"')
+_RETIRE = sa.text("""
+    UPDATE cluster SET "current" = false
+    WHERE collection = :collection AND encoder = :encoder AND "current" AND generation < :generation
+""")
+_WANTED = """
+    wanted AS (
+        SELECT n.segment_id, n.cluster_id, n.probability
+        FROM unnest(CAST(:segment_ids AS uuid[]), CAST(:cluster_ids AS uuid[]), CAST(:probabilities AS real[]))
+             AS n(segment_id, cluster_id, probability)
+        JOIN segment USING (segment_id)
+    )
+"""
+_LEAVE = sa.text(f"""
+    WITH {_WANTED}
+    UPDATE cluster_member m SET until_generation = :generation
+    FROM cluster c
+    WHERE c.cluster_id = m.cluster_id AND c.collection = :collection AND m.encoder = :encoder
+      AND m.until_generation IS NULL
+      AND NOT EXISTS (SELECT FROM wanted w WHERE w.segment_id = m.segment_id AND w.cluster_id = m.cluster_id)
+""")  # noqa: S608  # constants
+_JOIN = sa.text(f"""
+    WITH {_WANTED}
+    INSERT INTO cluster_member (encoder, segment_id, from_generation, cluster_id, probability)
+    SELECT :encoder, segment_id, :generation, cluster_id, probability FROM wanted
+    ON CONFLICT (encoder, segment_id) WHERE until_generation IS NULL
+    DO UPDATE SET probability = excluded.probability WHERE cluster_member.probability <> excluded.probability
+""")  # noqa: S608  # constants
 
 
 def write_generation(tx: Transaction, collection: str, encoder: str, clusters: Sequence[NewCluster]) -> int:
-    """Make these the standing clusters of a collection; returns the generation. Call it under `labels.lock_names`."""
+    """Make these the standing clusters of a collection; returns the generation. Call it under `labels.lock_names`.
+
+    Rows are written for those only who changed their cluster.
+    """
     key = {"collection": collection, "encoder": encoder}
-    generation = int(tx.execute(_GENERATION, key).scalar_one())
-    tx.execute(_RETIRE, {"collection": collection})
-    for new in clusters:
-        own_id = cluster_id(collection, encoder, new.segment_ids)
-        facts = {
-            "generation": generation,
-            "current": True,
-            "n_segments": len(new.segment_ids),
-            "n_recordings": new.n_recordings,
-            "cohesion": new.cohesion,
-            "exemplar_segment_id": new.exemplar_segment_id,
-        }
-        statement = insert(cluster).values(cluster_id=own_id, **key, **facts)
-        tx.execute(statement.on_conflict_do_update(index_elements=["cluster_id"], set_=facts))
-        members = {"segment_ids": list(new.segment_ids), "probabilities": list(new.probabilities)}
-        tx.execute(_MEMBERS, {"cluster_id": own_id, **members})
+    generation = generation_of(tx, collection, encoder) + 1
+    _write_clusters(tx, {**key, "generation": generation}, clusters)
+    tx.execute(_RETIRE, {**key, "generation": generation})
+    members = [(s, c.cluster_id, p) for c in clusters for s, p in zip(c.segment_ids, c.probabilities, strict=True)]
+    wanted = {**_columns(members), **key, "generation": generation}
+    tx.execute(_LEAVE, wanted)
+    tx.execute(_JOIN, {k: v for k, v in wanted.items() if k != "collection"})
     return generation
+
+
+def _write_clusters(tx: Transaction, key: dict[str, Any], clusters: Sequence[NewCluster]) -> None:
+    from psycopg.types.json import Jsonb
+
+    values = {
+        "ids": [c.cluster_id for c in clusters],
+        "n_segments": [len(c.segment_ids) for c in clusters],
+        "n_recordings": [c.n_recordings for c in clusters],
+        "cohesions": [c.cohesion for c in clusters],
+        "exemplars": [c.exemplar_segment_id for c in clusters],
+        "trusts": [Jsonb(c.trust) for c in clusters],
+    }
+    tx.execute(_CLUSTERS, {**key, **values})
+
+
+def _columns(members: Sequence[tuple[UUID, UUID, float]]) -> dict[str, list[Any]]:
+    names = ("segment_ids", "cluster_ids", "probabilities")
+    return {name: [member[i] for member in members] for i, name in enumerate(names)}
+
+
+def generation_of(tx: Transaction, collection: str, encoder: str) -> int:
+    """The generation that stands; 0 before the first clustering."""
+    return int(tx.execute(_GENERATION, {"collection": collection, "encoder": encoder}).scalar_one())
+
+
+def join(tx: Transaction, collection: str, encoder: str, members: Sequence[tuple[UUID, UUID, float]]) -> None:
+    """Let (segment, cluster, probability) arrive in standing clusters. Call it under `labels.lock_names`."""
+    if members:
+        generation = generation_of(tx, collection, encoder)
+        tx.execute(_JOIN, {**_columns(members), "encoder": encoder, "generation": generation})
+        tx.execute(_COUNT, {"ids": sorted({cluster_id for _, cluster_id, _ in members})})
+
+
+_COUNT = sa.text("""
+    UPDATE cluster c SET n_segments = n.n_segments, n_recordings = n.n_recordings
+    FROM (SELECT m.cluster_id, count(*) AS n_segments, count(DISTINCT s.recording_id) AS n_recordings
+          FROM cluster_member m JOIN segment s USING (segment_id)
+          WHERE m.cluster_id = ANY(:ids) AND m.until_generation IS NULL GROUP BY 1) AS n
+    WHERE c.cluster_id = n.cluster_id
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,34 +167,48 @@ def finish(tx: Transaction, request_id: UUID, report: Report, parameters: dict[s
     )
 
 
-def members(tx: Transaction, cluster_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
-    """The segments of each cluster."""
+Members = dict[UUID, dict[UUID, float]]
+"""The segments of each cluster, and how firmly each belongs there."""
+
+
+def members(tx: Transaction, cluster_ids: Sequence[UUID]) -> Members:
+    """Those of the clusters that stand, by id, and in each by segment."""
     rows = tx.execute(
-        sa.text("SELECT cluster_id, segment_id FROM cluster_member WHERE cluster_id = ANY(:ids) ORDER BY segment_id"),
+        sa.text("""
+            SELECT cluster_id, segment_id, probability FROM cluster_member
+            WHERE cluster_id = ANY(:ids) AND until_generation IS NULL ORDER BY cluster_id, segment_id
+        """),
         {"ids": list(cluster_ids)},
     )
-    found: dict[UUID, list[UUID]] = {}
+    found: Members = {}
     for row in rows:
-        found.setdefault(row.cluster_id, []).append(row.segment_id)
+        found.setdefault(row.cluster_id, {})[row.segment_id] = row.probability
     return found
 
 
-def current_cluster_of(tx: Transaction, segment_id: UUID) -> UUID | None:
-    """The standing cluster that holds a segment, None for noise or before the first clustering."""
-    found: UUID | None = tx.execute(
+def clusters_of(tx: Transaction, encoder: str, segment_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """The standing cluster of each segment; noise, and whoever came since, has none."""
+    return {s: cluster_id for s, (cluster_id, _) in firmness(tx, encoder, segment_ids).items()}
+
+
+def firmness(tx: Transaction, encoder: str, segment_ids: Sequence[UUID]) -> dict[UUID, tuple[UUID, float]]:
+    """The standing cluster of each segment, and how firmly it belongs there."""
+    rows = tx.execute(
         sa.text("""
-            SELECT c.cluster_id FROM cluster_member m JOIN cluster c USING (cluster_id)
-            WHERE m.segment_id = :segment_id AND c."current"
+            SELECT segment_id, cluster_id, probability FROM cluster_member
+            WHERE encoder = :encoder AND segment_id = ANY(:ids) AND until_generation IS NULL
         """),
-        {"segment_id": segment_id},
-    ).scalar_one_or_none()
-    return found
+        {"encoder": encoder, "ids": list(segment_ids)},
+    )
+    return {row.segment_id: (row.cluster_id, row.probability) for row in rows}
 
 
-def current(tx: Transaction, collection: str) -> list[UUID]:
-    """The standing clusters of a collection."""
-    statement = sa.select(cluster.c.cluster_id).where(cluster.c.collection == collection, cluster.c.current)
-    return list(tx.execute(statement).scalars())
+def standing(tx: Transaction, collection: str, encoder: str) -> list[UUID]:
+    """The standing clusters of a collection in one space, by id."""
+    statement = sa.select(cluster.c.cluster_id).where(
+        cluster.c.collection == collection, cluster.c.encoder == encoder, cluster.c.current
+    )
+    return list(tx.execute(statement.order_by(cluster.c.cluster_id)).scalars())
 
 
 def recordings_of(tx: Transaction, segment_ids: Sequence[UUID]) -> dict[UUID, UUID]:
@@ -136,3 +217,25 @@ def recordings_of(tx: Transaction, segment_ids: Sequence[UUID]) -> dict[UUID, UU
         sa.text("SELECT segment_id, recording_id FROM segment WHERE segment_id = ANY(:ids)"), {"ids": list(segment_ids)}
     )
     return {row.segment_id: row.recording_id for row in rows}
+
+
+_RECOUNT = sa.text("""
+    UPDATE cluster c SET n_segments = n.n_segments, n_recordings = n.n_recordings, "current" = n.n_segments > 0,
+           exemplar_segment_id = coalesce(n.exemplar, c.exemplar_segment_id)
+    FROM (
+        SELECT k.cluster_id, count(m.segment_id) AS n_segments, count(DISTINCT s.recording_id) AS n_recordings,
+               coalesce((array_agg(m.segment_id) FILTER (WHERE m.segment_id = k.exemplar_segment_id))[1],
+                        (array_agg(m.segment_id ORDER BY m.probability DESC, m.segment_id))[1]) AS exemplar
+        FROM cluster k
+        LEFT JOIN cluster_member m ON m.cluster_id = k.cluster_id AND m.until_generation IS NULL
+        LEFT JOIN segment s ON s.segment_id = m.segment_id
+        WHERE k.collection = :collection AND k."current" GROUP BY k.cluster_id
+    ) AS n
+    WHERE c.cluster_id = n.cluster_id
+      AND (c.n_segments, c.exemplar_segment_id) IS DISTINCT FROM (n.n_segments, n.exemplar)
+""")
+
+
+def recount(tx: Transaction, collection: str) -> None:
+    """After segments are gone: sizes and exemplars of the standing clusters; one without members stands no more."""
+    tx.execute(_RECOUNT, {"collection": collection})

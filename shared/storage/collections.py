@@ -68,6 +68,17 @@ def create(tx: Transaction, name: str, segmenter: str, encoders: tuple[str, ...]
     return standing
 
 
+_ADD_ENCODER = sa.text("""
+    UPDATE collection SET encoders = array_append(encoders, :encoder)
+    WHERE name = :name AND NOT :encoder = ANY(encoders)
+""")
+
+
+def add_encoder(tx: Transaction, name: str, encoder: str) -> bool:
+    """Let later arrivals be embedded by this encoder as well, after the others; returns whether it was new."""
+    return tx.execute(_ADD_ENCODER, {"name": name, "encoder": encoder}).rowcount > 0
+
+
 def get(tx: Transaction, name: str) -> Collection:
     """Raises UnknownCollection."""
     row = tx.execute(sa.select(collection).where(collection.c.name == name)).one_or_none()

@@ -1,4 +1,4 @@
-"""Vectors in and out of pgvector by binary COPY, each under its encoder's partition, and the count of what is done."""
+"""Vectors in and out of pgvector by binary COPY, each under its encoder's partition; and why a segment has none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from uuid import UUID
 
 import numpy as np
 import sqlalchemy as sa
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Float64, UInt8
 from psycopg import sql
 
 from shared.storage import rows
@@ -17,102 +17,77 @@ _STAGING = """
     CREATE TEMPORARY TABLE IF NOT EXISTS embedding_staging (segment_id uuid, vector vector) ON COMMIT DELETE ROWS
 """
 _COPY_IN = "COPY embedding_staging (segment_id, vector) FROM STDIN (FORMAT BINARY)"
-# Only segments that still stand receive a vector, and only rows that are new count.
-_UPSERT = sa.text("""
+# Only segments that still stand receive a vector.
+_WRITE = """
     INSERT INTO embedding (encoder_id, segment_id, recording_id, collection, vector)
     SELECT :encoder_id, s.segment_id, s.recording_id, s.collection, n.vector
     FROM embedding_staging n JOIN segment s USING (segment_id)
-    ON CONFLICT (encoder_id, segment_id) DO NOTHING
-    RETURNING segment_id, recording_id
-""")
+    ON CONFLICT (encoder_id, segment_id) DO {action}
+    RETURNING segment_id
+"""
+_INSERT = sa.text(_WRITE.format(action="NOTHING"))
+_REPLACE = sa.text(_WRITE.format(action="UPDATE SET vector = excluded.vector"))
 
 
 def write(
-    tx: Transaction, encoder: StoredEncoder, segment_ids: Sequence[UUID], vectors: Float32[np.ndarray, "segments dim"]
-) -> dict[UUID, int]:
-    """Insert the vectors that are not there yet; returns how many were new, by recording."""
+    tx: Transaction,
+    encoder: StoredEncoder,
+    segment_ids: Sequence[UUID],
+    vectors: Float32[np.ndarray, "segments dim"],
+    *,
+    overwrite: bool = False,
+) -> set[UUID]:
+    """Insert the vectors that are not there yet, or all in the place of those; returns the segments written.
+
+    Call it after `segments.hold`: a segment that is removed meanwhile must not leave its vector behind.
+    """
     if not len(segment_ids):
-        return {}
+        return set()
     connection = driver(tx)
     connection.execute(_STAGING)
     with connection.cursor() as cursor, cursor.copy(_COPY_IN) as copy:
         copy.write(rows.pack(segment_ids, vectors))
-    new: dict[UUID, int] = {}
-    for row in tx.execute(_UPSERT, {"encoder_id": encoder.encoder_id}):
-        new[row.recording_id] = new.get(row.recording_id, 0) + 1
+    written = tx.execute(_REPLACE if overwrite else _INSERT, {"encoder_id": encoder.encoder_id})
+    new = set(written.scalars())
     tx.execute(sa.text("DELETE FROM embedding_staging"))  # a second encoder may follow in the same transaction
+    if overwrite:
+        tx.execute(_FORGET_REASONS, {"encoder": encoder.name, "ids": list(segment_ids)})
     return new
 
 
+_FORGET_REASONS = sa.text("DELETE FROM unembeddable WHERE encoder = :encoder AND segment_id = ANY(:ids)")
+_FORGET_VECTORS = sa.text("DELETE FROM embedding WHERE encoder_id = :encoder_id AND segment_id = ANY(:ids)")
 _UNEMBEDDABLE = sa.text("""
     INSERT INTO unembeddable (segment_id, encoder, code)
     SELECT n.segment_id, :encoder, n.code
     FROM unnest(CAST(:ids AS uuid[]), CAST(:codes AS text[])) AS n(segment_id, code) JOIN segment USING (segment_id)
-    ON CONFLICT DO NOTHING
-    RETURNING segment_id
+    ON CONFLICT (segment_id, encoder) DO UPDATE SET code = excluded.code WHERE unembeddable.code <> excluded.code
 """)
 
 
-def write_unembeddable(tx: Transaction, encoder_name: str, reasons: dict[UUID, str]) -> dict[UUID, int]:
-    """Write down segments that have no vector and why; returns how many were new, by recording."""
+def write_unembeddable(
+    tx: Transaction, encoder: StoredEncoder, reasons: dict[UUID, str], *, overwrite: bool = False
+) -> None:
+    """Write down segments that have no vector and why; with `overwrite` a vector that they had is taken away."""
     if not reasons:
-        return {}
-    values = {"encoder": encoder_name, "ids": list(reasons), "codes": list(reasons.values())}
-    written = list(tx.execute(_UNEMBEDDABLE, values).scalars())
-    counts = tx.execute(
-        sa.text("SELECT recording_id, count(*) AS n FROM segment WHERE segment_id = ANY(:ids) GROUP BY 1"),
-        {"ids": written},
-    )
-    return {row.recording_id: row.n for row in counts}
+        return
+    tx.execute(_UNEMBEDDABLE, {"encoder": encoder.name, "ids": list(reasons), "codes": list(reasons.values())})
+    if overwrite:
+        tx.execute(_FORGET_VECTORS, {"encoder_id": encoder.encoder_id, "ids": list(reasons)})
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far one recording is with one encoder."""
-
-    recording_id: UUID
-    n_segments: int
-    n_embedded: int
-    n_without_voice: int
-
-    @property
-    def complete(self) -> bool:
-        """Whether every segment has its vector or a reason why it has none."""
-        return self.n_embedded + self.n_without_voice >= self.n_segments
-
-
-_LOCK_PROGRESS = sa.text("""
-    SELECT FROM recording_progress WHERE encoder = :encoder AND recording_id = ANY(:ids)
-    ORDER BY recording_id FOR UPDATE
-""")
-_COUNT_PROGRESS = sa.text("""
-    UPDATE recording_progress p SET n_embedded = p.n_embedded + n.embedded,
-           n_without_voice = p.n_without_voice + n.without_voice
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:embedded AS int[]), CAST(:without_voice AS int[]))
-         AS n(recording_id, embedded, without_voice)
-    WHERE p.recording_id = n.recording_id AND p.encoder = :encoder
-    RETURNING p.recording_id, p.n_segments, p.n_embedded, p.n_without_voice
+_MISSING = sa.text("""
+    SELECT segment_id FROM segment s
+    WHERE segment_id = ANY(:ids)
+      AND NOT EXISTS (SELECT FROM embedding e WHERE e.encoder_id = :encoder_id AND e.segment_id = s.segment_id)
+      AND NOT EXISTS (SELECT FROM unembeddable u WHERE u.encoder = :encoder AND u.segment_id = s.segment_id)
 """)
 
 
-def count_progress(
-    tx: Transaction, encoder_name: str, embedded: dict[UUID, int], without_voice: dict[UUID, int]
-) -> list[Progress]:
-    """Add what was new to each recording's count; returns where those recordings stand now.
-
-    Locked in the order of their ids, so that two workers with parts of the same recordings never deadlock.
-    """
-    ids = sorted(embedded.keys() | without_voice.keys())
-    if not ids:
-        return []
-    tx.execute(_LOCK_PROGRESS, {"encoder": encoder_name, "ids": ids})
-    values = {
-        "encoder": encoder_name,
-        "ids": ids,
-        "embedded": [embedded.get(i, 0) for i in ids],
-        "without_voice": [without_voice.get(i, 0) for i in ids],
-    }
-    return [Progress(**row) for row in tx.execute(_COUNT_PROGRESS, values).mappings()]
+def missing(tx: Transaction, encoder: StoredEncoder, segment_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the standing segments that have neither a vector in the encoder's space nor a reason why not."""
+    values = {"ids": list(segment_ids), "encoder_id": encoder.encoder_id, "encoder": encoder.name}
+    return set(tx.execute(_MISSING, values).scalars())
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +102,24 @@ class Vectors:
         return rows.uuids(self.ids)
 
 
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Vectors whose inner product with one of some directions is at least that direction's bound."""
+
+    directions: Float32[np.ndarray, "directions dim"]
+    bounds: Float64[np.ndarray, " directions"]
+
+    def condition(self) -> sql.Composed:
+        """What stands behind WHERE; pgvector's <#> is the negative inner product."""
+        near = [
+            sql.SQL("(e.vector <#> {}::vector) <= {}").format(
+                sql.Literal("[" + ",".join(map(repr, direction)) + "]"), sql.Literal(-bound)
+            )
+            for direction, bound in zip(self.directions.tolist(), self.bounds.tolist(), strict=True)
+        ]
+        return sql.SQL("AND (") + sql.SQL(" OR ").join(near) + sql.SQL(")")
+
+
 def of_segments(tx: Transaction, encoder: StoredEncoder, segment_ids: Sequence[UUID]) -> Vectors:
     """The vectors of those segments that have one, in no particular order."""
     return _copy_out(tx, encoder, sql.SQL("segment_id = ANY({})").format(sql.Literal(list(segment_ids))))
@@ -135,6 +128,20 @@ def of_segments(tx: Transaction, encoder: StoredEncoder, segment_ids: Sequence[U
 def of_collection(tx: Transaction, encoder: StoredEncoder, collection: str) -> Vectors:
     """Every vector of a collection, ordered by segment id."""
     return _copy_out(tx, encoder, sql.SQL("collection = {}").format(sql.Literal(collection)))
+
+
+_OPEN = """
+    SELECT segment_id, vector FROM {partition} e LEFT JOIN assignment a USING (segment_id)
+    WHERE e.collection = {collection} AND coalesce(a.assigned_by, 'identification') = 'identification' {near}
+    ORDER BY segment_id
+"""
+
+
+def open_to_rules(tx: Transaction, encoder: StoredEncoder, collection: str, near: Near | None = None) -> Vectors:
+    """The vectors of segments that no person and no cluster named; those near to a direction only, if one is given."""
+    condition = sql.SQL("") if near is None else near.condition()
+    query = sql.SQL(_OPEN).format(partition=partition(encoder), collection=sql.Literal(collection), near=condition)
+    return copy_out(tx, encoder, query)
 
 
 def _copy_out(tx: Transaction, encoder: StoredEncoder, condition: sql.Composed) -> Vectors:

@@ -1,18 +1,16 @@
-"""The label log and its current view. The log is append-only; a person's word is never overwritten by a rule."""
+"""The label log and its current view: append-only, and replaying it gives the view. Who may say what is elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from shared.errors import NotFound
-from shared.events import LabelRecorded
 from shared.ids import new_id
 from shared.storage.database import Transaction
-from shared.storage.tables import cluster, label, label_effect, segment, speaker
+from shared.storage.tables import label, label_effect
 
 AssignedBy = Literal["human", "import", "cluster", "identification"]
 
@@ -29,179 +27,180 @@ class ClusterGone(NotFound):
     code = "cluster_gone"
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """One segment that receives a speaker, by whom, and how sure."""
+class UnknownLabel(NotFound):
+    """`earmark labels log -c NAME` shows the ids that there are."""
 
-    segment_id: UUID
+    code = "unknown_label"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A new entry of the log; `seq` is its place."""
+
+    label_id: UUID
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Who a segment belongs to, by whom or by which rule, how sure, and because of which label of a person."""
+
     speaker_id: UUID
     assigned_by: AssignedBy
     confidence: float | None = None
+    because_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A person's label as it stands in the log; the caller publishes `event` in the same transaction."""
-
-    label_id: UUID
-    collection: str
-    speaker_id: UUID
-    n_direct: int
-    event: LabelRecorded
-
-
-def record(
-    tx: Transaction, *, speaker: str, actor: str, segment_id: UUID | None = None, cluster_id: UUID | None = None
-) -> Recorded:
-    """Write a person's label of a segment or of a cluster. Raises SegmentGone, ClusterGone.
-
-    A segment has its name at once; a cluster's members follow in the background and are counted here.
-    """
-    assert (segment_id is None) != (cluster_id is None)
-    collection, n_direct = _segment(tx, segment_id) if segment_id else _cluster(tx, cluster_id)
-    speaker_id = ensure_speaker(tx, speaker)
-    label_id = append(tx, collection, "assign", actor, speaker_id, segment_id=segment_id, cluster_id=cluster_id)
-    if segment_id:
-        apply(tx, label_id, collection, [Effect(segment_id, speaker_id, "human", 1.0)])
-    event = LabelRecorded(
-        label_id=label_id, collection=collection, speaker_id=speaker_id, segment_id=segment_id, cluster_id=cluster_id
-    )
-    return Recorded(label_id, collection, speaker_id, n_direct, event)
-
-
-def _segment(tx: Transaction, segment_id: UUID | None) -> tuple[str, int]:
-    found = tx.execute(sa.select(segment.c.collection).where(segment.c.segment_id == segment_id)).scalar_one_or_none()
-    if found is None:
-        raise SegmentGone(f"No segment {segment_id}.")
-    return str(found), 1
-
-
-_MEMBERS_TO_NAME = sa.text("""
-    SELECT count(*) FROM cluster_member m LEFT JOIN assignment a USING (segment_id)
-    WHERE m.cluster_id = :cluster_id AND coalesce(a.assigned_by, '') NOT IN ('human', 'import')
-""")
-
-
-def _cluster(tx: Transaction, cluster_id: UUID | None) -> tuple[str, int]:
-    found = tx.execute(sa.select(cluster.c.collection).where(cluster.c.cluster_id == cluster_id)).scalar_one_or_none()
-    if found is None:
-        raise ClusterGone(f"No cluster {cluster_id}.")
-    return str(found), int(tx.execute(_MEMBERS_TO_NAME, {"cluster_id": cluster_id}).scalar_one())
-
-
-def ensure_speaker(tx: Transaction, name: str) -> UUID:
-    """The id of the speaker of that name, made if nobody has it yet."""
-    tx.execute(insert(speaker).values(speaker_id=new_id(), name=name).on_conflict_do_nothing())
-    return UUID(str(tx.execute(sa.select(speaker.c.speaker_id).where(speaker.c.name == name)).scalar_one()))
+Names = dict[UUID, Named]
+"""Segments that have a speaker; those that are not in it have none."""
 
 
 def append(
     tx: Transaction,
-    collection: str,
+    collection: str | None,
     operation: str,
     actor: str,
     speaker_id: UUID | None = None,
     *,
+    other_speaker_id: UUID | None = None,
     segment_id: UUID | None = None,
     cluster_id: UUID | None = None,
     cause_id: UUID | None = None,
+    undoes_id: UUID | None = None,
     detail: dict[str, Any] | None = None,
-) -> UUID:
-    """Add an entry to the log and return its id."""
-    label_id = new_id()
-    tx.execute(
-        sa.insert(label).values(
-            label_id=label_id,
-            collection=collection,
-            operation=operation,
-            speaker_id=speaker_id,
-            segment_id=segment_id,
-            cluster_id=cluster_id,
-            actor=actor,
-            cause_id=cause_id,
-            detail=detail or {},
-        )
-    )
-    return label_id
+) -> Entry:
+    """Add an entry to the log; it has no effect yet."""
+    values = {
+        "label_id": new_id(),
+        "collection": collection,
+        "operation": operation,
+        "actor": actor,
+        "speaker_id": speaker_id,
+        "other_speaker_id": other_speaker_id,
+        "segment_id": segment_id,
+        "cluster_id": cluster_id,
+        "cause_id": cause_id,
+        "undoes_id": undoes_id,
+        "detail": detail or {},
+    }
+    row = tx.execute(sa.insert(label).values(values).returning(label.c.label_id, label.c.seq)).one()
+    return Entry(row.label_id, row.seq)
 
 
-# A later entry wins over an earlier one of the same kind or a weaker one; nothing but a person overrules a person.
-_APPLY = sa.text("""
-    WITH strength(assigned_by, rank) AS (VALUES ('human', 4), ('import', 3), ('cluster', 2), ('identification', 1)),
-    named AS (
-        INSERT INTO assignment AS a (segment_id, collection, speaker_id, assigned_by, confidence, label_id)
-        SELECT n.segment_id, :collection, n.speaker_id, n.assigned_by, n.confidence, :label_id
+def describe(tx: Transaction, entry: Entry, detail: dict[str, Any]) -> None:
+    """Write onto an entry of this transaction what it came to."""
+    tx.execute(sa.update(label).where(label.c.label_id == entry.label_id).values(detail=detail))
+
+
+_FORGET = sa.text("""
+    DELETE FROM label WHERE label_id = :id AND NOT EXISTS (SELECT FROM label_effect WHERE label_id = :id)
+""")
+
+
+def forget_if_unused(tx: Transaction, entry: Entry) -> None:
+    """Leave no trace of an entry of this transaction that changed nothing."""
+    tx.execute(_FORGET, {"id": entry.label_id})
+
+
+_NAMES = sa.text("""
+    SELECT segment_id, speaker_id, assigned_by, confidence, because_id FROM assignment WHERE segment_id = ANY(:ids)
+""")
+
+
+def names(tx: Transaction, segment_ids: Sequence[UUID]) -> Names:
+    """Those of the segments that have a speaker now."""
+    return _names(tx.execute(_NAMES, {"ids": list(segment_ids)}))
+
+
+def _names(rows: Iterable[Any]) -> Names:
+    return {r.segment_id: Named(r.speaker_id, r.assigned_by, r.confidence, r.because_id) for r in rows}
+
+
+# A person may have said something since the names were thought out: their entry is later than ours, and stays.
+_WRITE = sa.text("""
+    WITH named AS (
+        INSERT INTO assignment AS a
+            (segment_id, collection, speaker_id, assigned_by, confidence, because_id, label_id, seq)
+        SELECT n.segment_id, :collection, n.speaker_id, n.assigned_by, n.confidence, n.because_id, :label_id, :seq
         FROM unnest(CAST(:segment_ids AS uuid[]), CAST(:speaker_ids AS uuid[]), CAST(:assigned_by AS text[]),
-                    CAST(:confidences AS real[])) AS n(segment_id, speaker_id, assigned_by, confidence)
+                    CAST(:confidences AS real[]), CAST(:because_ids AS uuid[]))
+             AS n(segment_id, speaker_id, assigned_by, confidence, because_id)
         JOIN segment USING (segment_id)
         ORDER BY n.segment_id
         ON CONFLICT (segment_id) DO UPDATE SET
-            speaker_id = excluded.speaker_id, assigned_by = excluded.assigned_by,
-            confidence = excluded.confidence, label_id = excluded.label_id
-        WHERE (SELECT rank FROM strength s WHERE s.assigned_by = excluded.assigned_by)
-           >= (SELECT rank FROM strength s WHERE s.assigned_by = a.assigned_by)
-          AND (a.speaker_id, a.assigned_by) IS DISTINCT FROM (excluded.speaker_id, excluded.assigned_by)
-        RETURNING segment_id, speaker_id, assigned_by, confidence
+            speaker_id = excluded.speaker_id, assigned_by = excluded.assigned_by, confidence = excluded.confidence,
+            because_id = excluded.because_id, label_id = excluded.label_id, seq = excluded.seq
+        WHERE a.seq < excluded.seq
+          AND (a.speaker_id, a.assigned_by, a.confidence, a.because_id)
+              IS DISTINCT FROM (excluded.speaker_id, excluded.assigned_by, excluded.confidence, excluded.because_id)
+        RETURNING segment_id, speaker_id, assigned_by, confidence, because_id
     ), logged AS (
-        INSERT INTO label_effect (label_id, segment_id, speaker_id, assigned_by, confidence)
+        INSERT INTO label_effect (label_id, segment_id, speaker_id, assigned_by, confidence, because_id)
         SELECT :label_id, * FROM named
     )
     SELECT segment_id FROM named
 """)
-
-
-def apply(tx: Transaction, label_id: UUID, collection: str, effects: Sequence[Effect]) -> list[UUID]:
-    """Give segments their speaker where the label is strong enough; returns the segments that changed."""
-    if not effects:
-        return []
-    return list(
-        tx.execute(
-            _APPLY,
-            {
-                "label_id": label_id,
-                "collection": collection,
-                "segment_ids": [e.segment_id for e in effects],
-                "speaker_ids": [e.speaker_id for e in effects],
-                "assigned_by": [e.assigned_by for e in effects],
-                "confidences": [e.confidence for e in effects],
-            },
-        ).scalars()
-    )
-
-
-_WITHDRAW = sa.text("""
+_TAKE_AWAY = sa.text("""
     WITH gone AS (
-        DELETE FROM assignment WHERE segment_id = ANY(:segment_ids) AND assigned_by = 'identification'
-        RETURNING segment_id
+        DELETE FROM assignment WHERE segment_id = ANY(:segment_ids) AND seq < :seq RETURNING segment_id
+    ), logged AS (
+        INSERT INTO label_effect (label_id, segment_id) SELECT :label_id, segment_id FROM gone
     )
-    INSERT INTO label_effect (label_id, segment_id, speaker_id, assigned_by)
-    SELECT :label_id, segment_id, NULL, 'identification' FROM gone
+    SELECT segment_id FROM gone
 """)
 
 
-def withdraw(tx: Transaction, label_id: UUID, segment_ids: Sequence[UUID]) -> None:
-    """Make segments unknown again that only a rule had named; the log keeps both."""
-    if segment_ids:
-        tx.execute(_WITHDRAW, {"label_id": label_id, "segment_ids": list(segment_ids)})
+def write(tx: Transaction, entry: Entry, collection: str, names: Names, nobodys: Sequence[UUID] = ()) -> set[UUID]:
+    """Make these the names of these segments from this entry on, and the others nobody's; returns what changed."""
+    changed: set[UUID] = set()
+    key = {"label_id": entry.label_id, "seq": entry.seq}
+    if names:
+        values = {
+            "collection": collection,
+            "segment_ids": list(names),
+            "speaker_ids": [n.speaker_id for n in names.values()],
+            "assigned_by": [n.assigned_by for n in names.values()],
+            "confidences": [n.confidence for n in names.values()],
+            "because_ids": [n.because_id for n in names.values()],
+        }
+        changed.update(tx.execute(_WRITE, {**key, **values}).scalars())
+    if nobodys:
+        changed.update(tx.execute(_TAKE_AWAY, {**key, "segment_ids": sorted(nobodys)}).scalars())
+    return changed
 
 
-_LATER_WORD = sa.text("""
-    SELECT EXISTS (
-        SELECT FROM label later JOIN label own ON own.label_id = :label_id
-        WHERE later.cluster_id = own.cluster_id AND later.operation = 'assign'
-          AND (later.created_at, later.label_id) > (own.created_at, own.label_id))
+_AS_OF = sa.text("""
+    SELECT * FROM (
+        SELECT DISTINCT ON (e.segment_id) e.segment_id, e.speaker_id, e.assigned_by, e.confidence, e.because_id
+        FROM label_effect e JOIN label l USING (label_id)
+        WHERE l.collection = :collection AND e.at <= :at
+        ORDER BY e.segment_id, e.seq DESC
+    ) AS last WHERE speaker_id IS NOT NULL
 """)
 
 
-def has_later_word(tx: Transaction, label_id: UUID) -> bool:
-    """Whether a person has named the same cluster again since: the last word counts, in whatever order work is done."""
-    return bool(tx.execute(_LATER_WORD, {"label_id": label_id}).scalar_one())
+def as_of(tx: Transaction, collection: str, at: Any) -> Names:
+    """Who every segment of a collection belonged to at a time, out of the log alone."""
+    return _names(tx.execute(_AS_OF, {"collection": collection, "at": at}))
 
 
-def speakers_ever(tx: Transaction, segment_id: UUID) -> set[UUID]:
-    """Every speaker that the log ever gave to a segment."""
-    found = tx.execute(sa.select(label_effect.c.speaker_id).where(label_effect.c.segment_id == segment_id)).scalars()
-    return {speaker_id for speaker_id in found if speaker_id is not None}
+_SAID = sa.text("""
+    SELECT segment_id, speaker_id FROM assignment
+    WHERE collection = :collection AND assigned_by IN ('human', 'import') ORDER BY segment_id LIMIT :most
+""")
+
+
+def said_by_people(tx: Transaction, collection: str, most: int) -> dict[UUID, UUID]:
+    """The speaker of segments that people named, so many at most: those of the first ids, which are hashes."""
+    rows = tx.execute(_SAID, {"collection": collection, "most": most})
+    return {row.segment_id: row.speaker_id for row in rows}
+
+
+def speakers_ever(tx: Transaction, segment_ids: Sequence[UUID]) -> set[UUID]:
+    """Every speaker that the log ever gave to any of the segments."""
+    given = sa.select(label_effect.c.speaker_id).distinct()
+    found = tx.execute(given.where(label_effect.c.segment_id == sa.any_(sa.cast(list(segment_ids), sa.ARRAY(sa.UUID)))))
+    return {speaker_id for speaker_id in found.scalars() if speaker_id is not None}
 
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('names:' || :collection, 0))")

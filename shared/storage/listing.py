@@ -1,8 +1,9 @@
-"""Pages of what a collection holds, by keyset: a page costs the same wherever it begins. Reads only."""
+"""Pages of the objects, recordings and segments of a collection, by keyset: one costs the same wherever it begins."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -118,37 +119,71 @@ class ListedSegment:
     speaker: str | None
     assigned_by: str | None
     confidence: float | None
+    suggestion: str | None = None  # whom it may belong to, where nobody and no rule says so
+    suggestion_probability: float | None = None
 
 
 SEGMENT_COLUMNS: Final = """
     s.segment_id, s.recording_id, s.start_sample, s.end_sample, s.source, s.text, s.speaker_label, a.assigned_by,
-    a.confidence, p.name AS speaker,
-    (SELECT m.cluster_id FROM cluster_member m JOIN cluster c USING (cluster_id)
-     WHERE m.segment_id = s.segment_id AND c."current" LIMIT 1) AS cluster_id
+    a.confidence, p.name AS speaker, q.name AS suggestion, g.probability AS suggestion_probability,
+    (SELECT m.cluster_id FROM cluster_member m
+     WHERE m.segment_id = s.segment_id AND m.until_generation IS NULL
+       AND m.encoder = (SELECT encoders[1] FROM collection WHERE name = s.collection)) AS cluster_id
 """
-SEGMENT_NAMES: Final = "LEFT JOIN assignment a USING (segment_id) LEFT JOIN speaker p USING (speaker_id)"
+SEGMENT_NAMES: Final = """
+    LEFT JOIN assignment a USING (segment_id) LEFT JOIN speaker p USING (speaker_id)
+    LEFT JOIN suggestion g USING (segment_id) LEFT JOIN speaker q ON q.speaker_id = g.speaker_id
+"""
 FIRST_KEYS: Final = """
     o.collection = :collection AND o.state = 'registered' AND NOT EXISTS (
         SELECT FROM stored_object e WHERE e.recording_id = o.recording_id AND e.state = 'registered' AND e.key < o.key)
 """
 """Of the objects that hold one recording, the one by whose key it goes: the first in byte order."""
 
-_NARROWED: Final = {
-    "all": "",
-    "recording": "AND s.recording_id = :narrowed_to",
-    "cluster": "AND s.segment_id IN (SELECT m.segment_id FROM cluster_member m WHERE m.cluster_id = :narrowed_to)",
+_CONDITIONS: Final = {
+    "recording_id": "s.recording_id = :recording_id",
+    "object_key": """s.recording_id IN (SELECT named.recording_id FROM stored_object named
+        WHERE named.collection = :collection AND named.key IN (:object_key, :collection || '/' || :object_key))""",
+    "cluster_id": """s.segment_id IN (SELECT m.segment_id FROM cluster_member m
+        WHERE m.cluster_id = :cluster_id AND m.until_generation IS NULL)""",
+    "speaker_id": "a.speaker_id = :speaker_id",
+    "unnamed": ":unnamed AND a.segment_id IS NULL",
 }
-# A statement for each: one with `:id IS NULL OR ...` would keep Postgres from planning by the narrower index. The first
-# condition on the key lets the index find the page, the second one cuts it off exactly.
-_SEGMENTS: Final = {
-    to: sa.text(f"""
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """Which segments of a collection are meant: those to which everything applies that is not None."""
+
+    recording_id: UUID | None = None
+    object_key: str | None = None  # with or without the collection in front
+    cluster_id: UUID | None = None
+    speaker_id: UUID | None = None
+    unnamed: Literal[True] | None = None
+
+    def values(self) -> dict[str, object]:
+        """What narrows, by name."""
+        return {name: value for name in _CONDITIONS if (value := getattr(self, name)) is not None}
+
+
+_EVERYTHING: Final = Narrowing()
+
+
+@cache
+def _segments(narrowed_by: tuple[str, ...]) -> sa.TextClause:
+    """A statement for each: one with `:id IS NULL OR ...` would keep Postgres from planning by the narrower index.
+
+    The first condition on the key lets the index find the page, the second one cuts it off exactly.
+    """
+    narrowed = "".join(f"AND {_CONDITIONS[name]} " for name in narrowed_by)
+    return sa.text(f"""
         SELECT o.key AS object_key, {SEGMENT_COLUMNS}
         FROM stored_object o JOIN segment s USING (recording_id) {SEGMENT_NAMES}
         WHERE {FIRST_KEYS} AND o.key >= :key AND (o.key, s.start_sample, s.segment_id) > (:key, :start, :segment_id)
         {narrowed} ORDER BY o.key, s.start_sample, s.segment_id LIMIT :most
     """)  # noqa: S608  # constants
-    for to, narrowed in _NARROWED.items()
-}
+
+
 _SEGMENT = sa.text(f"""
     SELECT (SELECT min(o.key) FROM stored_object o WHERE o.recording_id = s.recording_id AND o.state = 'registered')
            AS object_key, {SEGMENT_COLUMNS}
@@ -171,6 +206,8 @@ def as_segment(row: Any) -> ListedSegment:
         speaker=row.speaker,
         assigned_by=row.assigned_by,
         confidence=row.confidence,
+        suggestion=row.suggestion,
+        suggestion_probability=row.suggestion_probability,
     )
 
 
@@ -179,16 +216,14 @@ def segments(
     collection: str,
     *,
     after: tuple[str, int, UUID] = ("", -1, _FIRST_UUID),
-    narrowed_to: tuple[Literal["recording", "cluster"], UUID] | None = None,
+    narrowed_to: Narrowing = _EVERYTHING,
     most: int,
 ) -> list[ListedSegment]:
-    """By object key and start, those of one recording or cluster only if one is named."""
+    """By object key and start."""
     key, start, segment_id = after
-    kind, narrow_id = narrowed_to or ("all", None)
-    values = {"collection": collection, "key": key, "start": start, "segment_id": segment_id, "most": most}
-    if narrow_id is not None:
-        values["narrowed_to"] = narrow_id
-    return [as_segment(row) for row in tx.execute(_SEGMENTS[kind], values)]
+    place = {"collection": collection, "key": key, "start": start, "segment_id": segment_id, "most": most}
+    narrow = narrowed_to.values()
+    return [as_segment(row) for row in tx.execute(_segments(tuple(narrow)), {**place, **narrow})]
 
 
 def segment(tx: Transaction, segment_id: UUID) -> ListedSegment:
@@ -197,68 +232,3 @@ def segment(tx: Transaction, segment_id: UUID) -> ListedSegment:
     if row is None:
         raise SegmentGone(f"No segment {segment_id}.")
     return as_segment(row)
-
-
-@dataclass(frozen=True, slots=True)
-class ListedCluster:
-    """A standing cluster; `speaker` is whom most of its members were given by a person, a cluster or an import."""
-
-    cluster_id: UUID
-    segments: int
-    recordings: int
-    speaker: str | None
-    cohesion: float
-    exemplar_segment_id: UUID
-
-
-_CLUSTERS = sa.text("""
-    SELECT c.cluster_id, c.n_segments AS segments, c.n_recordings AS recordings, c.cohesion, c.exemplar_segment_id,
-           (SELECT p.name FROM cluster_member m JOIN assignment a USING (segment_id) JOIN speaker p USING (speaker_id)
-            WHERE m.cluster_id = c.cluster_id AND a.assigned_by IN ('human', 'cluster', 'import')
-            GROUP BY p.name ORDER BY count(*) DESC, p.name LIMIT 1) AS speaker
-    FROM cluster c
-    WHERE c.collection = :collection AND c."current"
-      AND (-c.n_segments, c.cluster_id) > (-CAST(:n_segments AS bigint), CAST(:cluster_id AS uuid))
-    ORDER BY -c.n_segments, c.cluster_id LIMIT :most
-""")
-
-
-def clusters(
-    tx: Transaction, collection: str, *, after: tuple[int, UUID] = (2**31, _FIRST_UUID), most: int
-) -> list[ListedCluster]:
-    """The largest first."""
-    values = {"collection": collection, "n_segments": after[0], "cluster_id": after[1], "most": most}
-    return [ListedCluster(**row) for row in tx.execute(_CLUSTERS, values).mappings()]
-
-
-@dataclass(frozen=True, slots=True)
-class ListedLabel:
-    """An entry of the label log; `segments` is how many it changed."""
-
-    label_id: UUID
-    operation: str
-    speaker: str | None
-    segment_id: UUID | None
-    cluster_id: UUID | None
-    actor: str
-    cause_id: UUID | None
-    detail: dict[str, Any]
-    segments: int
-    created_at: datetime
-
-
-_LABELS = sa.text("""
-    SELECT l.label_id, l.operation, p.name AS speaker, l.segment_id, l.cluster_id, l.actor, l.cause_id, l.detail,
-           (SELECT count(*) FROM label_effect e WHERE e.label_id = l.label_id) AS segments, l.created_at
-    FROM label l LEFT JOIN speaker p USING (speaker_id)
-    WHERE l.collection = :collection AND (l.created_at, l.label_id) > (:created_at, :label_id)
-    ORDER BY l.created_at, l.label_id LIMIT :most
-""")
-
-
-def labels(
-    tx: Transaction, collection: str, *, after: tuple[datetime, UUID] = (_FIRST_TIME, _FIRST_UUID), most: int
-) -> list[ListedLabel]:
-    """The log, oldest entry first."""
-    values = {"collection": collection, "created_at": after[0], "label_id": after[1], "most": most}
-    return [ListedLabel(**row) for row in tx.execute(_LABELS, values).mappings()]

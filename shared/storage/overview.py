@@ -50,10 +50,11 @@ def n_collections(tx: Transaction) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SpeakerSeen:
-    """A named speaker; `human` counts the segments that a person named."""
+    """A named speaker; `human` counts the segments that a person named, `also` are the names merged into this one."""
 
     speaker_id: UUID
     name: str
+    also: list[str]
     segments: int
     recordings: int
     human: int
@@ -61,8 +62,11 @@ class SpeakerSeen:
 
 _SPEAKERS = sa.text("""
     SELECT p.speaker_id, p.name, count(s.segment_id) AS segments, count(DISTINCT s.recording_id) AS recordings,
-           count(s.segment_id) FILTER (WHERE a.assigned_by = 'human') AS human
+           count(s.segment_id) FILTER (WHERE a.assigned_by = 'human') AS human,
+           ARRAY(SELECT o.name FROM speaker o
+                 WHERE o.canonical_id = p.speaker_id AND o.speaker_id <> p.speaker_id ORDER BY 1) AS also
     FROM speaker p LEFT JOIN assignment a USING (speaker_id) LEFT JOIN segment s USING (segment_id)
+    WHERE p.canonical_id = p.speaker_id
     GROUP BY p.speaker_id, p.name ORDER BY p.name
 """)
 
@@ -104,44 +108,3 @@ def clustering(tx: Transaction, request_id: UUID) -> ClusteringState:
     if row is None:
         raise UnknownClustering(f"No clustering {request_id}.")
     return ClusteringState(**row)
-
-
-class UnknownLabel(NotFound):
-    """The labels of a collection show the ids that there are."""
-
-    code = "unknown_label"
-
-
-@dataclass(frozen=True, slots=True)
-class LabelState:
-    """How far a label has got: `segments` carry it directly, `propagated` received it in the background."""
-
-    label_id: UUID
-    collection: str
-    state: str
-    segments: int
-    propagated: int
-
-
-# What a label did is told by the "spread" entry that the clusterer writes when it is through; until then a cluster's
-# label counts the members that it will name. The condition on time lets the index of the log find that entry.
-_LABEL = sa.text("""
-    SELECT l.label_id, l.collection, CASE WHEN s.label_id IS NULL THEN 'recorded' ELSE 'propagated' END AS state,
-           CASE WHEN l.segment_id IS NOT NULL THEN 1
-                WHEN s.label_id IS NOT NULL THEN coalesce((s.detail->>'n_direct')::int, 0)
-                ELSE (SELECT count(*) FROM cluster_member m LEFT JOIN assignment a USING (segment_id)
-                      WHERE m.cluster_id = l.cluster_id AND coalesce(a.assigned_by, '') NOT IN ('human', 'import'))
-           END AS segments,
-           coalesce((s.detail->>'n_cluster')::int, 0) + coalesce((s.detail->>'n_identified')::int, 0) AS propagated
-    FROM label l LEFT JOIN label s ON s.cause_id = l.label_id AND s.operation = 'spread'
-         AND s.collection = l.collection AND s.created_at >= l.created_at
-    WHERE l.label_id = :label_id
-""")
-
-
-def label(tx: Transaction, label_id: UUID) -> LabelState:
-    """Raises UnknownLabel."""
-    row = tx.execute(_LABEL, {"label_id": label_id}).mappings().one_or_none()
-    if row is None:
-        raise UnknownLabel(f"No label {label_id}.")
-    return LabelState(**row)

@@ -1,13 +1,16 @@
-"""Segments of recordings, and how many of each recording's are embedded."""
+"""Segments of recordings: written when they are cut, read as spans, held while something is written about them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import numpy as np
 import sqlalchemy as sa
+from jaxtyping import Float64
 
 from shared.storage.database import Transaction
 from shared.storage.tables import recording, segment
+from shared.units import SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,22 @@ def write_cuts(tx: Transaction, cuts: Sequence[Cut]) -> set[UUID]:
             },
         ).scalars()
     )
-    rows = [(c, s) for c in ordered if c.recording_id in fresh for s in c.segments]
+    insert(tx, [c for c in ordered if c.recording_id in fresh])
+    progress = [(c, e) for c in ordered if c.recording_id in fresh for e in c.encoders]
+    tx.execute(
+        _PROGRESS,
+        {
+            "ids": [c.recording_id for c, _ in progress],
+            "encoders": [e for _, e in progress],
+            "counts": [len(c.segments) for c, _ in progress],
+        },
+    )
+    return fresh
+
+
+def insert(tx: Transaction, cuts: Sequence[Cut]) -> None:
+    """Add segments to their recordings and nothing else; those that are there already stay as they are."""
+    rows = [(c, s) for c in cuts for s in c.segments]
     tx.execute(
         _INSERT,
         {
@@ -81,16 +99,16 @@ def write_cuts(tx: Transaction, cuts: Sequence[Cut]) -> set[UUID]:
             "labels": [s.speaker_label for _, s in rows],
         },
     )
-    progress = [(c, e) for c in ordered if c.recording_id in fresh for e in c.encoders]
-    tx.execute(
-        _PROGRESS,
-        {
-            "ids": [c.recording_id for c, _ in progress],
-            "encoders": [e for _, e in progress],
-            "counts": [len(c.segments) for c, _ in progress],
-        },
-    )
-    return fresh
+
+
+_COUNT = sa.text("""
+    UPDATE recording SET n_segments = (SELECT count(*) FROM segment WHERE recording_id = :id) WHERE recording_id = :id
+""")
+
+
+def count(tx: Transaction, recording_id: UUID) -> None:
+    """Let a recording know how many segments it has, after some came or went."""
+    tx.execute(_COUNT, {"id": recording_id})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +136,28 @@ def spans(tx: Transaction, segment_ids: Sequence[UUID]) -> list[SegmentSpan]:
         .order_by(segment.c.recording_id, segment.c.start_sample)
     )
     return [SegmentSpan(*row) for row in rows]
+
+
+_HOLD = sa.text("""
+    SELECT segment_id FROM segment WHERE segment_id = ANY(:ids) ORDER BY segment_id FOR KEY SHARE
+""")
+
+
+def hold(tx: Transaction, segment_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the segments that still stand: nobody can remove them before this transaction ends."""
+    return set(tx.execute(_HOLD, {"ids": list(segment_ids)}).scalars())
+
+
+_LENGTHS = sa.text("""
+    SELECT s.end_sample - s.start_sample FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS n(segment_id, place)
+    LEFT JOIN segment s USING (segment_id) ORDER BY n.place
+""")
+
+
+def durations_s(tx: Transaction, segment_ids: Sequence[UUID]) -> Float64[np.ndarray, " segments"]:
+    """How long each segment is, in the order of the ids; 0 for one that is gone."""
+    found = tx.execute(_LENGTHS, {"ids": list(segment_ids)}).scalars()
+    return np.array([length or 0 for length in found], np.float64) / SAMPLE_RATE_HZ
 
 
 def waiting(tx: Transaction, recording_ids: Sequence[UUID]) -> set[UUID]:

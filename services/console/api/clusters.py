@@ -1,6 +1,6 @@
 """Clusters of a collection, and the request for fresh ones."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
@@ -11,7 +11,7 @@ from services.console.auth import Labeller, Requires
 from services.console.deps import ConsoleDep
 from shared.errors import InvalidRequest
 from shared.ledger.outbox import announce, publish
-from shared.storage import clusters, collections, encoders, listing, overview
+from shared.storage import clusters, collections, encoders, listing_labels, overview
 
 router = APIRouter(tags=["clusters"])
 
@@ -31,6 +31,7 @@ class ClusterShown(Shown):
     speaker: str | None
     cohesion: float
     exemplar_segment_id: UUID
+    trust: dict[str, Any]
 
 
 class WantedClustering(Asked):
@@ -66,7 +67,7 @@ def standing(
     after = {} if start is None else {"after": (int(start[0]), UUID(str(start[1])))}
     with console.database.begin() as tx:
         collections.get(tx, collection)
-        rows = listing.clusters(tx, collection, most=paging.most, **after)
+        rows = listing_labels.clusters(tx, collection, most=paging.most, **after)
     return paging.page(name, rows, ClusterShown.model_validate, lambda row: (row.segments, str(row.cluster_id)))
 
 

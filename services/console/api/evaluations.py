@@ -9,7 +9,8 @@ from services.console import trials
 from services.console.api.shapes import Asked, CollectionName, Shown
 from services.console.auth import Requires
 from services.console.deps import ConsoleDep
-from shared.storage import collections, encoders, exports
+from shared.scoring.learning import LARGEST_SAMPLE, learn
+from shared.storage import calibrations, cohorts, collections, encoders, exports
 
 router = APIRouter(tags=["evaluations"], dependencies=[Depends(Requires("read"))])
 
@@ -32,14 +33,19 @@ class Evaluated(Shown):
 
 @router.post("/v1/collections/{collection}/evaluations/trials")
 def evaluate(console: ConsoleDep, collection: CollectionName, asked: TrialList) -> Evaluated:
-    """Score the trials by the cosine of the files' mean vectors, as identification scores them."""
+    """Score the trials as identification scores: against the collection, by what its own vectors have in common.
+
+    A file's vector is the mean of its segments' scored vectors. Without labels, and whatever clusters there are.
+    """
     listed = trials.parse(asked.trials)
     with console.exports.passed(), console.database.begin() as tx:
         exports.see_as_one(tx)
         found = collections.get(tx, collection)
         encoder = encoders.by_name(tx, asked.encoder or found.encoders[0])
         recordings = trials.match(listed, exports.keys(tx, collection))
-        sums = exports.summed_vectors(tx, encoder, set(recordings.values()))
+        sample = calibrations.sample(tx, collection, encoder, LARGEST_SAMPLE)
+        backend = learn(sample.rows, float(encoder.spec["assign_threshold"]))
+        sums = cohorts.scored_sums(tx, encoder, sorted(set(recordings.values())), backend.scored)
     vectors = {key: trials.unit(sums[recording]) for key, recording in recordings.items() if recording in sums}
     result = trials.evaluate(listed, vectors)
     return Evaluated(

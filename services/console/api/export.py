@@ -1,4 +1,4 @@
-"""Whole collections for elsewhere: rows as JSON lines, vectors as numpy, turns as RTTM."""
+"""Whole collections for elsewhere: rows as JSON lines, vectors as numpy, turns in the formats of other tools."""
 
 import json
 import tempfile
@@ -10,12 +10,14 @@ from typing import IO, Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 
+from services.console.annotations.formats import Format
 from services.console.api.segments import SegmentShown
 from services.console.api.shapes import CollectionName
-from services.console.archives import NamedBy, blocks_of, write_embeddings, write_rttm
+from services.console.archives import blocks_of, write_embeddings
 from services.console.auth import Requires
 from services.console.deps import Console, ConsoleDep
 from services.console.streaming import streamed
+from services.console.turn_archives import NamedBy, write_turns
 from shared.storage import collections, encoders, exports
 from shared.storage.database import Transaction
 from shared.storage.listing import ListedSegment
@@ -59,6 +61,8 @@ def _line(segment: ListedSegment) -> str:
         "speaker": segment.speaker,
         "assigned_by": segment.assigned_by,
         "confidence": segment.confidence,
+        "suggestion": segment.suggestion,
+        "suggestion_probability": segment.suggestion_probability,
     }
     return json.dumps(row, ensure_ascii=False) + "\n"
 
@@ -76,10 +80,11 @@ def embeddings(
     return _archive(console, collection, write)
 
 
-@router.get("/v1/collections/{collection}/export/rttm", response_class=StreamingResponse, responses=_ZIP)
-def rttm(console: ConsoleDep, collection: CollectionName, by: NamedBy = "speaker") -> StreamingResponse:
-    """A zip with one RTTM file a recording; turns without a name of the kind that is asked for are left out."""
-    return _archive(console, collection, lambda tx, target: write_rttm(tx, collection, by, target))
+@router.get("/v1/collections/{collection}/export/{kind}", response_class=StreamingResponse, responses=_ZIP)
+def turns(console: ConsoleDep, collection: CollectionName, kind: Format, by: NamedBy = "speaker") -> StreamingResponse:
+    """A zip of annotation files, each segment a turn; RTTM leaves out turns without a name of the kind asked for."""
+    bucket = console.settings.s3.audio_bucket
+    return _archive(console, collection, lambda tx, target: write_turns(tx, collection, kind, by, bucket, target))
 
 
 def _archive(console: Console, collection: str, write: Callable[[Transaction, IO[bytes]], None]) -> StreamingResponse:

@@ -1,11 +1,11 @@
-"""Name the speaker of a segment or of a cluster, and follow how the name spreads."""
+"""Name the speaker of segments or of a cluster, reject a name, take a word back, and follow how names spread."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
-from pydantic import model_validator
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field, model_validator
 
 from services.console.api.shapes import (
     Asked,
@@ -20,46 +20,57 @@ from services.console.api.shapes import (
 from services.console.auth import Labeller, Requires
 from services.console.deps import ConsoleDep
 from shared.ledger.outbox import announce, publish
-from shared.storage import collections, labels, listing, overview
+from shared.storage import collections, label_states, listing_labels, people, reversals, statements
+from shared.storage.database import Transaction
+from shared.storage.statements import Recorded
 
 router = APIRouter(tags=["labels"])
 
 
 class NewLabel(Asked):
-    """Who speaks in a segment, or in a cluster."""
+    """Who speaks in a segment, in several of one collection, or in a cluster."""
 
     segment_id: UUID | None = None
+    segment_ids: Annotated[list[UUID], Field(min_length=1, max_length=10_000)] | None = None
     cluster_id: UUID | None = None
     speaker: SpeakerName
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.segment_id is None) == (self.cluster_id is None):
-            raise ValueError("name either segment_id or cluster_id")
+    def _one_of_them(self) -> Self:
+        if sum(target is not None for target in (self.segment_id, self.segment_ids, self.cluster_id)) != 1:
+            raise ValueError("name one of segment_id, segment_ids and cluster_id")
         return self
 
 
+class NewRejection(Asked):
+    """Who does not speak in a segment, whatever anybody or any rule says."""
+
+    segment_id: UUID
+    speaker: SpeakerName
+
+
 class LabelRecorded(Shown):
-    """The label stands in the log; `segments` carry the name by it directly."""
+    """The label stands in the log; `segments` were spoken of."""
 
     label_id: UUID
-    collection: str
-    speaker: str
+    collection: str | None
+    speaker: str | None
     segments: int
 
 
 class LabelShown(Shown):
-    """How far a label has got; `propagated` received the name from it in the background."""
+    """How far a label has got; `propagated` changed their name because of it in the background."""
 
     label_id: UUID
-    collection: str
+    collection: str | None
+    operation: str
     state: Literal["recorded", "propagated"]
     segments: int
     propagated: int
 
 
 class LabelLogEntry(Shown):
-    """An entry of the label log; `segments` is how many it changed."""
+    """An entry of the label log; `segments` is how many it changed, `active` whether it has been taken back."""
 
     label_id: UUID
     operation: str
@@ -68,6 +79,8 @@ class LabelLogEntry(Shown):
     cluster_id: UUID | None
     actor: str
     cause_id: UUID | None
+    undoes_id: UUID | None
+    active: bool
     detail: dict[str, Any]
     segments: int
     created_at: datetime
@@ -78,10 +91,35 @@ def record(console: ConsoleDep, caller: Labeller, new: NewLabel) -> LabelRecorde
     """Write it down; spreading it follows in the background."""
     speaker = check_speaker(new.speaker)
     with console.database.begin() as tx:
-        recorded = labels.record(
-            tx, speaker=speaker, actor=caller.name, segment_id=new.segment_id, cluster_id=new.cluster_id
-        )
-        publish(tx, [announce(recorded.event)])
+        if new.cluster_id:
+            recorded = statements.name_cluster(tx, new.cluster_id, speaker, caller.name)
+        else:
+            segment_ids = new.segment_ids or [s for s in (new.segment_id,) if s]
+            recorded = statements.name_segments(tx, list(dict.fromkeys(segment_ids)), speaker, caller.name)
+        return announced(tx, recorded, speaker)
+
+
+@router.post("/v1/rejections", status_code=202)
+def reject(console: ConsoleDep, caller: Labeller, new: NewRejection) -> LabelRecorded:
+    """Write down that a segment is not a speaker's; from now on nothing gives it to them."""
+    with console.database.begin() as tx:
+        speaker_id = people.speaker_named(tx, new.speaker)
+        recorded = statements.reject_segment(tx, new.segment_id, speaker_id, caller.name)
+        return announced(tx, recorded, new.speaker)
+
+
+@router.post("/v1/labels/{label_id}/undo", status_code=202)
+def undo(console: ConsoleDep, caller: Labeller, label_id: UUID) -> LabelRecorded:
+    """Take a statement back, with everything that followed from it; undoing that brings it again."""
+    with console.database.begin() as tx:
+        recorded = reversals.undo(tx, label_id, caller.name)
+        speaker = people.name_of(tx, recorded.speaker_id) if recorded.speaker_id else None
+        return announced(tx, recorded, speaker)
+
+
+def announced(tx: Transaction, recorded: Recorded, speaker: str | None) -> LabelRecorded:
+    """Publish a statement's events, in its own transaction, and show it."""
+    publish(tx, [announce(event) for event in recorded.events])
     return LabelRecorded(
         label_id=recorded.label_id, collection=recorded.collection, speaker=speaker, segments=recorded.n_direct
     )
@@ -91,7 +129,7 @@ def record(console: ConsoleDep, caller: Labeller, new: NewLabel) -> LabelRecorde
 def show(console: ConsoleDep, label_id: UUID) -> LabelShown:
     """Whether it has spread, and how far."""
     with console.database.begin() as tx:
-        return LabelShown.model_validate(overview.label(tx, label_id))
+        return LabelShown.model_validate(label_states.label_state(tx, label_id))
 
 
 @router.get("/v1/collections/{collection}/labels", dependencies=[Depends(Requires("read"))])
@@ -102,7 +140,33 @@ def log(console: ConsoleDep, collection: CollectionName, paging: Annotated[Pagin
     after = {} if start is None else {"after": time_and_id(start)}
     with console.database.begin() as tx:
         collections.get(tx, collection)
-        rows = listing.labels(tx, collection, most=paging.most, **after)
+        rows = listing_labels.labels(tx, collection, most=paging.most, **after)
     return paging.page(
         name, rows, LabelLogEntry.model_validate, lambda row: (row.created_at.isoformat(), str(row.label_id))
     )
+
+
+class NameThen(Shown):
+    """Who a segment belonged to at that time."""
+
+    segment_id: UUID
+    speaker: str
+    assigned_by: str
+    confidence: float | None
+
+
+At = Annotated[datetime, Query(description="a time with its offset, such as 2026-11-21T13:00:00Z")]
+
+
+@router.get("/v1/collections/{collection}/names", dependencies=[Depends(Requires("read"))])
+def as_of(
+    console: ConsoleDep, collection: CollectionName, at: At, paging: Annotated[Paging, Depends()]
+) -> Page[NameThen]:
+    """The names of a collection as they were at a time, by segment; a time without an offset is UTC."""
+    name = f"names:{collection}:{at.isoformat()}"
+    start = paging.start(name)
+    after = UUID(str(start[0])) if start else None
+    with console.database.begin() as tx:
+        collections.get(tx, collection)
+        rows = listing_labels.names_as_of(tx, collection, at, after=after, most=paging.most)
+    return paging.page(name, rows, NameThen.model_validate, lambda row: (str(row.segment_id),))

@@ -1,9 +1,10 @@
 """Segments: as rows, one by one, and as sound."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from services.console.api.shapes import CollectionName, Page, Paging, Shown
@@ -13,13 +14,12 @@ from services.console.ranges import ByteRange, Unsatisfiable, parse
 from services.console.streaming import streamed
 from services.console.wav import WavSpan, size_bytes
 from shared.errors import InvalidRequest
-from shared.storage import collections, listing
+from shared.storage import collections, listing, people
+from shared.storage.database import Transaction
 from shared.storage.labels import SegmentGone
 from shared.storage.recordings import audio_sources
 from shared.storage.segments import SegmentSpan, spans
 from shared.units import samples
-
-Narrowing = tuple[Literal["recording", "cluster"], UUID] | None
 
 router = APIRouter(tags=["segments"], dependencies=[Depends(Requires("read"))])
 
@@ -39,6 +39,26 @@ class SegmentShown(Shown):
     speaker: str | None
     assigned_by: Literal["human", "cluster", "identification", "import"] | None
     confidence: float | None
+    suggestion: str | None
+    suggestion_probability: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedSegments:
+    """The query of the listing, as a dependency."""
+
+    recording_id: UUID | None = None
+    key: Annotated[str | None, Query(description="an object key, with or without the collection in front")] = None
+    cluster_id: UUID | None = None
+    speaker: Annotated[str | None, Query(description="who speaks, by name")] = None
+    unnamed: Annotated[bool, Query(description="only those that nobody and no rule has named")] = False
+
+    def narrowing(self, tx: Transaction) -> listing.Narrowing:
+        """Raises UnknownSpeaker; InvalidRequest for what nothing can be."""
+        if self.speaker is not None and self.unnamed:
+            raise InvalidRequest("A segment of a speaker has a name: ask for `speaker` or for `unnamed`.")
+        speaker_id = None if self.speaker is None else people.canonical(tx, people.speaker_named(tx, self.speaker))
+        return listing.Narrowing(self.recording_id, self.key, self.cluster_id, speaker_id, self.unnamed or None)
 
 
 @router.get("/v1/collections/{collection}/segments")
@@ -46,23 +66,15 @@ def segments(
     console: ConsoleDep,
     collection: CollectionName,
     paging: Annotated[Paging, Depends()],
-    recording_id: UUID | None = None,
-    cluster_id: UUID | None = None,
+    wanted: Annotated[WantedSegments, Depends()],
 ) -> Page[SegmentShown]:
-    """By object key and start; those of one recording or of one cluster, if either is named."""
-    if recording_id and cluster_id:
-        raise InvalidRequest("Name recording_id or cluster_id, not both.")
-    narrowed_to: Narrowing = None
-    if recording_id:
-        narrowed_to = ("recording", recording_id)
-    if cluster_id:
-        narrowed_to = ("cluster", cluster_id)
-    name = f"segments:{collection}:{recording_id}:{cluster_id}"
+    """By object key and start; only those to which all of what is named applies."""
+    name = f"segments:{collection}:{wanted!r}"
     start = paging.start(name)
     after = {} if start is None else {"after": (str(start[0]), int(start[1]), UUID(str(start[2])))}
     with console.database.begin() as tx:
         collections.get(tx, collection)
-        rows = listing.segments(tx, collection, narrowed_to=narrowed_to, most=paging.most, **after)
+        rows = listing.segments(tx, collection, narrowed_to=wanted.narrowing(tx), most=paging.most, **after)
     return paging.page(name, rows, SegmentShown.model_validate, _place)
 
 

@@ -1,22 +1,28 @@
-"""The people who are named."""
+"""The people who are named: list, rename, merge, split, erase."""
 
+from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
+from pydantic import Field
 
+from services.console.api.labels import LabelRecorded, announced
 from services.console.api.shapes import Asked, Shown, SpeakerName, check_speaker
-from services.console.auth import Labeller, Requires
+from services.console.auth import Admin, Labeller, Requires
 from services.console.deps import ConsoleDep
-from shared.storage import overview, renames
+from shared.ledger.outbox import announce, publish
+from shared.storage import erasure, overview, people, reversals, statements
 
 router = APIRouter(tags=["speakers"])
 
 
 class SpeakerShown(Shown):
-    """A named speaker; `human` of the segments were named by a person."""
+    """A named speaker; `human` of the segments were named by a person. `also` are the names merged into this one."""
 
     speaker_id: UUID
     name: str
+    also: list[str]
     segments: int
     recordings: int
     human: int
@@ -25,6 +31,19 @@ class SpeakerShown(Shown):
 class SpeakerRenaming(Asked):
     """The new name."""
 
+    to: SpeakerName
+
+
+class SpeakerMerging(Asked):
+    """Who becomes one with the speaker; the speaker's own name stays."""
+
+    other: SpeakerName
+
+
+class SpeakerSplitting(Asked):
+    """Which of the speaker's segments are somebody else's, and whose."""
+
+    segment_ids: Annotated[list[UUID], Field(min_length=1, max_length=10_000)]
     to: SpeakerName
 
 
@@ -47,5 +66,50 @@ def rename(console: ConsoleDep, caller: Labeller, name: str, wanted: SpeakerRena
     """Give a speaker another name everywhere; 409 when somebody else has it."""
     to = check_speaker(wanted.to)
     with console.database.begin() as tx:
-        speaker_id = renames.rename(tx, name, to, actor=caller.name)
+        speaker_id = reversals.rename(tx, name, to, actor=caller.name)
     return SpeakerRenamed(speaker_id=speaker_id, name=to)
+
+
+@router.post("/v1/speakers/{name:path}/merge", status_code=202)
+def merge(console: ConsoleDep, caller: Labeller, name: str, wanted: SpeakerMerging) -> LabelRecorded:
+    """Declare that another speaker is this one; undo the label to part them again."""
+    with console.database.begin() as tx:
+        recorded = reversals.merge(tx, name, wanted.other, actor=caller.name)
+        return announced(tx, recorded, name)
+
+
+@router.post("/v1/speakers/{name:path}/split", status_code=202)
+def split(console: ConsoleDep, caller: Labeller, name: str, wanted: SpeakerSplitting) -> LabelRecorded:
+    """Give some of a speaker's segments to somebody else, as one label."""
+    to = check_speaker(wanted.to)
+    with console.database.begin() as tx:
+        people.speaker_named(tx, name)
+        segment_ids = list(dict.fromkeys(wanted.segment_ids))
+        recorded = statements.name_segments(tx, segment_ids, to, caller.name, operation="split")
+        return announced(tx, recorded, to)
+
+
+class ReceiptShown(Shown):
+    """What an erasure removed, counted. Audio under the kept keys still holds the voice: it is yours to delete."""
+
+    receipt_id: UUID
+    actor: str
+    erased: dict[str, int]
+    audio_kept: list[str]
+    erased_at: datetime
+
+
+@router.delete("/v1/speakers/{name:path}")
+def erase(console: ConsoleDep, caller: Admin, name: str) -> ReceiptShown:
+    """Forget a speaker and everything learned from their voice. There is no way back."""
+    with console.database.begin() as tx:
+        erased = erasure.erase_speaker(tx, name, caller.name)
+        publish(tx, [announce(event) for event in erased.events])
+        return ReceiptShown.model_validate(erased.receipt)
+
+
+@router.get("/v1/receipts/{receipt_id}", dependencies=[Depends(Requires("read"))])
+def receipt(console: ConsoleDep, receipt_id: UUID) -> ReceiptShown:
+    """The receipt of an erasure."""
+    with console.database.begin() as tx:
+        return ReceiptShown.model_validate(erasure.receipt(tx, receipt_id))

@@ -2,10 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A transcribed word, and when it is said: in samples at 16 kHz, `end_sample` not included."""
+
+    start_sample: int
+    end_sample: int
+    text: str  # with the space in front that parts it from the word before, if there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +25,29 @@ class Span:
     end_sample: int
     text: str | None = None  # what is said, if the segmenter transcribes
     speaker_label: str | None = None  # a diarization label of this recording alone: never a speaker
+    words: tuple[Word, ...] = ()  # those of `text`, if the segmenter knows when each is said
 
     def __post_init__(self) -> None:
         if not 0 <= self.start_sample < self.end_sample:
             raise ValueError(f"a span from {self.start_sample} to {self.end_sample}")
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What somebody knows of a recording before it is cut; None is unknown. A segmenter without labels ignores it."""
+
+    min_speakers: int | None = None
+    max_speakers: int | None = None
+
+    def __post_init__(self) -> None:
+        least, most = self.min_speakers or 1, self.max_speakers
+        if self.min_speakers is not None and self.min_speakers < 1:
+            raise ValueError("a recording has at least one speaker")
+        if most is not None and most < least:
+            raise ValueError(f"at least {least} speakers cannot be at most {most}")
+
+
+NO_HINTS: Final = Hints()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +87,7 @@ class Segmenter(Protocol):
     def spec(self) -> SegmenterSpec:
         """Who it is."""
 
-    def segments(self, audio: AudioReader) -> list[Span]:
+    def segments(self, audio: AudioReader, hints: Hints = NO_HINTS) -> list[Span]:
         """The spans of one recording; calls do not influence each other."""
 
 

@@ -10,7 +10,7 @@ from services.ingest.segmenters.protocol import Span
 from shared.units import samples
 
 FRAME_SAMPLES: Final = 512  # 32 ms: what one probability of the model stands for
-_SMOOTHING_FRAMES: Final = 5  # 160 ms: a pause to cut in, not one uncertain frame
+SMOOTHING_FRAMES: Final = 5  # 160 ms: about a syllable, not one uncertain frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,15 @@ def _pieces(
 
 def _quietest(probabilities: Float[np.ndarray, " frames"], first: int, last: int) -> int:
     """The frame from first to last around which speech is least likely; of equals the last, for fewer pieces."""
-    half = _SMOOTHING_FRAMES // 2
-    window = np.pad(probabilities, half, mode="edge")[first : last + 1 + 2 * half]
-    smooth = np.lib.stride_tricks.sliding_window_view(window, _SMOOTHING_FRAMES).mean(axis=1)
+    half = SMOOTHING_FRAMES // 2
+    window = probabilities[max(0, first - half) : last + 1 + half]
+    smooth = smoothed(window, SMOOTHING_FRAMES)[first - max(0, first - half) :][: last + 1 - first]
     return last - int(np.argmin(smooth[::-1]))
+
+
+def smoothed(curve: Float[np.ndarray, " frames"], n_frames: int) -> Float[np.ndarray, " frames"]:
+    """The mean over an odd number of frames around each; the first and the last value go on beyond the ends."""
+    if curve.size == 0:
+        return curve
+    padded = np.pad(curve, n_frames // 2, mode="edge")
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, n_frames).mean(axis=1))

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.ingest.segmenters.protocol import AudioReader, SegmenterPlugin, SegmenterSpec, Span
+from services.ingest.segmenters.protocol import NO_HINTS, AudioReader, Hints, SegmenterPlugin, SegmenterSpec, Span
 
 SPEC: Final = SegmenterSpec(
     name="whole",
@@ -17,7 +17,7 @@ class WholeSegmenter:
 
     spec = SPEC
 
-    def segments(self, audio: AudioReader) -> list[Span]:
+    def segments(self, audio: AudioReader, hints: Hints = NO_HINTS) -> list[Span]:  # noqa: ARG002  # it asks for no voice
         """One span, or none."""
         return [Span(0, audio.n_samples)] if audio.n_samples > 0 and audio.peak > 0 else []
 

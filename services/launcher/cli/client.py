@@ -64,9 +64,17 @@ class Client:
         """The answer to a POST; with patience only where doing it twice does no harm."""
         return _object(self._call("POST", path, json=body, timeout=timeout_s, patience_s=patience_s))
 
-    def delete(self, path: str) -> None:
-        """Carry out a DELETE."""
-        self._call("DELETE", path)
+    def send(
+        self, path: str, content: bytes, parameters: Parameters = MappingProxyType({}), *, timeout_s: float
+    ) -> Document:
+        """The answer to a POST of a file; waits for its turn while the API is busy."""
+        options: dict[str, Any] = {"content": content, "params": _given(parameters), "timeout": timeout_s}
+        return self._patiently(lambda: _object(self._call("POST", path, **options)), _BUSY_PATIENCE_S, _is_busy)
+
+    def delete(self, path: str) -> Document:
+        """The answer to a DELETE; empty where there is none."""
+        answer = self._call("DELETE", path)
+        return _object(answer) if answer.content else {}
 
     def items(self, path: str) -> list[Document]:
         """A list that comes whole: as such, or as the `items` of an object."""

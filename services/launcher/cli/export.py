@@ -1,4 +1,4 @@
-"""`earmark export`: segments, vectors and RTTM files, each there as a whole or not at all."""
+"""`earmark export`: segments, vectors and annotation files, each there as a whole or not at all."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,12 +12,17 @@ from services.launcher.cli.output import print_document, say
 from services.launcher.cli.progress import spinner
 from services.launcher.cli.session import connect
 
-app = typer.Typer(no_args_is_help=True, help="Take segments, vectors and RTTM files out.")
+app = typer.Typer(no_args_is_help=True, help="Take segments, vectors and annotation files out.")
 OutFile = Annotated[Path, typer.Option("--out", metavar="FILE.jsonl", dir_okay=False, help="Replaced when complete.")]
 OutDir = Annotated[Path, typer.Option("--out", metavar="DIR", file_okay=False, help="Made if need be.")]
 By = Annotated[
     Literal["speaker", "cluster", "diarization"],
-    typer.Option("--by", help="What names a turn; turns without such a name are left out."),
+    typer.Option(
+        "--by",
+        help="Whose turns they are. speaker: the names that people gave, or that followed from those. cluster: the "
+        "groups of like voices that `earmark cluster` made, by their ids. diarization: the segmenter's own labels, "
+        "which hold within one recording only.",
+    ),
 ]
 
 
@@ -43,8 +48,50 @@ def embeddings(
 def rttm(
     ctx: typer.Context, *, collection: Collection, out: OutDir, by: By = "speaker", as_json: AsJson = False
 ) -> None:
-    """One RTTM file for each recording."""
+    """One RTTM file for each recording; turns without a name are left out."""
     _deliver(ctx, collection, "rttm", out, {"by": by}, as_json=as_json)
+
+
+@app.command("csv")
+def table(
+    ctx: typer.Context, *, collection: Collection, out: OutDir, by: By = "speaker", as_json: AsJson = False
+) -> None:
+    """A table of all segments, to fill in and to bring back with `earmark import labels`."""
+    _deliver(ctx, collection, "csv", out, {"by": by}, as_json=as_json)
+
+
+@app.command("labelstudio")
+def labelstudio(
+    ctx: typer.Context, *, collection: Collection, out: OutDir, by: By = "speaker", as_json: AsJson = False
+) -> None:
+    """Tasks for Label Studio with what is known as predictions, and the labelling configuration that fits."""
+    _deliver(ctx, collection, "labelstudio", out, {"by": by}, as_json=as_json)
+    if not as_json:
+        say(f"Labelling configuration: {out / 'config.xml'}; the tasks name audio as s3://, from a source storage")
+
+
+@app.command("textgrid")
+def textgrid(
+    ctx: typer.Context, *, collection: Collection, out: OutDir, by: By = "speaker", as_json: AsJson = False
+) -> None:
+    """One Praat TextGrid for each recording, a tier for each speaker; unnamed turns are UNKNOWN."""
+    _deliver(ctx, collection, "textgrid", out, {"by": by}, as_json=as_json)
+
+
+@app.command("elan")
+def elan(
+    ctx: typer.Context, *, collection: Collection, out: OutDir, by: By = "speaker", as_json: AsJson = False
+) -> None:
+    """One ELAN file (.eaf) for each recording, a tier for each speaker; unnamed turns are UNKNOWN."""
+    _deliver(ctx, collection, "elan", out, {"by": by}, as_json=as_json)
+
+
+@app.command("audacity")
+def audacity(
+    ctx: typer.Context, *, collection: Collection, out: OutDir, by: By = "speaker", as_json: AsJson = False
+) -> None:
+    """One Audacity label track (.txt) for each recording; unnamed turns are UNKNOWN."""
+    _deliver(ctx, collection, "audacity", out, {"by": by}, as_json=as_json)
 
 
 def _deliver(

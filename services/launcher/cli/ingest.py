@@ -2,8 +2,9 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -25,9 +26,22 @@ from services.launcher.cli.output import print_document, say, show_rows, tell
 from services.launcher.cli.pipeline import Ingest, Outcome
 from services.launcher.cli.progress import IngestBars
 from services.launcher.cli.session import connect
-from services.launcher.cli.sources import Sources, find_sources
+from services.launcher.cli.sources import Choice, Sources, find_sources
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", exists=True, help="Files or folders.")]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--include",
+        help="Only what matches, such as '*.wav' or 'day1/*'; may be given more than once. Without it, files of a "
+        "folder that end like notes and annotations (.txt, .json, .csv, .rttm, ...) stay where they are.",
+        metavar="GLOB",
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", help="Not what matches; may be given more than once.", metavar="GLOB"),
+]
 _SKIPPED_SHOWN = 5
 
 
@@ -38,16 +52,18 @@ def ingest(
     collection: Collection,
     segmenter: Segmenter = None,
     encoder: Encoders = None,
+    include: Include = None,
+    exclude: Exclude = None,
     wait: Wait = False,
     timeout: Timeout = WAIT_S,
     as_json: AsJson = False,
 ) -> None:
     """Upload files or folders into a collection."""
     begun_s = time.monotonic()
-    sources = find_sources(paths, collection)
-    _tell_skipped(sources.skipped)
+    sources = find_sources(paths, collection, Choice(tuple(include or ()), tuple(exclude or ())))
+    _tell_skipped(sources)
     if not sources.fit and not sources.unfit:
-        raise Failure("nothing_to_upload", "There is no file to upload.", "Name files, or folders with files in them.")
+        raise Failure("nothing_to_upload", "There is no file to upload.", "Name recordings, or folders of them.")
     with connect(ctx) as api, _bars(sources, wait=wait) as bars:
         files = Ingest(api, collection, settings_body(segmenter, encoder), bars)
         files.upload(sources)
@@ -80,8 +96,14 @@ def _exit_status(outcomes: Sequence[Outcome]) -> int:
     return REJECTED_INPUTS if "rejected" in statuses else 0
 
 
-def _tell_skipped(skipped: Sequence[Path]) -> None:
-    if skipped:
-        names = ", ".join(str(path) for path in skipped[:_SKIPPED_SHOWN])
-        more = ", ..." if len(skipped) > _SKIPPED_SHOWN else ""
-        tell(f"Skipped {len(skipped)} hidden or special entries: {names}{more}")
+def _tell_skipped(sources: Sources) -> None:
+    if sources.skipped:
+        tell(f"Skipped {len(sources.skipped)} hidden or special entries: {_some(map(str, sources.skipped))}")
+    if sources.sidecars:
+        endings = sorted({path.suffix.lower() for path in sources.sidecars})
+        tell(f"Skipped {len(sources.sidecars)} files that are no audio by their names ({_some(endings)})")
+
+
+def _some(names: Iterable[str]) -> str:
+    first = list(islice(names, _SKIPPED_SHOWN + 1))
+    return ", ".join(first[:_SKIPPED_SHOWN]) + (", ..." if len(first) > _SKIPPED_SHOWN else "")

@@ -1,76 +1,111 @@
-"""`earmark label`, `earmark labels` and `earmark next`: say who speaks, and look up who said so."""
+"""`earmark label` and `earmark labels`: say who speaks, take it back, and look up who said so."""
 
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from services.launcher.cli.client import api_path
-from services.launcher.cli.failure import not_yet
+from services.launcher.cli.client import Client, Document, api_path
 from services.launcher.cli.options import WAIT_S, AsJson, Collection, Limit, Timeout, Wait
-from services.launcher.cli.output import show_fields
+from services.launcher.cli.output import say, show_fields, show_rows
 from services.launcher.cli.progress import spinner
 from services.launcher.cli.recordings import list_rows
 from services.launcher.cli.session import connect
 from services.launcher.cli.waiting import PATIENCE_S, wait_for_state
+from services.launcher.cli.why import told
 
 app = typer.Typer(no_args_is_help=True, help="The log of all labels.")
+
+Not = Annotated[bool, typer.Option("--not", help="Say that the segment is NOT this speaker's.", show_default=False)]
+Segments = Annotated[
+    list[str] | None, typer.Option("--segment", help="Who speaks in this segment; more than one may be given.")
+]
 
 
 def label(
     ctx: typer.Context,
     speaker: Annotated[str, typer.Argument(metavar="SPEAKER")],
     *,
-    segment: Annotated[str | None, typer.Option("--segment", help="Who speaks in this segment.", metavar="ID")] = None,
+    segment: Segments = None,
     cluster: Annotated[str | None, typer.Option("--cluster", help="Who speaks in this cluster.", metavar="ID")] = None,
+    negated: Not = False,
     wait: Wait = False,
     timeout: Timeout = WAIT_S,
     as_json: AsJson = False,
 ) -> None:
     """Name the speaker of a segment or a cluster; the name spreads to what sounds alike."""
-    if (segment is None) == (cluster is None):
+    if bool(segment) == (cluster is not None):
         raise typer.BadParameter("name either --segment ID or --cluster ID")
-    target = {"segment_id": segment} if segment else {"cluster_id": cluster}
+    if negated and (cluster or len(segment or ()) != 1):
+        raise typer.BadParameter("--not goes with one --segment")
     with connect(ctx) as api:
-        recorded = api.post(api_path("labels"), {**target, "speaker": speaker})
-        result = {"label_id": recorded["label_id"], "segments": recorded["segments"], "propagated": None}
-        if wait:
-            path = api_path("labels", recorded["label_id"])
-            with spinner(f"spreading {speaker}"):
-                done = wait_for_state(lambda: api.get(path, patience_s=PATIENCE_S), "propagated", timeout, "Spreading")
-            result["propagated"] = done["propagated"]
-    show_fields(result, as_json=as_json)
+        if negated:
+            assert segment
+            recorded = api.post(api_path("rejections"), {"segment_id": segment[0], "speaker": speaker})
+        else:
+            target = {"segment_ids": segment} if segment else {"cluster_id": cluster}
+            recorded = api.post(api_path("labels"), {**target, "speaker": speaker})
+        show_fields(follow(api, recorded, wait=wait, timeout=timeout), as_json=as_json)
+
+
+def follow(api: Client, recorded: Document, *, wait: bool, timeout: float) -> Document:
+    """What is shown of a statement: with `wait`, after it has spread."""
+    result = {"label_id": recorded["label_id"], "segments": recorded["segments"], "propagated": None}
+    if wait:
+        path = api_path("labels", recorded["label_id"])
+        with spinner("spreading"):
+            done = wait_for_state(lambda: api.get(path, patience_s=PATIENCE_S), "propagated", timeout, "Spreading")
+        result |= {"segments": done["segments"], "propagated": done["propagated"]}
+    return result
 
 
 @app.command("log")
 def log(ctx: typer.Context, *, collection: Collection, limit: Limit = None, as_json: AsJson = False) -> None:
     """What was said, by whom or by which rule, because of which label, and when."""
-    list_rows(ctx, collection, "labels", (), limit=limit, as_json=as_json)
+    columns = ("label_id", "created_at", "operation", "speaker", "actor", "segments", "active", "undoes_id")
+    list_rows(ctx, collection, "labels", columns, limit=limit, as_json=as_json)
 
 
 @app.command("undo")
-def undo(label_id: Annotated[str, typer.Argument(metavar="LABEL_ID")], *, as_json: AsJson = False) -> NoReturn:
-    """Take a label back with everything that followed from it (not yet)."""
-    _ = label_id, as_json
-    raise not_yet("labels undo")
+def undo(
+    ctx: typer.Context,
+    label_id: Annotated[str, typer.Argument(metavar="LABEL_ID")],
+    *,
+    wait: Wait = False,
+    timeout: Timeout = WAIT_S,
+    as_json: AsJson = False,
+) -> None:
+    """Take a label, an import, a merge, a split or a rename back, with everything that followed from it."""
+    with connect(ctx) as api:
+        recorded = api.post(api_path("labels", label_id, "undo"), {})
+        show_fields(follow(api, recorded, wait=wait, timeout=timeout), as_json=as_json)
 
 
 @app.command("as-of")
 def as_of(
-    time: Annotated[str, typer.Argument(metavar="TIME")], *, collection: Collection, as_json: AsJson = False
-) -> NoReturn:
-    """Who spoke where, as it was known at a time (not yet)."""
-    _ = time, collection, as_json
-    raise not_yet("labels as-of")
+    ctx: typer.Context,
+    time: Annotated[str, typer.Argument(metavar="TIME", help="Such as 2026-11-21T13:00:00Z.")],
+    *,
+    collection: Collection,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """Who spoke where, as it was known at a time."""
+    list_rows(ctx, collection, "names", (), limit=limit, as_json=as_json, at=time)
 
 
 @app.command("why")
-def why(segment_id: Annotated[str, typer.Argument(metavar="SEGMENT_ID")], *, as_json: AsJson = False) -> NoReturn:
-    """Why a segment carries its name (not yet)."""
-    _ = segment_id, as_json
-    raise not_yet("labels why")
-
-
-def suggest_next(*, collection: Collection, as_json: AsJson = False) -> NoReturn:
-    """The segments whose label would resolve most, best first (not yet)."""
-    _ = collection, as_json
-    raise not_yet("next")
+def why(
+    ctx: typer.Context, segment_id: Annotated[str, typer.Argument(metavar="SEGMENT_ID")], *, as_json: AsJson = False
+) -> None:
+    """Why a segment carries its name: the chain down to what a person said, and how it came about."""
+    with connect(ctx) as api:
+        found = api.get(api_path("segments", segment_id, "why"))
+    if as_json:
+        show_fields(found, as_json=True)
+        return
+    for line in told(found):
+        say(line)
+    if found["history"]:
+        say("How it came about:")
+        columns = ("at", "speaker", "assigned_by", "confidence", "operation", "actor", "label_id")
+        show_rows(found["history"], columns, as_json=False)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from services.launcher.cli import (
+    backfill,
     clusters,
     collections,
     database,
@@ -18,13 +19,16 @@ from services.launcher.cli import (
     evaluate,
     events,
     export,
+    imports,
     ingest,
     labels,
     models,
     recordings,
     speakers,
+    splits,
     stack,
     status,
+    suggest,
     tokens,
 )
 from services.launcher.cli.failure import FAILED, Failure
@@ -47,18 +51,21 @@ for command in (
     ingest.ingest,
     recordings.recordings,
     recordings.segments,
+    backfill.backfill,
+    splits.split,
     clusters.cluster,
     clusters.clusters,
     labels.label,
-    labels.suggest_next,
+    suggest.suggest_next,
     events.events,
 ):
-    app.command("next" if command is labels.suggest_next else None)(command)
+    app.command("next" if command is suggest.suggest_next else None)(command)
 for name, group in {
     "collections": collections.app,
     "labels": labels.app,
     "speakers": speakers.app,
     "export": export.app,
+    "import": imports.app,
     "evaluate": evaluate.app,
     "dead": dead.app,
     "encoders": models.encoders,

@@ -59,3 +59,33 @@ class IngestBars:
         if self._follow is not None:
             note = f"{n_ready} ready, {n_rejected} rejected"
             self._progress.update(self._follow, completed=n_ready + n_rejected, note=note)
+
+
+class CountBar:
+    """One bar of something whose number is known, or becomes known, as it goes on elsewhere."""
+
+    def __init__(self, title: str) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        from services.launcher.cli.output import console
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console(sys.stderr),
+            disable=not sys.stderr.isatty(),
+        )
+        self._task: TaskID = self._progress.add_task(title, total=None)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def at(self, n_done: int, n_wanted: int) -> None:
+        """So many are done, of so many."""
+        self._progress.update(self._task, completed=n_done, total=n_wanted)

@@ -1,6 +1,7 @@
 """`earmark recordings` and `earmark segments`: the rows of a collection."""
 
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -32,9 +33,43 @@ def recordings(
         list_rows(ctx, collection, "recordings", _RECORDING_COLUMNS, limit=limit, as_json=as_json)
 
 
-def segments(ctx: typer.Context, *, collection: Collection, limit: Limit = None, as_json: AsJson = False) -> None:
-    """The segments of a collection and who speaks in them."""
-    list_rows(ctx, collection, "segments", _SEGMENT_COLUMNS, limit=limit, as_json=as_json)
+Recording = Annotated[
+    str | None,
+    typer.Option("--recording", "--key", help="Of one recording: its id, its object key, or its path.", metavar="R"),
+]
+Cluster = Annotated[str | None, typer.Option("--cluster", help="Of one cluster.", metavar="ID")]
+Speaker = Annotated[str | None, typer.Option("--speaker", help="In which this speaker speaks.", metavar="NAME")]
+Unnamed = Annotated[bool, typer.Option("--unnamed", help="That nobody has a name for yet.", show_default=False)]
+
+
+def segments(
+    ctx: typer.Context,
+    *,
+    collection: Collection,
+    speaker: Speaker = None,
+    cluster: Cluster = None,
+    recording: Recording = None,
+    unnamed: Unnamed = False,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """The segments of a collection and who speaks in them: all, or those to which every option applies."""
+    wanted = {
+        "speaker": speaker,
+        "cluster_id": cluster,
+        "recording_id" if _is_id(recording) else "key": recording,
+        "unnamed": "true" if unnamed else None,
+    }
+    filters = {name: value for name, value in wanted.items() if value is not None}
+    list_rows(ctx, collection, "segments", _SEGMENT_COLUMNS, limit=limit, as_json=as_json, **filters)
+
+
+def _is_id(text: str | None) -> bool:
+    try:
+        UUID(text or "")
+    except ValueError:
+        return False
+    return True
 
 
 def list_rows(

@@ -1,8 +1,9 @@
 """Which local files an ingest means, and under which key each of them goes up."""
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import typer
@@ -12,6 +13,42 @@ MAX_PUT_BYTES = 5 * 1024**3
 
 MAX_KEY_BYTES = 1024
 """Of an S3 key, in UTF-8."""
+
+
+SIDECARS = frozenset(
+    {
+        *(".rttm", ".textgrid", ".eaf", ".pfsx", ".stm", ".ctm", ".lab", ".trs", ".srt", ".vtt"),
+        *(".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".pdf"),
+    }
+)
+"""Endings of what lies beside recordings and says something of them: no format of audio has one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which files go up, by patterns as shells know them, whatever their case; of a name or of the path in the folder.
+
+    Without any pattern to include, all but sidecars of a folder. A file that is named is never a sidecar.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    def means(self, path: str) -> bool:
+        """Whether the patterns let this one through."""
+        return not _matches(path, self.exclude) and (not self.include or _matches(path, self.include))
+
+    def is_sidecar(self, path: str) -> bool:
+        """Whether it is left out of its folder for what it is called."""
+        return not self.include and Path(path).suffix.lower() in SIDECARS
+
+
+def _matches(path: str, patterns: Sequence[str]) -> bool:
+    whole, name = path.casefold(), path.rpartition("/")[2].casefold()
+    return any(fnmatchcase(part, pattern.casefold()) for part in (whole, name) for pattern in patterns)
+
+
+EVERYTHING = Choice()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +78,46 @@ class Sources:
     unfit: tuple[Unfit, ...]
     skipped: tuple[Path, ...]
     """Hidden entries, and what is no regular file."""
+    sidecars: tuple[Path, ...]
+    """Files of folders that are no audio by their names."""
 
 
-def find_sources(given: Sequence[Path], collection: str) -> Sources:
+def find_sources(given: Sequence[Path], collection: str, choice: Choice = EVERYTHING) -> Sources:
     """Look at every named file and below every named folder; links to files count as files.
 
     Raises typer.BadParameter when two files would go to one key.
     """
     fit: dict[str, Source] = {}
     unfit: list[Unfit] = []
-    skipped: list[Path] = []
+    left = _LeftOut()
     for root in given:
-        for file, path in _below(root, skipped):
+        for file, path in _chosen(root, choice, left):
             source = _examine(file, path, collection)
             if isinstance(source, Unfit):
                 unfit.append(source)
             elif (other := fit.setdefault(path, source)) is not source and not other.file.samefile(file):
                 raise typer.BadParameter(f"{other.file} and {file} would both become {collection}/{path}")
-    return Sources(tuple(fit[path] for path in sorted(fit)), tuple(unfit), tuple(skipped))
+    fitting = tuple(fit[path] for path in sorted(fit))
+    return Sources(fitting, tuple(unfit), tuple(left.skipped), tuple(left.sidecars))
 
 
-def _below(root: Path, skipped: list[Path]) -> Iterable[tuple[Path, str]]:
+@dataclass(slots=True)
+class _LeftOut:
+    skipped: list[Path] = field(default_factory=list)
+    sidecars: list[Path] = field(default_factory=list)
+
+
+def _chosen(root: Path, choice: Choice, left: _LeftOut) -> Iterator[tuple[Path, str]]:
+    for file, path in _below(root, left.skipped):
+        if not choice.means(path):
+            continue
+        if file != root and choice.is_sidecar(path):
+            left.sidecars.append(file)
+        else:
+            yield file, path
+
+
+def _below(root: Path, skipped: list[Path]) -> Iterator[tuple[Path, str]]:
     if not root.is_dir():
         yield root, root.name
         return

@@ -1,12 +1,12 @@
 """`earmark speakers`: the people who were named."""
 
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from services.launcher.cli.client import api_path
-from services.launcher.cli.failure import not_yet
-from services.launcher.cli.options import AsJson
+from services.launcher.cli.labels import follow
+from services.launcher.cli.options import WAIT_S, AsJson, Timeout, Wait
 from services.launcher.cli.output import show_fields, show_rows
 from services.launcher.cli.session import connect
 
@@ -30,14 +30,48 @@ def rename(ctx: typer.Context, name: Name, to: OtherName, *, as_json: AsJson = F
 
 
 @app.command("merge")
-def merge(name: Name, other: OtherName, *, as_json: AsJson = False) -> NoReturn:
-    """Declare A and B to be one speaker (not yet)."""
-    _ = name, other, as_json
-    raise not_yet("speakers merge")
+def merge(
+    ctx: typer.Context,
+    name: Name,
+    other: OtherName,
+    *,
+    wait: Wait = False,
+    timeout: Timeout = WAIT_S,
+    as_json: AsJson = False,
+) -> None:
+    """Declare A and B to be one speaker, who goes by the name A; `labels undo` parts them again."""
+    with connect(ctx) as api:
+        recorded = api.post(api_path("speakers", name, "merge"), {"other": other})
+        show_fields(follow(api, recorded, wait=wait, timeout=timeout), as_json=as_json)
+
+
+@app.command("split")
+def split(
+    ctx: typer.Context,
+    name: Name,
+    to: OtherName,
+    *,
+    segment: Annotated[list[str], typer.Option("--segment", help="A segment that is B's; more than one may be given.")],
+    wait: Wait = False,
+    timeout: Timeout = WAIT_S,
+    as_json: AsJson = False,
+) -> None:
+    """Say that some of A's segments are B's."""
+    with connect(ctx) as api:
+        recorded = api.post(api_path("speakers", name, "split"), {"segment_ids": segment, "to": to})
+        show_fields(follow(api, recorded, wait=wait, timeout=timeout), as_json=as_json)
 
 
 @app.command("erase")
-def erase(name: Name, *, as_json: AsJson = False) -> NoReturn:
-    """Forget a speaker and everything learned from their voice (not yet)."""
-    _ = name, as_json
-    raise not_yet("speakers erase")
+def erase(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.", show_default=False)] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Forget speaker A: segments, vectors, labels, centroids. The answer is a receipt; there is no way back."""
+    if not (yes or as_json):
+        typer.confirm(f"Erase {name} and everything learned from their voice, for good?", abort=True)
+    with connect(ctx) as api:
+        show_fields(api.delete(api_path("speakers", name)), as_json=as_json)

@@ -12,6 +12,7 @@ from services.launcher.stack.errors import UnknownService
 from services.launcher.stack.layout import Layout
 from services.launcher.stack.ports import LOOPBACK
 from services.launcher.stack.programs import Program
+from shared.ledger.routes import queues_of
 
 _WORKER_STOP_S = 60
 """TERM lets a worker end the task at hand; one that takes longer is killed, and its lease hands the work on.
@@ -104,7 +105,7 @@ def _worker(
     command = (
         *_celery(service),
         "worker",
-        f"--queues={service},{service}.isolated",
+        f"--queues={','.join(queues_of(service))}",
         f"--hostname={name}@%h",
         f"--concurrency={concurrency}",
         "--task-events",

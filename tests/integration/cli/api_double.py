@@ -35,6 +35,8 @@ class Script:
     polls: Counter[str] = field(default_factory=Counter)
     outage_left: int = 0  # so many more requests are answered 503
     cut_downloads: bool = False
+    import_report: dict[str, Any] = field(default_factory=dict)
+    queries: list[dict[str, str]] = field(default_factory=list)  # of imports
     export_files: dict[str, bytes] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -54,7 +56,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         length = int(self.headers["Content-Length"])
-        self._api(json.loads(self.rfile.read(length)))
+        raw = self.rfile.read(length)
+        self._api(raw if raw.startswith(b"PK") else json.loads(raw))
 
     def do_PUT(self) -> None:
         key = unquote(urlsplit(self.path).path.removeprefix("/s3/"))
@@ -85,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
             return self._route(path, body, query)
 
-    def _route(self, path: list[str], body: Any, query: dict[str, str]) -> None:  # noqa: C901, PLR0912  # a table
+    def _route(self, path: list[str], body: Any, query: dict[str, str]) -> None:  # noqa: C901, PLR0912, PLR0915  # a table
         match path:
             case ["collections", "missing", *_]:
                 self._error(404, "unknown_collection", "No collection 'missing'.", "Create it.")
@@ -101,6 +104,9 @@ class Handler(BaseHTTPRequestHandler):
                 self._json({})
             case ["collections", _, "objects", "query"]:
                 self._json({"items": [self._item(key) for key in body["object_keys"]]})
+            case ["collections", _, "imports"]:
+                self.script.queries.append(query)
+                self._json(self.script.import_report)
             case ["collections", _, "clusterings"]:
                 self._json({"request_id": "request-1"})
             case ["clusterings", _]:
@@ -117,6 +123,17 @@ class Handler(BaseHTTPRequestHandler):
                 self._download(b'{"segment_id":"1"}\n{"segment_id":"2"}\n', "application/x-ndjson")
             case ["collections", _, "export", _]:
                 self._download(self._zip(), "application/zip")
+            case ["collections", name, "backfills"]:
+                asked = {"backfill_id": "backfill-1", "collection": name, "space": "s", "added": name == "new"}
+                self._json({**asked, **body})
+            case ["backfills", "backfill-1"]:
+                state = self._state("backfill", "embedding", "done")
+                self._json({"state": state, "wanted": 9, "done": 9 if state == "done" else 4})
+            case ["segments", own, "split"]:
+                borders = [0.0, *body["at_s"], 9.0]
+                spans = zip(borders, borders[1:], strict=False)
+                parts = [{"segment_id": f"{own}-{n}", "start_s": a, "end_s": b} for n, (a, b) in enumerate(spans)]
+                self._json({"recording_id": "r1", "removed": own, "parts": parts})
             case ["encoders", name, "checks"]:
                 self._json({"check_id": f"check-{name}"})
             case ["encoder-checks", _]:

@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
         "größe/übung 1.wav": b"one",
         "größe/日本語#2.flac": b"two",
         "plain.mp3": b"x" * 600_000,
-        "notes.txt": b"not audio",
+        "notes.bin": b"not audio",
         "empty.wav": b"",
         ".DS_Store": b"hidden",
         ".cache/copy.wav": b"hidden",
@@ -34,20 +34,20 @@ def test_every_regular_file_goes_up_under_its_relative_path(api: Script, earmark
         "talk/größe/übung 1.wav": b"one",
         "talk/größe/日本語#2.flac": b"two",
         "talk/plain.mp3": b"x" * 600_000,
-        "talk/notes.txt": b"not audio",
+        "talk/notes.bin": b"not audio",
         "talk/empty.wav": b"",
     }
     assert sorted(api.announced) == sorted(api.objects)
 
 
 def test_waiting_reports_what_became_of_each_file(api: Script, earmark: Earmark, folder: Path) -> None:
-    api.rejected["notes.txt"] = ("not_audio", "There is no audio in it.")
+    api.rejected["notes.bin"] = ("not_audio", "There is no audio in it.")
     result = earmark("ingest", folder, "-c", "talk", "--wait", "--timeout", 30, "--json")
     assert result.status == 3
     assert set(result.document) == {"files", "seconds"}
     files = {row["object_key"]: row for row in result.document["files"]}
-    assert files["talk/notes.txt"] == {
-        "object_key": "talk/notes.txt",
+    assert files["talk/notes.bin"] == {
+        "object_key": "talk/notes.bin",
         "recording_id": None,
         "status": "rejected",
         "reason": "not_audio: There is no audio in it.",
@@ -98,6 +98,20 @@ def test_hidden_files_are_skipped_and_said_so(earmark: Earmark, folder: Path) ->
     assert ".DS_Store" in result.err
     assert ".cache" in result.err
     assert not any("copy.wav" in row["object_key"] for row in result.document["files"])
+
+
+def test_sidecars_are_left_where_they_are_and_said_so_in_a_line(api: Script, earmark: Earmark, folder: Path) -> None:
+    for name in ("plain.rttm", "notes.TXT", "größe/übung 1.json"):
+        (folder / name).write_text("{}")
+    result = earmark("ingest", folder, "-c", "talk", "--wait", "--timeout", 30, "--json")
+    assert result.status == 0
+    assert len(result.document["files"]) == 5
+    assert "Skipped 3 files that are no audio by their names (.json, .rttm, .txt)" in result.err
+
+
+def test_patterns_choose(api: Script, earmark: Earmark, folder: Path) -> None:
+    earmark("ingest", folder, "-c", "talk", "--include", "*.WAV", "--include", "*.bin", "--exclude", "größe/*")
+    assert sorted(api.objects) == ["talk/empty.wav", "talk/notes.bin"]
 
 
 def test_a_named_file_goes_up_under_its_name(api: Script, earmark: Earmark, folder: Path) -> None:

@@ -21,7 +21,9 @@ def call(stack: FullStack, *words: object) -> Any:
 def report(full_stack: FullStack, demo_audio: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What `earmark ingest --wait` says of the demo's recordings and a text."""
     folder = tmp_path_factory.mktemp("in")
-    shutil.copytree(demo_audio, folder / "Chöre & Brücken #1")
+    inside = folder / "Chöre & Brücken #1"
+    shutil.copytree(demo_audio, inside)
+    (inside / "README.md").rename(inside / "README.bin")  # as a text it would stay where it is
     done = full_stack.earmark(
         "ingest", str(folder), "-c", COLLECTION, "--wait", "--timeout", "120", "--json", check=False
     )
@@ -35,7 +37,7 @@ def test_recordings_become_ready_and_a_text_is_rejected(report: Any) -> None:
         "bridge.flac": "ready",
         "choir.flac": "ready",
         "orchard.flac": "ready",
-        "README.md": "rejected",
+        "README.bin": "rejected",
     }
     assert all(row["segments"] for row in report["files"] if row["status"] == "ready")
 

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from services.clusterer import density, handlers
+from services.clusterer import density, handlers, hearing
+from services.clusterer.spaces import Space
 from shared.encoders import registry
 from shared.events import SegmentsEmbedded
 from shared.ids import new_id
 from shared.ledger import consumer
 from shared.ledger.outbox import announce, publish
-from shared.settings import ClustererSettings, LedgerSettings
-from shared.storage import clusters, collections, embeddings, encoders, labels, recordings, segments
-from shared.storage.database import Database
+from shared.settings import LedgerSettings
+from shared.storage import clusters, collections, embeddings, encoders, labels, recordings, segments, statements
+from shared.storage.database import Database, Transaction
 from shared.storage.encoders import StoredEncoder
 
 COLLECTION = "c"
-SURE = ClustererSettings(assign_threshold=0.8)
 VOICES = np.random.default_rng(0).normal(size=(4, 64)).astype(np.float32)
 
 
@@ -36,9 +36,10 @@ def spoken(
 ) -> list[UUID]:
     """Segments of one recording in which one voice speaks."""
     recording_id = uuid4()
-    new = tuple(segments.NewSegment(uuid4(), n * 100, n * 100 + 100) for n in range(n_segments))
+    new = tuple(segments.NewSegment(uuid4(), n * 48_000, n * 48_000 + 48_000) for n in range(n_segments))
     with database.begin() as tx:
-        recordings.register(tx, [recordings.NewRecording(recording_id, COLLECTION, str(recording_id), 9999, "k", {})])
+        recording = recordings.NewRecording(recording_id, COLLECTION, str(recording_id), 1_000_000, "k", {})
+        recordings.register(tx, [recording])
         segments.write_cuts(tx, [segments.Cut(recording_id, COLLECTION, "whole@1", new, ("spectral",))])
     segment_ids = [s.segment_id for s in new]
     if embedded:
@@ -49,7 +50,7 @@ def spoken(
 def embed(database: Database, space: StoredEncoder, segment_ids: list[UUID], voice: int, seed: int = 0) -> None:
     """Give segments vectors of a voice, announce it, and let the clusterer work."""
     rng = np.random.default_rng([seed, voice])
-    rows = VOICES[voice] + 0.15 * rng.normal(size=(len(segment_ids), 64))
+    rows = VOICES[voice] + 0.08 * rng.normal(size=(len(segment_ids), 64))
     rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     with database.begin() as tx:
         embeddings.write(tx, space, segment_ids, rows)
@@ -71,7 +72,7 @@ def work_off(database: Database) -> None:
             query = "UPDATE delivery SET state = 'queued' WHERE subscription = :name RETURNING event_id"
             event_ids = list(tx.execute(sa.text(query), {"name": name}).scalars())
         settings = LedgerSettings()
-        consumer.run(lambda work, h=handler: h(work, SURE), name, str(new_id()), event_ids, database, settings)
+        consumer.run(handler, name, str(new_id()), event_ids, database, settings)
     with database.begin() as tx:
         assert tx.execute(sa.text("SELECT coalesce(max(last_error), '') FROM delivery")).scalar_one() == ""
 
@@ -84,9 +85,17 @@ def cluster(database: Database) -> None:
 
 def label(database: Database, speaker: str, **target: UUID) -> None:
     with database.begin() as tx:
-        recorded = labels.record(tx, speaker=speaker, actor="test", **target)
-        publish(tx, [announce(recorded.event)])
+        publish(tx, [announce(event) for event in said(tx, speaker, **target).events])
     work_off(database)
+
+
+def said(
+    tx: Transaction, speaker: str, segment_id: UUID | None = None, cluster_id: UUID | None = None
+) -> statements.Recorded:
+    if cluster_id:
+        return statements.name_cluster(tx, cluster_id, speaker, "test")
+    assert segment_id
+    return statements.name_segment(tx, segment_id, speaker, "test")
 
 
 def names(database: Database) -> dict[UUID, tuple[str, str]]:
@@ -129,7 +138,7 @@ def test_a_persons_word_is_never_overwritten(database: Database, space: StoredEn
     label(database, "Somebody else", segment_id=anna[3])
     cluster(database)
     with database.begin() as tx:
-        own = clusters.current_cluster_of(tx, anna[0])
+        own = clusters.clusters_of(tx, "spectral", anna[:1])[anna[0]]
     label(database, "Anna", cluster_id=own)
 
     assert names(database)[anna[3]] == ("Somebody else", "human")
@@ -175,7 +184,7 @@ def test_clustering_again_names_the_newcomers_of_a_named_cluster(database: Datab
     anna = spoken(database, space, 0, 6)
     spoken(database, space, 1, 6)
     with database.begin() as tx:  # a person's label that nothing has spread yet
-        labels.record(tx, speaker="Anna", actor="test", segment_id=anna[0])
+        said(tx, "Anna", segment_id=anna[0])
     cluster(database)
 
     assert set(names(database)) == set(anna)
@@ -189,7 +198,7 @@ def test_the_log_tells_every_change_of_the_view(database: Database, space: Store
     label(database, "Anna", segment_id=anna[0])
     replay = """
         SELECT DISTINCT ON (segment_id) segment_id, speaker_id, assigned_by FROM label_effect
-        ORDER BY segment_id, label_id DESC
+        ORDER BY segment_id, seq DESC
     """
     with database.begin() as tx:
         log = {r.segment_id: (r.speaker_id, r.assigned_by) for r in tx.execute(sa.text(replay)) if r.speaker_id}
@@ -204,16 +213,17 @@ def test_the_maintained_means_equal_the_labelled_vectors(database: Database, spa
     label(database, "Anna", segment_id=anna[0])
     with database.begin() as tx:
         sums = tx.execute(sa.text("SELECT vector_sum, n FROM centroid")).one()
-        truth = embeddings.of_segments(tx, space, anna).rows.astype(np.float64).sum(axis=0)
+        ear = hearing.ear_of(tx, Space(COLLECTION, space))
+        truth = ear.backend.scored(embeddings.of_segments(tx, space, anna).rows).sum(axis=0)
     assert sums.n == 6
     np.testing.assert_allclose(np.frombuffer(sums.vector_sum), truth, rtol=1e-12)
 
 
 def test_a_label_for_a_segment_that_is_gone_is_named(database: Database, space: StoredEncoder) -> None:
     with database.begin() as tx, pytest.raises(labels.SegmentGone):
-        labels.record(tx, speaker="Anna", actor="test", segment_id=uuid4())
+        said(tx, "Anna", segment_id=uuid4())
     with database.begin() as tx, pytest.raises(labels.ClusterGone):
-        labels.record(tx, speaker="Anna", actor="test", cluster_id=uuid4())
+        said(tx, "Anna", cluster_id=uuid4())
 
 
 def test_two_requests_for_clusters_in_one_message_are_both_answered(database: Database, space: StoredEncoder) -> None:
@@ -235,12 +245,11 @@ def test_the_last_word_on_a_cluster_counts_in_whatever_order_it_is_spread(
     spoken(database, space, 1, 6)
     cluster(database)
     with database.begin() as tx:
-        own = clusters.current_cluster_of(tx, anna[0])
+        own = clusters.clusters_of(tx, "spectral", anna[:1])[anna[0]]
     events = []
     for name in ("Ada", "Bea"):
         with database.begin() as tx:
-            recorded = labels.record(tx, speaker=name, actor="test", cluster_id=own)
-            events.append(announce(recorded.event))
+            events += [announce(event) for event in said(tx, name, cluster_id=own).events]
     for event in reversed(events):
         with database.begin() as tx:
             publish(tx, [event])

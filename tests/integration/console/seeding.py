@@ -93,8 +93,8 @@ def seed(database: Database, store: ObjectStore, settings: Settings) -> Meetings
             NAME,
             "tiny",
             [
-                NewCluster(tuple(one), (1.0, 0.9, 1.0), 2, 0.95, names["m1"]),
-                NewCluster(tuple(other), (1.0, 0.7), 2, 0.8, names["m3"]),
+                NewCluster(ids.new_id(), tuple(one), (1.0, 0.9, 1.0), 2, 0.95, names["m1"]),
+                NewCluster(ids.new_id(), tuple(other), (1.0, 0.7), 2, 0.8, names["m3"]),
             ],
         )
     return Meetings(monday, tuesday, silence, ghost, names, pcm)

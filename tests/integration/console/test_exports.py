@@ -1,5 +1,6 @@
 """Exports, read the way their users will."""
 
+import csv
 import io
 import json
 import zipfile
@@ -7,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from shared.storage.labels import record
+from shared.storage.statements import name_segment
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import Meetings
 
@@ -24,7 +25,7 @@ def archive(served: Served, path: str, **query: str) -> zipfile.ZipFile:
 def name_segments(served: Served, meetings: Meetings, **speakers: str) -> None:
     with served.console.database.begin() as tx:
         for name, speaker in speakers.items():
-            record(tx, speaker=speaker, actor="test", segment_id=meetings.segment_ids[name])
+            name_segment(tx, meetings.segment_ids[name], speaker, "test")
 
 
 def test_segments_are_lines_of_json_in_order(served: Served, meetings: Meetings) -> None:
@@ -36,7 +37,7 @@ def test_segments_are_lines_of_json_in_order(served: Served, meetings: Meetings)
     assert rows == served.http.get(f"{BASE}/segments").json()["items"]
     assert set(rows[0]) == {
         *("segment_id", "recording_id", "object_key", "start_s", "end_s", "source", "text", "speaker_label"),
-        *("cluster_id", "speaker", "assigned_by", "confidence"),
+        *("cluster_id", "speaker", "assigned_by", "confidence", "suggestion", "suggestion_probability"),
     }
     assert (rows[0]["speaker"], rows[0]["assigned_by"]) == ("Zoë", "human")
 
@@ -83,11 +84,48 @@ def test_turns_by_cluster_or_diarization(served: Served, meetings: Meetings, by:
     assert names == [rows[0]["cluster_id"], "UNKNOWN" if by == "diarization" else rows[1]["cluster_id"]]
 
 
+def test_a_table_has_a_row_for_every_segment(served: Served, meetings: Meetings) -> None:
+    name_segments(served, meetings, m1="Ada, the “first”")
+    found = archive(served, f"{BASE}/export/csv")
+    rows = list(csv.DictReader(io.StringIO(found.read("meetings.csv").decode())))
+    assert found.namelist() == ["meetings.csv"]
+    assert [row["segment_id"] for row in rows] == [str(i) for i in meetings.exported]
+    assert (rows[0]["object_key"], rows[0]["speaker"]) == ("meetings/a monday/ü.wav", "Ada, the “first”")
+    assert (rows[2]["start_s"], rows[2]["end_s"], rows[2]["speaker"]) == ("5.0000625", "10", "")
+    assert rows[4]["text"] == "Hello, “you”."
+
+
+def test_tasks_for_label_studio_come_with_their_configuration(served: Served, meetings: Meetings) -> None:
+    name_segments(served, meetings, t2="Ben")
+    found = archive(served, f"{BASE}/export/labelstudio")
+    _, tuesday = json.loads(found.read("tasks.json"))
+    assert tuesday["data"] == {"audio": "s3://audio/meetings/b/tuesday.wav"}
+    labels = [result["value"] for result in tuesday["predictions"][0]["result"] if result["type"] == "labels"]
+    assert [value["labels"] for value in labels] == [["UNKNOWN"], ["Ben"]]
+    assert '<Label value="Ben"/>' in found.read("config.xml").decode()
+
+
+@pytest.mark.parametrize(("kind", "extension"), [("textgrid", "TextGrid"), ("elan", "eaf"), ("audacity", "txt")])
+def test_every_recording_has_its_file(served: Served, meetings: Meetings, kind: str, extension: str) -> None:
+    name_segments(served, meetings, t2="Ben")
+    found = archive(served, f"{BASE}/export/{kind}")
+    assert found.namelist() == [f"{stem}.{extension}" for stem in ("ü", "tuesday", "silence")]
+    assert "Ben" in found.read(f"tuesday.{extension}").decode()
+    assert "UNKNOWN" in found.read(f"tuesday.{extension}").decode()
+
+
+@pytest.mark.parametrize("kind", ["csv", "labelstudio", "textgrid"])
+def test_an_empty_collection_exports_no_turns(served: Served, meetings: Meetings, kind: str) -> None:
+    served.http.post("/v1/collections", json={"name": "empty", "encoders": ["tiny"]})
+    found = archive(served, f"/v1/collections/empty/export/{kind}")
+    assert len(found.namelist()) == {"csv": 1, "labelstudio": 2, "textgrid": 0}[kind]
+
+
 def test_a_kind_of_name_that_does_not_exist_is_refused(served: Served, meetings: Meetings) -> None:
     assert served.http.get(f"{BASE}/export/rttm", params={"by": "mood"}).status_code == 422
 
 
-@pytest.mark.parametrize("kind", ["segments", "embeddings", "rttm"])
+@pytest.mark.parametrize("kind", ["segments", "embeddings", "rttm", "csv", "labelstudio", "elan"])
 def test_an_export_of_an_unknown_collection_is_404(served: Served, kind: str) -> None:
     answer = served.http.get(f"/v1/collections/nowhere/export/{kind}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_collection")

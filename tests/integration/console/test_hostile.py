@@ -31,6 +31,7 @@ POSTS = [
     "/v1/collections/meetings/uploads/complete",
     "/v1/collections/meetings/objects/query",
     "/v1/collections/meetings/evaluations/trials",
+    "/v1/collections/meetings/backfills",
     "/v1/labels",
     "/v1/speakers/x/rename",
     "/v1/dead/requeue",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.storage.labels import record
+from shared.storage import statements
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import Meetings
 
@@ -34,7 +34,7 @@ def test_pages_of_any_size_make_the_same_listing(served: Served, meetings: Meeti
 
 def label(served: Served, meetings: Meetings, name: str, speaker: str) -> None:
     with served.console.database.begin() as tx:
-        record(tx, speaker=speaker, actor="test", segment_id=meetings.segment_ids[name])
+        statements.name_segment(tx, meetings.segment_ids[name], speaker, "test")
 
 
 def test_a_recording_shows_its_keys_and_speakers(served: Served, meetings: Meetings) -> None:

@@ -28,6 +28,7 @@ def test_a_segment_is_named_at_once(served: Served, meetings: Meetings) -> None:
     assert state == {
         "label_id": label["label_id"],
         "collection": "meetings",
+        "operation": "assign",
         "state": "recorded",
         "segments": 1,
         "propagated": 0,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from services.launcher.cli.sources import find_sources
+from services.launcher.cli.sources import Choice, find_sources
 
 
 def test_keys_are_relative_to_the_given_folder(tmp_path: Path) -> None:
@@ -61,3 +61,33 @@ def test_a_file_longer_than_one_put_is_unfit(tmp_path: Path) -> None:
     with (tmp_path / "sparse.wav").open("wb") as file:
         file.truncate(5 * 1024**3 + 1)
     assert [unfit.code for unfit in find_sources([tmp_path], "c").unfit] == ["too_large"]
+
+
+def choose(folder: Path, **patterns: tuple[str, ...]) -> list[str]:
+    return [source.path for source in find_sources([folder], "c", Choice(**patterns)).fit]
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    for name in ("a.WAV", "a.rttm", "b/c.flac", "b/c.TextGrid", "b/notes", "b/README.md", "b/d.mp3.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"1")
+    return tmp_path
+
+
+def test_sidecars_of_a_folder_stay_where_they_are(mixed: Path) -> None:
+    found = find_sources([mixed], "c")
+    assert [source.path for source in found.fit] == ["a.WAV", "b/c.flac", "b/notes"]
+    assert {path.name for path in found.sidecars} == {"a.rttm", "c.TextGrid", "README.md", "d.mp3.txt"}
+
+
+def test_a_sidecar_that_is_named_goes_up(mixed: Path) -> None:
+    assert [source.path for source in find_sources([mixed / "a.rttm"], "c").fit] == ["a.rttm"]
+
+
+def test_patterns_are_of_the_name_or_of_the_path_whatever_the_case(mixed: Path) -> None:
+    assert choose(mixed, include=("*.wav",)) == ["a.WAV"]
+    assert choose(mixed, include=("B/c.*",)) == ["b/c.TextGrid", "b/c.flac"]
+    assert choose(mixed, include=("*.flac", "*.rttm")) == ["a.rttm", "b/c.flac"]
+    assert choose(mixed, exclude=("*.FLAC", "notes")) == ["a.WAV"]
+    assert choose(mixed, include=("b/*",), exclude=("*.md", "*.txt")) == ["b/c.TextGrid", "b/c.flac", "b/notes"]

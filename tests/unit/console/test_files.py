@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.console import rttm
+from services.console.annotations import rttm
 from services.console.keys import BadObjectKey, object_key
 from services.console.stems import unique_stems
 

@@ -27,9 +27,10 @@ def test_an_unknown_service_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["ingest", "embedder", "clusterer"])
-def test_a_worker_hears_its_queue_and_the_isolated_one(layout: Layout, name: str) -> None:
+def test_a_worker_hears_all_queues_of_its_service(layout: Layout, name: str) -> None:
     command = program(layout, name).command
-    assert f"--queues={name},{name}.isolated" in command
+    later = ["embedder.later"] if name == "embedder" else []
+    assert f"--queues={','.join([name, f'{name}.isolated', *later])}" in command
     assert f"services.{name}.tasks" in command
     assert "--task-events" in command
 

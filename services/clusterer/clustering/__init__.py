@@ -1,0 +1,1 @@
+"""Clusters of voices from unit vectors: pure functions on arrays, no SQL and no queue."""

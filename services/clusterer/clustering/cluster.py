@@ -1,0 +1,138 @@
+"""Cluster a collection without being told anything: the whole way from rows to labels.
+
+What all voices share is taken away, the rows that are long enough are joined by mean cosine, the tree is cut where its
+groups stand apart best, short rows are attached, and what people said is obeyed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
+
+from services.clusterer.clustering import arrivals, centring, choose, linkage, scale, state
+from services.clusterer.clustering.constraints import obey
+from services.clusterer.clustering.groups import sizes, sums, without_singles
+from services.clusterer.clustering.neighbours import neighbours
+from services.clusterer.clustering.types import (
+    NOISE,
+    Anchor,
+    Chosen,
+    Clustering,
+    Merges,
+    Progress,
+    Said,
+    State,
+    nothing_said,
+    silent,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refit:
+    """A clustering, and what the next one can begin from."""
+
+    clustering: Clustering
+    state: State
+
+
+def cluster(
+    rows: Float32[np.ndarray, "rows dim"],
+    durations_s: Float64[np.ndarray, " rows"],
+    anchor: Anchor,
+    said: Said | None = None,
+    progress: Progress = silent,
+) -> Clustering:
+    """Cluster unit rows. Rows shorter than the encoder's least duration found no cluster, but may join one."""
+    nobody = np.zeros((len(rows), 16), np.uint8)
+    return refit(None, nobody, rows, durations_s, anchor, said, progress).clustering
+
+
+def refit(
+    before: State | None,
+    ids: UInt8[np.ndarray, "rows 16"],
+    rows: Float32[np.ndarray, "rows dim"],
+    durations_s: Float64[np.ndarray, " rows"],
+    anchor: Anchor,
+    said: Said | None = None,
+    progress: Progress = silent,
+) -> Refit:
+    """Cluster as `cluster` does, from what an earlier run on most of these rows left; `ids` tell the rows apart."""
+    voting = votes(durations_s, anchor)
+    mine = rows[voting]
+    if before is not None and state.still_good(before, ids[voting]):
+        after, turned, groups, silhouette = _continued(before, ids[voting], mine, anchor, progress)
+    else:
+        after, turned, groups, silhouette = _begun(ids[voting], mine, anchor, progress)
+    labels = np.full(len(rows), NOISE, np.int64)
+    labels[voting] = without_singles(groups)
+    if not voting.all():
+        turned = centring.centred(rows, after.mean)
+        labels[~voting] = arrivals.joined(turned[~voting], arrivals.means(turned, labels), after.cut).labels
+    labels = obey(turned, labels, said or nothing_said(len(rows)))
+    n_clusters = int(labels.max(initial=NOISE)) + 1
+    chosen = Chosen(min_cluster_size=2, n_clusters=n_clusters, cut=after.cut, silhouette=silhouette)
+    probabilities = firmness(turned, labels, after.cut)
+    return Refit(Clustering(labels, probabilities, "auto", chosen, after.mean), after)
+
+
+def votes(durations_s: Float64[np.ndarray, " rows"], anchor: Anchor) -> Bool[np.ndarray, " rows"]:
+    """Which rows may found a cluster: those long enough, or all where fewer than two are."""
+    long = durations_s >= anchor.min_duration_s
+    return long if long.sum() >= 2 else np.ones(len(long), bool)
+
+
+_Found = tuple[State, Float32[np.ndarray, "rows dim"], Int64[np.ndarray, " rows"], float | None]
+
+
+def _begun(
+    ids: UInt8[np.ndarray, "rows 16"], rows: Float32[np.ndarray, "rows dim"], anchor: Anchor, progress: Progress
+) -> _Found:
+    mean = centring.mean_over_voices(rows, anchor)
+    turned = centring.centred(rows, mean)
+    graph = neighbours(turned, centring.NEIGHBOURS, lambda share: progress(0.8 * share))
+    cosines = scale.possible_centred(anchor, mean)
+    merges = linkage.average_linkage(turned, graph, float(cosines[0]))
+    progress(0.9)
+    best = choose.best_cut(turned, merges, cosines, lambda share: progress(0.9 + 0.1 * share))
+    after = State(ids, graph, _above(merges, float(cosines[-1])), mean, best.cosine, len(rows))
+    return after, turned, best.groups, best.silhouette
+
+
+def _continued(
+    before: State,
+    ids: UInt8[np.ndarray, "rows 16"],
+    rows: Float32[np.ndarray, "rows dim"],
+    anchor: Anchor,
+    progress: Progress,
+) -> _Found:
+    turned = centring.centred(rows, before.mean)
+    graph, joined = state.carried(before, ids, turned, lambda share: progress(0.8 * share))
+    merges = linkage.average_linkage(turned, graph, before.cut, joined)
+    progress(1.0)
+    highest = float(scale.possible_centred(anchor, before.mean)[-1])
+    after = State(ids, graph, _above(merges, highest), before.mean, before.cut, before.n_begun)
+    return after, turned, linkage.cut(merges, len(rows), before.cut), None
+
+
+def _above(merges: Merges, cosine: float) -> Merges:
+    certain = merges.cosines >= cosine
+    return Merges(merges.left[certain], merges.right[certain], merges.cosines[certain])
+
+
+def firmness(
+    rows: Float32[np.ndarray, "rows dim"], labels: Int64[np.ndarray, " rows"], cut: float
+) -> Float64[np.ndarray, " rows"]:
+    """How far above the cut a row's mean cosine to the rest of its cluster is, against the firmest row there."""
+    firm = np.zeros(len(rows))
+    n_clusters = int(labels.max(initial=NOISE)) + 1
+    inside = np.flatnonzero(labels >= 0)
+    if not n_clusters:
+        return firm
+    own, counts, total = labels[inside], sizes(labels, n_clusters), sums(rows, labels, n_clusters)
+    itself = np.einsum("rd,rd->r", rows[inside], rows[inside])
+    cosines = (np.einsum("rd,rd->r", rows[inside], total[own]) - itself) / np.maximum(counts[own] - 1, 1)
+    above = np.maximum(cosines - cut, 0.0)
+    highest = np.zeros(n_clusters)
+    np.maximum.at(highest, own, above)
+    firm[inside] = np.divide(above, highest[own], out=np.ones(len(inside)), where=highest[own] > 0)
+    return firm

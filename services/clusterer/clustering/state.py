@@ -1,0 +1,88 @@
+"""What is kept between runs: when it still serves, how it follows its rows, and how it is stored."""
+
+import io
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt8
+
+from services.clusterer.clustering.neighbours import renewed
+from services.clusterer.clustering.types import Graph, Merges, Progress, State, silent
+
+_CHEAP: Final = 4096  # rows: one block of cosines; a fresh start costs a second
+_FORMAT: Final = 1  # raise it when fields or their meaning change; another format is as good as none
+
+
+def still_good(before: State, ids: UInt8[np.ndarray, "rows 16"]) -> bool:
+    """Whether to go on from it: not for few rows, nor once most rows are not those that mean and cut were chosen for.
+
+    A fresh start at each doubling costs a collection that grows at most as much again as its last fresh start.
+    """
+    if len(ids) <= _CHEAP or len(before.ids) <= _CHEAP:
+        return False
+    stayed = int((_places(before.ids, ids) >= 0).sum())
+    return 2 * stayed >= len(before.ids) and len(ids) < 2 * before.n_begun and 2 * len(ids) > before.n_begun
+
+
+def carried(
+    before: State,
+    ids: UInt8[np.ndarray, "rows 16"],
+    turned: Float32[np.ndarray, "rows dim"],
+    progress: Progress = silent,
+) -> tuple[Graph, Merges]:
+    """The graph of these rows, and those of the certain joins whose rows are all still there."""
+    place = _places(before.ids, ids)
+    return renewed(before.graph, place, turned, progress), _followed(before, place)
+
+
+def _followed(before: State, place: Int64[np.ndarray, " rows"]) -> Merges:
+    now = np.full(len(before.ids), -1, np.int32)
+    now[place[place >= 0]] = np.flatnonzero(place >= 0)
+    left, right = now[before.joined.left], now[before.joined.right]
+    both = (left >= 0) & (right >= 0)
+    return Merges(left[both], right[both], before.joined.cosines[both])
+
+
+def _places(known: UInt8[np.ndarray, "known 16"], ids: UInt8[np.ndarray, "rows 16"]) -> Int64[np.ndarray, " rows"]:
+    """Where each id stands among the known ones, or -1."""
+    where = {key: at for at, key in enumerate(_keys(known))}
+    return np.array([where.get(key, -1) for key in _keys(ids)], np.int64)
+
+
+def _keys(ids: UInt8[np.ndarray, "rows 16"]) -> list[bytes]:
+    packed = ids.tobytes()
+    return [packed[at : at + 16] for at in range(0, len(packed), 16)]
+
+
+def to_bytes(state: State) -> bytes:
+    """The state as an .npz archive without pickles."""
+    target = io.BytesIO()
+    np.savez(
+        target,
+        format=_FORMAT,
+        ids=state.ids,
+        indices=state.graph.indices,
+        cosines=state.graph.cosines,
+        left=state.joined.left,
+        right=state.joined.right,
+        heights=state.joined.cosines,
+        mean=state.mean,
+        cut=state.cut,
+        n_begun=state.n_begun,
+    )
+    return target.getvalue()
+
+
+def from_bytes(stored: bytes) -> State | None:
+    """The state again, or None if another version wrote it."""
+    with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
+        if int(arrays["format"]) != _FORMAT:
+            return None
+        return State(
+            ids=arrays["ids"],
+            graph=Graph(arrays["indices"], arrays["cosines"]),
+            joined=Merges(arrays["left"], arrays["right"], arrays["heights"]),
+            mean=arrays["mean"],
+            cut=float(arrays["cut"]),
+            n_begun=int(arrays["n_begun"]),
+        )

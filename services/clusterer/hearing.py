@@ -1,0 +1,80 @@
+"""A collection's ear: the back-end that turns its vectors, and the calibration that reads their scores.
+
+Fitted when vectors arrive (whenever they have doubled) and when clusters are found, never because of a single label:
+so a label that is taken back leaves nothing behind.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from jaxtyping import Float64
+
+from services.clusterer.identification import fitting
+from services.clusterer.identification.calibration import Calibration, Enrolled
+from services.clusterer.identification.fitting import Labelled
+from services.clusterer.spaces import Space
+from shared.scoring import learning
+from shared.scoring.backend import Backend
+from shared.storage import calibrations, embeddings, labels, segments
+from shared.storage.database import Transaction
+from shared.storage.labels import Entry
+from shared.storage.speakers import Centroids
+
+LABELLED_MOST = 4096
+"""So many labelled segments tell a calibration's two numbers more exactly than the collection stays the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """How vectors become scores, and scores probabilities."""
+
+    backend: Backend
+    calibration: Calibration
+
+
+def ear_of(tx: Transaction, space: Space) -> Ear | None:
+    """As it was last fitted; None before the first vectors."""
+    stored = calibrations.get(tx, space.collection, space.encoder)
+    return Ear(Backend.from_bytes(stored.backend), Calibration(**stored.parameters)) if stored else None
+
+
+def refit(tx: Transaction, space: Space, entry: Entry) -> Ear:
+    """Fit anew to the collection's vectors and labels; every name has to be thought out again after that."""
+    n_vectors = calibrations.count(tx, space.collection, space.encoder)
+    sample = calibrations.sample(tx, space.collection, space.encoder, learning.LARGEST_SAMPLE)
+    backend = learning.learn(sample.rows, float(space.encoder.spec["assign_threshold"]))
+    min_duration_s = float(space.encoder.spec["min_duration_s"])
+    prior = fitting.before_labels(backend.scored(sample.rows), backend.n_voices, min_duration_s)
+    calibration = fitting.fit(prior, _labelled(tx, space, backend))
+    parameters: dict[str, Any] = asdict(calibration)
+    calibrations.put(
+        tx,
+        space.collection,
+        space.encoder,
+        n_vectors=n_vectors,
+        backend=backend.to_bytes(),
+        parameters=parameters,
+        label_id=entry.label_id,
+    )
+    return Ear(backend, calibration)
+
+
+def _labelled(tx: Transaction, space: Space, backend: Backend) -> Labelled:
+    """Those whom people named, a fair draw of them; what followed from clusters is no independent witness."""
+    said = labels.said_by_people(tx, space.collection, LABELLED_MOST)
+    vectors = embeddings.of_segments(tx, space.encoder, list(said))
+    ids: list[UUID] = vectors.segment_ids()
+    numbers = {speaker_id: n for n, speaker_id in enumerate(sorted(set(said.values())))}
+    return Labelled(
+        rows=backend.scored(vectors.rows),
+        durations_s=segments.durations_s(tx, ids),
+        speakers=np.array([numbers[said[s]] for s in ids], np.int64),
+    )
+
+
+def enrolled(known: Centroids) -> Enrolled:
+    """The speakers as identification takes them."""
+    seconds: Float64[np.ndarray, " speakers"] = known.seconds
+    return Enrolled(known.sums, known.counts, seconds)

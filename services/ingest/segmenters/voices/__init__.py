@@ -1,0 +1,1 @@
+"""Tell the voices of one recording apart: windows of speech to turns of numbered speakers."""

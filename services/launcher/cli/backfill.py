@@ -1,0 +1,47 @@
+"""`earmark backfill`: an encoder's vectors for what a collection holds already."""
+
+from typing import Annotated
+
+import typer
+
+from services.launcher.cli.client import Document, api_path
+from services.launcher.cli.options import WAIT_S, AsJson, Collection, Timeout, Wait
+from services.launcher.cli.output import show_fields, tell
+from services.launcher.cli.progress import CountBar
+from services.launcher.cli.session import connect
+from services.launcher.cli.waiting import PATIENCE_S, wait_for_state
+
+Encoder = Annotated[str, typer.Option("--encoder", help="An encoder's name.", metavar="E")]
+Everything = Annotated[
+    bool, typer.Option("--all", help="Also what has a vector already: replace it.", show_default=False)
+]
+
+
+def backfill(
+    ctx: typer.Context,
+    *,
+    collection: Collection,
+    encoder: Encoder,
+    everything: Everything = False,
+    wait: Wait = False,
+    timeout: Timeout = WAIT_S,
+    as_json: AsJson = False,
+) -> None:
+    """Embed what a collection holds already. Interrupted, it goes on by itself; again, it does what is missing."""
+    with connect(ctx) as api:
+        body: Document = {"encoder": encoder, "everything": everything}
+        result = api.post(api_path("collections", collection, "backfills"), body)
+        added = result["added"]
+        if added:
+            tell(f"From now on {encoder} also embeds what comes into {collection}.")
+        if wait:
+            path = api_path("backfills", result["backfill_id"])
+            with CountBar(f"embedding {collection} by {encoder}") as bar:
+
+                def ask() -> Document:
+                    answer = api.get(path, patience_s=PATIENCE_S)
+                    bar.at(answer["done"], answer["wanted"])
+                    return answer
+
+                result = wait_for_state(ask, "done", timeout, "The backfill") | {"added": added}
+    show_fields(result, as_json=as_json)

@@ -1,0 +1,49 @@
+"""The chain of reasons behind a name, in sentences."""
+
+from collections.abc import Iterator
+
+from services.launcher.cli.client import Document
+
+
+def told(why: Document) -> Iterator[str]:
+    """One sentence a step, from the name down to what a person said."""
+    speaker, by = why["speaker"], why["assigned_by"]
+    if speaker is None:
+        yield f"Segment {why['segment_id']} belongs to nobody yet."
+        if why["suggestion"]:
+            yield f"It may be {why['suggestion']}: {why['suggestion_probability']:.0%}, too little to say so unasked."
+    else:
+        yield f"Segment {why['segment_id']} is {speaker}{_how(by)}{_sure(why['confidence'], by)}."
+    if cluster := why["cluster"]:
+        yield (
+            f"It lies in cluster {cluster['cluster_id']} of {cluster['segments']} segments, "
+            f"cohesion {cluster['cohesion']:.2f}, membership {cluster['probability']:.0%}."
+        )
+    if because := why["because"]:
+        yield _word(because, "Because ")
+    if enrolment := why["enrolment"]:
+        yield f"{speaker}'s voice is known from {enrolment['segments']} labelled segments. The latest words on it:"
+        yield from (_word(word, "  ") for word in enrolment["words"])
+    if why["rejected"]:
+        yield f"A person said that it is not {' and not '.join(why['rejected'])}."
+
+
+def _how(assigned_by: str) -> str:
+    return {
+        "human": ", for a person said so",
+        "import": ", for an imported file says so",
+        "cluster": ", for its cluster is",
+        "identification": ", for it sounds like them",
+    }.get(assigned_by, "")
+
+
+def _sure(confidence: float | None, assigned_by: str) -> str:
+    return f" ({confidence:.0%})" if confidence is not None and assigned_by in {"cluster", "identification"} else ""
+
+
+def _word(word: Document, lead: str) -> str:
+    what = {"import": "imported a file", "merge": "merged speakers", "split": "split a speaker"}.get(word["operation"])
+    if what is None:
+        target = f"cluster {word['cluster_id']}" if word["cluster_id"] else f"segment {word['segment_id']}"
+        what = f"named {target} {word['speaker']}"
+    return f"{lead}{word['actor']} {what} at {word['said_at']} (label {word['label_id']})."

@@ -1,0 +1,127 @@
+"""Where a model's weights lie and which weights they are: known before any heavy library is loaded.
+
+A setting names them as a path on this machine, or as `OWNER/NAME@COMMIT` in the Hugging Face hub.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from shared.errors import PermanentError
+
+_HUB_NAME: Final = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)@(?P<commit>[0-9a-f]{40})")
+_DIGITS: Final = 12  # of a hash: as many as spaces have
+
+
+class UnknownModel(PermanentError):
+    """Name a model by a path that exists on the worker's machine, or as `OWNER/NAME@COMMIT` with all 40 digits of the
+    commit: a branch's weights may change under its name, and vectors would no longer be comparable.
+    """
+
+    code = "unknown_model"
+
+
+class MissingModel(PermanentError):
+    """The weights are not on this machine and cannot be fetched. Put them here and name their path, or let the machine
+    reach huggingface.co once; for a gated model accept its terms there and set HF_TOKEN.
+    """
+
+    code = "missing_model"
+
+
+class MissingLibrary(PermanentError):
+    """The model's library is not installed, or does not load. Install Earmark with the extra of that name. Where
+    torchaudio fails beside a torch without CUDA, take it too from https://download.pytorch.org/whl/cpu.
+    """
+
+    code = "missing_library"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCheckpoint:
+    """A file or a folder on this machine."""
+
+    path: Path
+
+    @property
+    def identity(self) -> str:
+        """A hash of all it holds. Reads the files the first time, at a few hundred MB/s."""
+        files = _files(self.path)
+        stats = [path.stat() for path in files]
+        states = tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in zip(files, stats, strict=True))
+        return f"sha256-{_digest(self.path, states)[:_DIGITS]}"
+
+    def fetched(self) -> Path:
+        """Where the weights lie."""
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class HubCheckpoint:
+    """A repository of the Hugging Face hub at one commit, which is a hash of its files."""
+
+    repo: str
+    commit: str
+
+    @property
+    def identity(self) -> str:
+        """The repository and its commit."""
+        return f"{self.repo}@{self.commit[:_DIGITS]}"
+
+    def fetched(self) -> Path:
+        """The folder where the weights lie, after a download if need be; HF_TOKEN, HF_HOME and HF_HUB_OFFLINE count.
+
+        Raises MissingLibrary and MissingModel.
+        """
+        with library("huggingface_hub"):
+            from huggingface_hub import snapshot_download
+            from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+        try:
+            return Path(snapshot_download(self.repo, revision=self.commit))
+        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+            raise MissingModel(f"{self.repo}@{self.commit}: {error}") from error
+
+
+Checkpoint = LocalCheckpoint | HubCheckpoint
+
+
+def checkpoint(name: str) -> Checkpoint:
+    """What a setting names. Raises UnknownModel if there is no such path and it is no commit of a hub's repository."""
+    if hub := _HUB_NAME.fullmatch(name):
+        return HubCheckpoint(hub["repo"], hub["commit"])
+    path = Path(name).expanduser()
+    if not name or not path.exists():
+        raise UnknownModel(f"There is no {name!r}.")
+    return LocalCheckpoint(path.resolve())
+
+
+@contextmanager
+def library(extra: str) -> Iterator[None]:
+    """Imports inside that fail raise MissingLibrary: absent packages, and shared objects that do not load."""
+    try:
+        yield
+    except (ImportError, OSError) as error:
+        raise MissingLibrary(f"{extra}: {error}") from error
+
+
+def _files(path: Path) -> list[Path]:
+    """The file, or the folder's files in the order of their names, but for hidden ones, which are tools' own."""
+    if path.is_file():
+        return [path]
+    found = (file for file in path.rglob("*") if file.is_file())
+    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts))
+
+
+@lru_cache(maxsize=64)
+def _digest(root: Path, states: tuple[tuple[Path, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for path, _size, _mtime_ns in states:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{'' if path == root else path.relative_to(root).as_posix()}\n{content}\n".encode())
+    return digest.hexdigest()

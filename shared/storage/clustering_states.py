@@ -1,0 +1,47 @@
+"""What one clustering leaves for the next one and for arrivals, as bytes that only the clusterer reads."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from shared.storage.database import Transaction
+from shared.storage.tables import clustering_state
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Of one generation: `state` begins the next clustering, `standing` is what arrivals are compared with."""
+
+    generation: int
+    state: bytes
+    standing: bytes
+
+
+def state(tx: Transaction, collection: str, encoder: str) -> bytes | None:
+    """What the last clustering left for the next one; None if nothing is left."""
+    return _read(tx, clustering_state.c.state, collection, encoder)
+
+
+def standing(tx: Transaction, collection: str, encoder: str) -> bytes | None:
+    """What arrivals are compared with; None before the first clustering."""
+    return _read(tx, clustering_state.c.standing, collection, encoder)
+
+
+def _read(tx: Transaction, column: sa.Column[bytes], collection: str, encoder: str) -> bytes | None:
+    own = (clustering_state.c.collection == collection, clustering_state.c.encoder == encoder)
+    found: bytes | None = tx.execute(sa.select(column).where(*own)).scalar_one_or_none()
+    return found
+
+
+_WRITE = sa.text("""
+    INSERT INTO clustering_state (collection, encoder, generation, state, standing)
+    VALUES (:collection, :encoder, :generation, :state, :standing)
+    ON CONFLICT (collection, encoder) DO UPDATE SET
+        generation = excluded.generation, state = excluded.state, standing = excluded.standing
+""")
+
+
+def write(tx: Transaction, collection: str, encoder: str, left: Left) -> None:
+    """Keep it in place of what was left before."""
+    values = {"generation": left.generation, "state": left.state, "standing": left.standing}
+    tx.execute(_WRITE, {"collection": collection, "encoder": encoder, **values})

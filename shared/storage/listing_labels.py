@@ -1,0 +1,115 @@
+"""Pages of the clusters of a collection and of its label log, and who was who at a time. Reads only."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.storage.database import Transaction
+
+_FIRST_UUID: Final = UUID(int=0)
+_FIRST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCluster:
+    """A standing cluster; `speaker` is whom most of its members were given by a person, a cluster or an import."""
+
+    cluster_id: UUID
+    segments: int
+    recordings: int
+    speaker: str | None
+    cohesion: float
+    exemplar_segment_id: UUID
+    trust: dict[str, Any]
+
+
+_CLUSTERS = sa.text("""
+    SELECT c.cluster_id, c.n_segments AS segments, c.n_recordings AS recordings, c.cohesion, c.exemplar_segment_id,
+           c.trust,
+           (SELECT p.name FROM cluster_member m JOIN assignment a USING (segment_id) JOIN speaker p USING (speaker_id)
+            WHERE m.cluster_id = c.cluster_id AND m.until_generation IS NULL
+              AND a.assigned_by IN ('human', 'cluster', 'import')
+            GROUP BY p.name ORDER BY count(*) DESC, p.name LIMIT 1) AS speaker
+    FROM cluster c
+    WHERE c.collection = :collection AND c."current"
+      AND c.encoder = (SELECT encoders[1] FROM collection WHERE name = :collection)
+      AND (-c.n_segments, c.cluster_id) > (-CAST(:n_segments AS bigint), CAST(:cluster_id AS uuid))
+    ORDER BY -c.n_segments, c.cluster_id LIMIT :most
+""")
+
+
+def clusters(
+    tx: Transaction, collection: str, *, after: tuple[int, UUID] = (2**31, _FIRST_UUID), most: int
+) -> list[ListedCluster]:
+    """The largest first."""
+    values = {"collection": collection, "n_segments": after[0], "cluster_id": after[1], "most": most}
+    return [ListedCluster(**row) for row in tx.execute(_CLUSTERS, values).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedLabel:
+    """An entry of the label log; `segments` is how many it changed."""
+
+    label_id: UUID
+    operation: str
+    speaker: str | None
+    segment_id: UUID | None
+    cluster_id: UUID | None
+    actor: str
+    cause_id: UUID | None
+    undoes_id: UUID | None
+    active: bool
+    detail: dict[str, Any]
+    segments: int
+    created_at: datetime
+
+
+_LABELS = sa.text("""
+    SELECT l.label_id, l.operation, p.name AS speaker, l.segment_id, l.cluster_id, l.actor, l.cause_id, l.undoes_id,
+           l.active, l.detail,
+           (SELECT count(*) FROM label_effect e WHERE e.label_id = l.label_id) AS segments, l.created_at
+    FROM label l LEFT JOIN speaker p USING (speaker_id)
+    WHERE (l.collection = :collection OR l.collection IS NULL AND (l.detail->'collections' ? :collection
+           OR l.speaker_id IN (SELECT speaker_id FROM assignment WHERE collection = :collection)))
+      AND (l.created_at, l.label_id) > (:created_at, :label_id)
+    ORDER BY l.created_at, l.label_id LIMIT :most
+""")
+
+
+def labels(
+    tx: Transaction, collection: str, *, after: tuple[datetime, UUID] = (_FIRST_TIME, _FIRST_UUID), most: int
+) -> list[ListedLabel]:
+    """The log, oldest entry first."""
+    values = {"collection": collection, "created_at": after[0], "label_id": after[1], "most": most}
+    return [ListedLabel(**row) for row in tx.execute(_LABELS, values).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class NameThen:
+    """Who a segment belonged to at some time."""
+
+    segment_id: UUID
+    speaker: str
+    assigned_by: str
+    confidence: float | None
+
+
+_NAMES_AS_OF = sa.text("""
+    SELECT last.segment_id, p.name AS speaker, last.assigned_by, last.confidence FROM (
+        SELECT DISTINCT ON (e.segment_id) e.segment_id, e.speaker_id, e.assigned_by, e.confidence
+        FROM label_effect e JOIN label l USING (label_id)
+        WHERE l.collection = :collection AND e.at <= :at AND e.segment_id > :after
+        ORDER BY e.segment_id, e.seq DESC
+    ) AS last JOIN speaker p USING (speaker_id) ORDER BY last.segment_id LIMIT :most
+""")
+
+
+def names_as_of(
+    tx: Transaction, collection: str, at: datetime, *, after: UUID | None = None, most: int
+) -> list[NameThen]:
+    """Who the segments of a collection belonged to at a time, by segment; under the names that speakers have today."""
+    values = {"collection": collection, "at": at, "after": after or _FIRST_UUID, "most": most}
+    return [NameThen(**row) for row in tx.execute(_NAMES_AS_OF, values).mappings()]

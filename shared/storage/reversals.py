@@ -1,0 +1,176 @@
+"""Merge two speakers, rename one, and take any statement of a person back: all follow from the log again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.errors import Conflict
+from shared.events import LabelRecorded
+from shared.storage import people, statements, words
+from shared.storage.database import Transaction
+from shared.storage.labels import Entry, UnknownLabel, append
+from shared.storage.statements import Recorded
+from shared.storage.tables import label
+
+
+class AlreadyUndone(Conflict):
+    """The label has been taken back already; to have it again, undo the entry that took it back."""
+
+    code = "already_undone"
+
+
+class NotUndoable(Conflict):
+    """A rule wrote this entry; undo the person's label that is its `cause_id` in `earmark labels log`."""
+
+    code = "not_undoable"
+
+
+class AlreadyOne(Conflict):
+    """The two are one speaker already."""
+
+    code = "already_one"
+
+
+STATEMENTS = frozenset({"assign", "reject", "import", "split", "merge", "rename"})
+
+
+def merge(tx: Transaction, stays: str, goes: str, actor: str) -> Recorded:
+    """A person says that two speakers are one, who goes by the first name. Raises UnknownSpeaker, AlreadyOne."""
+    stays_id, goes_id = people.speaker_named(tx, stays), people.speaker_named(tx, goes)
+    both = people.one_voice(tx, stays_id) + people.one_voice(tx, goes_id)
+    if len(set(both)) < len(both):
+        raise AlreadyOne(f"{stays!r} and {goes!r} are one speaker already.")
+    concerned = _collections(tx, both)
+    detail = {"stays": stays, "goes": goes, "collections": concerned}
+    entry = append(tx, None, "merge", actor, stays_id, other_speaker_id=goes_id, detail=detail)
+    people.settle_merges(tx)
+    return _global(tx, entry, "merge", stays_id, concerned)
+
+
+def rename(tx: Transaction, name: str, to: str, actor: str) -> UUID:
+    """A person says how a speaker is called. Raises UnknownSpeaker, SpeakerNameTaken."""
+    speaker_id = people.speaker_named(tx, name)
+    if to != name:
+        append(tx, None, "rename", actor, speaker_id, detail={"from": name, "to": to})
+        people.settle_name(tx, speaker_id)
+    return speaker_id
+
+
+def undo(tx: Transaction, label_id: UUID, actor: str) -> Recorded:
+    """A person takes a statement back; to take that back, undo the entry that it made.
+
+    Raises UnknownLabel, NotUndoable, AlreadyUndone, and SpeakerNameTaken if a name is somebody else's by now.
+    """
+    row = _entry(tx, label_id)
+    if row.operation not in STATEMENTS | {"undo"}:
+        raise NotUndoable(f"{label_id} is no person's label but the rule's entry {row.operation!r}.")
+    if not row.active:
+        raise AlreadyUndone(f"{label_id} has been taken back.")
+    statement = _flip(tx, row)
+    entry = append(
+        tx,
+        statement.collection,
+        "undo",
+        actor,
+        statement.speaker_id,
+        segment_id=statement.segment_id,
+        cluster_id=statement.cluster_id,
+        other_speaker_id=statement.other_speaker_id,
+        undoes_id=label_id,
+        detail={"of": statement.operation, "statement": str(statement.label_id)},
+    )
+    return _settle(tx, entry, statement)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a person said, found behind however many entries that took it back and brought it again."""
+
+    label_id: UUID
+    operation: str
+    speaker_ids: tuple[UUID, ...]
+
+
+def statement_of(tx: Transaction, label_id: UUID) -> Statement:
+    """The statement that an entry is, or takes back. Raises UnknownLabel."""
+    row = _row(tx, label_id)
+    while row.operation == "undo":
+        row = _row(tx, row.undoes_id)
+    speaker_ids = tuple(s for s in (row.speaker_id, row.other_speaker_id) if s is not None)
+    return Statement(row.label_id, row.operation, speaker_ids)
+
+
+def _row(tx: Transaction, label_id: UUID) -> Any:
+    row = tx.execute(sa.select(label).where(label.c.label_id == label_id)).one_or_none()
+    if row is None:
+        raise UnknownLabel(f"No label {label_id}.")
+    return row
+
+
+def _entry(tx: Transaction, label_id: UUID) -> Any:
+    row = tx.execute(sa.select(label).where(label.c.label_id == label_id).with_for_update()).one_or_none()
+    if row is None:
+        raise UnknownLabel(f"No label {label_id}.")
+    return row
+
+
+def _flip(tx: Transaction, row: Any) -> Any:
+    """Take an entry back; one that had taken another back gives that one its force again. Returns the statement."""
+    standing = False
+    while True:
+        tx.execute(sa.update(label).where(label.c.label_id == row.label_id).values(active=standing))
+        if row.operation != "undo":
+            return row
+        row, standing = _entry(tx, row.undoes_id), not standing
+
+
+def _settle(tx: Transaction, entry: Entry, statement: Any) -> Recorded:
+    if statement.operation == "rename":
+        people.settle_name(tx, statement.speaker_id)
+        return Recorded(entry.label_id, None, statement.speaker_id, 0, ())
+    if statement.operation == "merge":
+        both = [statement.speaker_id, statement.other_speaker_id]
+        concerned = _collections(tx, sorted({s for one in both for s in people.one_voice(tx, one)}))
+        changed = people.settle_merges(tx)
+        concerned = sorted({*concerned, *_collections(tx, sorted(changed))})
+        added = sa.func.jsonb_build_object("collections", sa.cast(concerned, sa.dialects.postgresql.JSONB))
+        statement_of = sa.update(label).where(label.c.label_id == entry.label_id)
+        tx.execute(statement_of.values(detail=label.c.detail.op("||")(added)))
+        return _global(tx, entry, "undo", statement.speaker_id, concerned)
+    segment_ids = words.segments(tx, statement.label_id, statement.collection)
+    if statement.cluster_id is None:
+        statements.settle_directly(tx, entry, statement.collection, segment_ids)
+    event = LabelRecorded(
+        label_id=entry.label_id,
+        collection=statement.collection,
+        operation="undo",
+        speaker_id=statement.speaker_id,
+        segment_id=statement.segment_id,
+        cluster_id=statement.cluster_id,
+    )
+    return Recorded(entry.label_id, statement.collection, statement.speaker_id, len(segment_ids), (event,))
+
+
+_COLLECTIONS = sa.text("""
+    SELECT collection FROM assignment WHERE speaker_id = ANY(:ids)
+    UNION
+    SELECT s.collection FROM word w JOIN segment s USING (segment_id) WHERE w.speaker_id = ANY(:ids)
+    ORDER BY 1
+""")
+
+
+def _collections(tx: Transaction, speaker_ids: Sequence[UUID]) -> list[str]:
+    return list(tx.execute(_COLLECTIONS, {"ids": list(speaker_ids)}).scalars())
+
+
+def _global(tx: Transaction, entry: Entry, operation: str, speaker_id: UUID, concerned: Sequence[str]) -> Recorded:
+    events = tuple(
+        LabelRecorded(label_id=entry.label_id, collection=collection, operation=operation, speaker_id=speaker_id)
+        for collection in concerned
+    )
+    theirs = sa.text("SELECT count(*) FROM assignment WHERE speaker_id = ANY(:ids)")
+    n_direct = tx.execute(theirs, {"ids": people.one_voice(tx, speaker_id)}).scalar_one()
+    return Recorded(entry.label_id, None, speaker_id, int(n_direct), events)

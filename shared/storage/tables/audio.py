@@ -1,0 +1,71 @@
+"""Collections, and the objects, recordings and segments in them."""
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+
+from shared.storage.tables.columns import BYTEWISE, metadata, now_column, uuid_column
+
+collection = Table(
+    "collection",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("segmenter", Text, nullable=False),
+    Column("encoders", ARRAY(Text), nullable=False),
+    Column("speakers", Text),  # a hint for each of its recordings, N or MIN-MAX; NULL: it is found out
+    now_column("created_at"),
+)
+
+stored_object = Table(
+    "stored_object",
+    metadata,
+    uuid_column("object_id", primary_key=True),
+    Column("collection", Text, ForeignKey("collection.name"), nullable=True),  # a key outside any collection has none
+    Column("bucket", Text, nullable=False),
+    Column("key", Text(collation=BYTEWISE), nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("size_bytes", sa.BigInteger, nullable=False),
+    Column("modified_at", TIMESTAMP(timezone=True)),  # of the last PUT: the same bytes put again are looked at again
+    Column("state", Text, nullable=False, server_default="seen"),
+    uuid_column("recording_id"),
+    Column("code", Text),
+    Column("reason", Text),
+    now_column("seen_at"),
+    sa.CheckConstraint("state IN ('seen', 'registered', 'rejected')", name="state"),
+    Index("uq_stored_object_key", "bucket", "key", unique=True),
+    Index("ix_stored_object_collection", "collection", "key"),
+    Index("ix_stored_object_recording", "recording_id"),
+)
+
+recording = Table(
+    "recording",
+    metadata,
+    uuid_column("recording_id", primary_key=True),
+    Column("collection", Text, ForeignKey("collection.name"), nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="registered"),
+    Column("n_samples", sa.BigInteger, nullable=False),  # at 16 kHz
+    Column("derived_key", Text),  # NULL: the original serves as it is
+    Column("segmenter", Text),  # name@revision of the standing segments
+    Column("n_segments", Integer),
+    Column("facts", JSONB, nullable=False),  # what the original was: container, codec, channels, rate, peak, notes
+    now_column("created_at"),
+    sa.CheckConstraint("state IN ('registered', 'segmented', 'ready')", name="state"),
+    Index("ix_recording_collection", "collection", "created_at", "recording_id"),
+)
+
+segment = Table(
+    "segment",
+    metadata,
+    uuid_column("segment_id", primary_key=True),
+    uuid_column("recording_id", ForeignKey("recording.recording_id", ondelete="CASCADE"), nullable=False),
+    Column("collection", Text, nullable=False),
+    Column("start_sample", sa.BigInteger, nullable=False),
+    Column("end_sample", sa.BigInteger, nullable=False),
+    Column("source", Text, nullable=False),  # name@revision of the segmenter, or "human"
+    Column("text", Text),
+    Column("speaker_label", Text),  # a diarization label such as SPEAKER_00 or UNKNOWN; never a speaker
+    sa.CheckConstraint("end_sample > start_sample", name="span"),
+    Index("ix_segment_recording", "recording_id", "start_sample"),
+    Index("ix_segment_collection", "collection"),
+)

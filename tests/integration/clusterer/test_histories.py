@@ -1,0 +1,86 @@
+"""Whatever people say, in whatever order: the log tells it all, and taking a word back leaves no trace of it."""
+
+import os
+from dataclasses import dataclass
+
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from shared.storage.database import Database
+from tests.integration.clusterer.histories import (
+    CLUSTERS,
+    N_SEGMENTS,
+    NAMES,
+    Import,
+    Merge,
+    Name,
+    NameCluster,
+    Reject,
+    Step,
+    Undo,
+    World,
+)
+
+N_HISTORIES = int(os.environ.get("EARMARK_HISTORIES", "25"))
+
+speakers = st.sampled_from(NAMES)
+numbers = st.integers(0, N_SEGMENTS - 1)
+said: st.SearchStrategy[Step] = st.one_of(
+    st.builds(Name, st.lists(numbers, min_size=1, max_size=3, unique=True).map(tuple), speakers),
+    st.builds(NameCluster, st.integers(0, len(CLUSTERS) - 1), speakers),
+    st.builds(Reject, numbers, speakers),
+    st.builds(
+        Import,
+        st.lists(st.tuples(numbers, speakers), min_size=1, max_size=4, unique_by=lambda word: word[0]).map(tuple),
+    ),
+    st.builds(Merge, speakers, speakers).filter(lambda merge: merge.stays != merge.goes),
+)
+steps = st.lists(st.one_of(said, st.builds(Undo, st.integers(0, 7))), min_size=1, max_size=8)
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """A step that was not made."""
+
+
+random = settings(
+    max_examples=N_HISTORIES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+
+@random
+@given(history=steps, at=st.integers(0, 7))
+def test_taking_a_step_back_is_as_if_it_had_never_been_made(database: Database, history: list[Step], at: int) -> None:
+    assume(at < len(history) and not isinstance(history[at], Undo))
+    history = [step for step in history if step != Undo(at)]
+    assume(at < len(history))
+    with_it = World(database).do(history)
+    without = World(database).do([*history[:at], Nothing(), *history[at + 1 :]])
+    others = [i for i in range(len(history)) if i != at]
+    assume(with_it.made[at] is not None)
+    assume([with_it.made[i] is None for i in others] == [without.made[i] is None for i in others])
+    assert with_it.do([Undo(at)]).state() == without.state()
+
+
+@random
+@given(history=steps)
+def test_replaying_the_log_gives_the_tables(database: Database, history: list[Step]) -> None:
+    world = World(database).do(history)
+    assert world.replayed() == world.state()
+
+
+@random
+@given(history=steps)
+def test_what_was_changed_step_by_step_is_what_follows_from_everything_said(
+    database: Database, history: list[Step]
+) -> None:
+    world = World(database).do(history)
+    assert world.thought_out_anew() == world.state()
+
+
+def test_the_worlds_are_worth_it(database: Database) -> None:
+    """Names come in every way: else the properties above would say little."""
+    world = World(database).do([Name((0,), "Ada"), Name((10,), "Bea"), Import(((20, "Cem"),))])
+    assert {by for _, by, _ in world.state().values()} == {"human", "import", "cluster", "identification"}
