@@ -8,10 +8,11 @@ from uuid import UUID
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from services.clusterer import standing
-from services.clusterer.clustering import state
+from services.clusterer import judging, standing
+from services.clusterer.clustering import continuity, state
 from services.clusterer.clustering.cluster import Refit, refit
-from services.clusterer.clustering.types import NOISE, UNNAMED, Anchor, Clustering, Said
+from services.clusterer.clustering.types import NOISE, UNNAMED, Anchor, Said, Trust
+from services.clusterer.spreading import Membership, names_of_clusters
 from shared.events import ClustersUpdated
 from shared.ids import new_id
 from shared.storage import clustering_states, clusters, embeddings, encoders, segments, words
@@ -41,6 +42,7 @@ class Found:
 
     material: Material
     refit: Refit
+    trusts: list[Trust]
 
 
 def find(database: Database, collection: str, encoder: str) -> Found:
@@ -51,7 +53,8 @@ def find(database: Database, collection: str, encoder: str) -> Found:
     anchor = Anchor(float(spec["assign_threshold"]), float(spec["min_duration_s"]))
     before = state.from_bytes(material.before) if material.before else None
     ids = np.frombuffer(b"".join(s.bytes for s in material.segment_ids), np.uint8).reshape(-1, 16)
-    return Found(material, refit(before, ids, material.rows, material.durations_s, anchor, material.said))
+    found = refit(before, ids, material.rows, material.durations_s, anchor, material.said)
+    return Found(material, found, judging.judged(found, material.segment_ids, material.rows, material.recordings))
 
 
 def _read(tx: Transaction, collection: str, encoder: StoredEncoder) -> Material:
@@ -91,8 +94,8 @@ def _pairs(pairs: Sequence[tuple[int, int]]) -> Int64[np.ndarray, "pairs 2"]:
 def write(tx: Transaction, found: Found) -> Report:
     """Make them the standing clusters; noise belongs to none. Call it under the names lock."""
     material, clustering = found.material, found.refit.clustering
-    new = _clusters(material, clustering)
     name = material.encoder.name
+    new = _clusters(tx, found)
     generation = clusters.write_generation(tx, material.collection, name, new)
     known = standing.known(material.rows, clustering, [c.cluster_id for c in new])
     left = Left(generation, state.to_bytes(found.refit.state), known.to_bytes())
@@ -101,25 +104,38 @@ def write(tx: Transaction, found: Found) -> Report:
     return Report(generation, len(new), n_noise, len(material.segment_ids))
 
 
-def _clusters(material: Material, clustering: Clustering) -> list[NewCluster]:
-    found = []
-    for number in range(int(clustering.labels.max(initial=NOISE)) + 1):
-        members = np.flatnonzero(clustering.labels == number)
-        rows = material.rows[members].astype(np.float64)
-        middle = rows.mean(axis=0)
-        cosines = rows @ (middle / np.linalg.norm(middle))
-        member_ids = tuple(material.segment_ids[m] for m in members)
-        found.append(
-            NewCluster(
-                cluster_id=new_id(),
-                segment_ids=member_ids,
-                probabilities=tuple(float(p) for p in clustering.probabilities[members]),
-                n_recordings=len({material.recordings[m] for m in member_ids if m in material.recordings}),
-                cohesion=float(cosines.mean()),
-                exemplar_segment_id=member_ids[int(cosines.argmax())],
-            )
+def _clusters(tx: Transaction, found: Found) -> list[NewCluster]:
+    """The clusters with their facts, under the ids of the standing ones that they continue."""
+    material, clustering = found.material, found.refit.clustering
+    members = {
+        number: np.flatnonzero(clustering.labels == number)
+        for number in range(int(clustering.labels.max(initial=NOISE)) + 1)
+    }
+    fresh = {number: {material.segment_ids[row] for row in rows} for number, rows in members.items()}
+    continued = _continued(tx, material, fresh)
+    return [
+        NewCluster(
+            cluster_id=continued[number] or new_id(),
+            segment_ids=tuple(material.segment_ids[row] for row in rows),
+            probabilities=tuple(float(p) for p in clustering.probabilities[rows]),
+            n_recordings=found.trusts[number].n_recordings,
+            cohesion=found.trusts[number].cohesion,
+            exemplar_segment_id=material.segment_ids[found.trusts[number].exemplars[0]],
+            trust=judging.shown(found.trusts[number], material.segment_ids),
         )
-    return found
+        for number, rows in members.items()
+    ]
+
+
+def _continued(tx: Transaction, material: Material, fresh: Mapping[int, set[UUID]]) -> dict[int, UUID | None]:
+    """Which standing cluster each fresh one continues, as everything stands now."""
+    name = material.encoder.name
+    now = clusters.members(tx, clusters.standing(tx, material.collection, name))
+    membership = {s: Membership(c, p) for c, inside in now.items() for s, p in inside.items()}
+    said = words.said(tx, list(membership))
+    names = names_of_clusters(membership, said, words.cluster_names(tx, list(now)))
+    named = {cluster_id: str(word.speaker_id) for cluster_id, word in names.items()}
+    return continuity.matched(fresh, {c: set(inside) for c, inside in now.items()}, named)
 
 
 def finish(tx: Transaction, request_id: UUID, report: Report, found: Found) -> None:

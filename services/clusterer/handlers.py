@@ -8,12 +8,13 @@ from shared.events import (
     ClusteringRequested,
     LabelRecorded,
     LabelsPropagated,
+    ReviewRequested,
     SegmentsAssigned,
     SegmentsEmbedded,
     SegmentsRemoved,
 )
 from shared.ledger.consumer import Commit, Delivered, Work
-from shared.storage import clusters, labels
+from shared.storage import clusters, labels, reviews
 from shared.storage.database import Transaction
 
 
@@ -116,3 +117,19 @@ def forget(work: Work) -> None:
             entry = labels.append(commit.tx, collection, "forget", naming.ACTOR)
             naming.settle_all(commit.tx, space_of(commit.tx, collection), entry)
             labels.forget_if_unused(commit.tx, entry)
+
+
+def review(work: Work) -> None:
+    """Do what each label would do, write down what it changed, and take it all back but that."""
+    for delivered in work.delivered:
+        event = delivered.event
+        assert isinstance(event, ReviewRequested)
+        with work.commit([delivered]) as commit:
+            labels.lock_names(commit.tx, event.collection)
+            tried = commit.tx.begin_nested()
+            recorded = reviews.carry_out(commit.tx, event.review_id)
+            for follows in recorded.events:
+                spread(commit.tx, follows)
+            after = reviews.effects(commit.tx, recorded.label_id)
+            tried.rollback()
+            reviews.write(commit.tx, event.review_id, after)

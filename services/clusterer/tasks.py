@@ -29,3 +29,9 @@ def propagate(work: Work) -> None:
 def forget(work: Work) -> None:
     """Let names follow the removal of segments."""
     handlers.forget(work)
+
+
+@consumes(app, "clusterer.review")
+def review(work: Work) -> None:
+    """Think out what a label would change."""
+    handlers.review(work)

@@ -20,6 +20,7 @@ from shared.events.names import (
     ClustersUpdated,
     LabelRecorded,
     LabelsPropagated,
+    ReviewRequested,
     SegmentsAssigned,
 )
 from shared.events.vectors import (
@@ -46,6 +47,7 @@ __all__ = [
     "RecordingEmbedded",
     "RecordingRegistered",
     "RecordingRejected",
+    "ReviewRequested",
     "SegmentsAssigned",
     "SegmentsCreated",
     "SegmentsEmbedded",
@@ -74,6 +76,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         EncoderCheckRequested,
         LabelRecorded,
         LabelsPropagated,
+        ReviewRequested,
     )
 }
 

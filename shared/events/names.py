@@ -81,3 +81,15 @@ class LabelsPropagated(Event):
 
     def subject(self) -> str:
         return str(self.label_id)
+
+
+class ReviewRequested(Event):
+    """Somebody wants to see what a label would change before giving it."""
+
+    type = "io.earmark.review.requested.v1"
+    service = "console"
+    review_id: UUID
+    collection: str
+
+    def subject(self) -> str:
+        return str(self.review_id)

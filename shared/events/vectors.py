@@ -76,7 +76,7 @@ class BackfillRequested(Event):
 
 
 class SegmentsEnlisted(Event):
-    """A backfill wants these segments of one recording embedded, at most `ledger.segments_per_event` in one event."""
+    """A backfill wants these segments of one recording embedded: a minute of audio at most, or one longer segment."""
 
     type = "io.earmark.segments.enlisted.v1"
     service = "embedder"

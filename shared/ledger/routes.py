@@ -38,6 +38,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Subscription("clusterer.assign", events.SegmentsEmbedded, "clusterer", share=4.0),
     Subscription("clusterer.recluster", events.ClusteringRequested, "clusterer"),
     Subscription("clusterer.propagate", events.LabelRecorded, "clusterer"),
+    Subscription("clusterer.review", events.ReviewRequested, "clusterer"),
     Subscription("clusterer.forget", events.SegmentsRemoved, "clusterer"),
 )
 

@@ -41,15 +41,16 @@ def learn(rows: Float32[np.ndarray, "rows dim"], same_voice_cosine: float) -> Ba
         n_voices = min(n_voices, float(found.max()) + 1)  # more voices than groups there are not
         # of the groups' means: a voice of a thousand segments must not outweigh all others
         offset = _share(n_voices) * groups.means(distinct, found).mean(axis=0)
-    whitening = _whitening(_unit(distinct - offset), float((n_alike > 1).mean()))
+    offset = _storable(offset)
+    whitening = _storable(_whitening(_unit(distinct - offset), float((n_alike > 1).mean())))
     lengths = np.linalg.norm((distinct - offset) @ whitening, axis=1)
     reach = max(float(lengths.min()), _SHORTEST * float(np.median(lengths)))
-    return Backend(offset.astype(np.float32), whitening.astype(np.float32), reach, n_voices)
+    return Backend(offset, whitening, reach, n_voices)
 
 
 def plain(dimension: int) -> Backend:
     """The back-end that leaves the encoder's own cosine as it is."""
-    return Backend(np.zeros(dimension, np.float32), np.eye(dimension, dtype=np.float32), _SHORTEST, 0.0)
+    return Backend(np.zeros(dimension), np.eye(dimension), _SHORTEST, 0.0)
 
 
 def count_alike(rows: Float64[np.ndarray, "rows dim"], same_voice_cosine: float) -> Int64[np.ndarray, " rows"]:
@@ -93,3 +94,8 @@ def _unit(rows: Float64[np.ndarray, "rows dim"]) -> Float64[np.ndarray, "rows di
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     units: Float64[np.ndarray, "rows dim"] = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
     return units
+
+
+def _storable(array: Float64[np.ndarray, "*shape"]) -> Float64[np.ndarray, "*shape"]:
+    """Rounded to what float32 holds, so that a stored back-end scores to the last bit as the learned one did."""
+    return array.astype(np.float32).astype(np.float64)

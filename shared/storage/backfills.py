@@ -10,13 +10,16 @@ import sqlalchemy as sa
 from shared.errors import NotFound
 from shared.events import BackfillRequested, EmbeddingRequested, SegmentsEnlisted
 from shared.ids import new_id
-from shared.storage import collections, embeddings, encoders
+from shared.storage import collections, embeddings, encoders, words
 from shared.storage.database import Transaction
 from shared.storage.segments import SegmentSpan, spans
 from shared.storage.tables import backfill
 from shared.units import seconds
 
 SEGMENTS_PER_EVENT = 256
+AUDIO_S_PER_EVENT = 60.0
+"""An event has no more than both, or a single segment: live work waits for one of them, never for an hour of audio."""
+
 RECORDINGS_PER_PAGE = 200
 SEGMENTS_PER_PAGE = 20_000
 """A page has no more than both, or a single recording: however long its recordings are, it is one small transaction."""
@@ -123,10 +126,17 @@ def _page(tx: Transaction, event: BackfillRequested) -> tuple[list[UUID], UUID |
 
 
 def _portions(found: Iterable[SegmentSpan], most: int) -> Iterator[tuple[UUID, list[SegmentSpan]]]:
-    """Segments of one recording each, at most so many; `found` is sorted by recording."""
+    """Segments of one recording each, as many as an event may have; `found` is sorted by recording."""
     for recording_id, group in groupby(found, key=lambda span: span.recording_id):
-        own = list(group)
-        yield from ((recording_id, own[at : at + most]) for at in range(0, len(own), most))
+        portion: list[SegmentSpan] = []
+        n_samples = 0
+        for span in group:
+            n_samples += span.end_sample - span.start_sample
+            if portion and (len(portion) >= most or seconds(n_samples) > AUDIO_S_PER_EVENT):
+                yield recording_id, portion
+                portion, n_samples = [], span.end_sample - span.start_sample
+            portion.append(span)
+        yield recording_id, portion
 
 
 def _duration_s(portion: Sequence[SegmentSpan]) -> float:
@@ -210,6 +220,13 @@ def request_missing(
     if encoder is None:  # no worker has ever offered it: its first one embeds them with all others
         return []
     return embedding_requests(spans(tx, sorted(embeddings.missing(tx, encoder, segment_ids))), [name], most)
+
+
+def request_spoken_of(
+    tx: Transaction, label_id: UUID, collection: str | None, most: int = SEGMENTS_PER_EVENT
+) -> list[EmbeddingRequested]:
+    """The same for the segments that a person's entry in the label log speaks of; none for one of no collection."""
+    return [] if collection is None else request_missing(tx, collection, words.segments(tx, label_id, collection), most)
 
 
 def embedding_requests(

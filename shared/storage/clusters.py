@@ -221,7 +221,10 @@ def recordings_of(tx: Transaction, segment_ids: Sequence[UUID]) -> dict[UUID, UU
 
 _RECOUNT = sa.text("""
     UPDATE cluster c SET n_segments = n.n_segments, n_recordings = n.n_recordings, "current" = n.n_segments > 0,
-           exemplar_segment_id = coalesce(n.exemplar, c.exemplar_segment_id)
+           exemplar_segment_id = coalesce(n.exemplar, '00000000-0000-0000-0000-000000000000'),
+           trust = c.trust || jsonb_build_object('exemplars', (
+               SELECT coalesce(jsonb_agg(e.id), '[]') FROM jsonb_array_elements_text(c.trust->'exemplars') AS e(id)
+               WHERE EXISTS (SELECT FROM segment WHERE segment_id = CAST(e.id AS uuid))))
     FROM (
         SELECT k.cluster_id, count(m.segment_id) AS n_segments, count(DISTINCT s.recording_id) AS n_recordings,
                coalesce((array_agg(m.segment_id) FILTER (WHERE m.segment_id = k.exemplar_segment_id))[1],

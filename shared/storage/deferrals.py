@@ -4,17 +4,21 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from shared.storage.database import Transaction
 from shared.storage.tables import deferred
 
+_DEFER = sa.text("""
+    INSERT INTO deferred (encoder, segment_id, collection)
+    SELECT :encoder, segment_id, :collection FROM segment WHERE segment_id = ANY(:ids) ORDER BY segment_id
+    ON CONFLICT DO NOTHING
+""")
+
 
 def defer(tx: Transaction, collection: str, encoder: str, segment_ids: Sequence[UUID]) -> None:
-    """Let these be looked at once more."""
+    """Let those of these that still stand be looked at once more."""
     if segment_ids:
-        rows = [{"encoder": encoder, "segment_id": s, "collection": collection} for s in sorted(segment_ids)]
-        tx.execute(insert(deferred).values(rows).on_conflict_do_nothing())
+        tx.execute(_DEFER, {"encoder": encoder, "collection": collection, "ids": list(segment_ids)})
 
 
 def take(tx: Transaction, collection: str, encoder: str) -> list[UUID]:

@@ -10,12 +10,11 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from psycopg.types.json import Jsonb
 
 from shared.errors import NotFound
 from shared.events import SegmentsRemoved
 from shared.ids import new_id
-from shared.storage import labels, people
+from shared.storage import clusters, labels, people
 from shared.storage.database import Transaction
 from shared.storage.tables import erasure
 
@@ -94,13 +93,16 @@ def erase_speaker(tx: Transaction, name: str, actor: str) -> Erased:
     Work that is under way with a segment of theirs finds it gone when it commits, and writes nothing.
     """
     speakers = people.one_voice(tx, people.speaker_named(tx, name))
-    for collection in tx.execute(_COLLECTIONS, {"speakers": speakers}).scalars().all():
+    collections = tx.execute(_COLLECTIONS, {"speakers": speakers}).scalars().all()
+    for collection in collections:
         labels.lock_names(tx, collection)
     rows = tx.execute(_SEGMENTS, {"speakers": speakers}).all()
     found = {"speakers": speakers, "segments": [row.segment_id for row in rows]}
     recordings = sorted({row.recording_id for row in rows})
     keys = list(tx.execute(_KEYS, {"recordings": recordings}).scalars())
     erased = {what: tx.execute(sa.text(statement), found).rowcount for what, statement in _STATEMENTS.items()}
+    for collection in collections:
+        clusters.recount(tx, collection)
     tx.execute(_COUNTED_AGAIN, {"recordings": recordings})
     tx.execute(_PROGRESS_AGAIN, {"recordings": recordings})
     return Erased(_written(tx, actor, erased, keys), _removed(rows, speakers))
@@ -108,7 +110,7 @@ def erase_speaker(tx: Transaction, name: str, actor: str) -> Erased:
 
 def _written(tx: Transaction, actor: str, erased: dict[str, int], keys: Sequence[str]) -> Receipt:
     receipt_id = new_id()
-    values = {"receipt_id": receipt_id, "actor": actor, "erased": erased, "audio_kept": Jsonb(list(keys))}
+    values = {"receipt_id": receipt_id, "actor": actor, "erased": erased, "audio_kept": list(keys)}
     erased_at = tx.execute(sa.insert(erasure).values(values).returning(erasure.c.erased_at)).scalar_one()
     return Receipt(receipt_id, actor, erased, list(keys), erased_at)
 

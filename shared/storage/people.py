@@ -57,7 +57,8 @@ def name_of(tx: Transaction, speaker_id: UUID) -> str:
 
 def canonical(tx: Transaction, speaker_id: UUID) -> UUID:
     """Whom a speaker is after all merges that stand."""
-    return tx.execute(sa.select(speaker.c.canonical_id).where(speaker.c.speaker_id == speaker_id)).scalar_one()
+    found = sa.select(speaker.c.canonical_id).where(speaker.c.speaker_id == speaker_id)
+    return UUID(str(tx.execute(found).scalar_one()))
 
 
 def one_voice(tx: Transaction, speaker_id: UUID) -> list[UUID]:

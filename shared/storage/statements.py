@@ -69,11 +69,7 @@ _MEMBERS = sa.text("""
 
 def name_cluster(tx: Transaction, cluster_id: UUID, speaker: str, actor: str) -> Recorded:
     """A person says who speaks in a cluster: in all that are in it now, and will be later. Raises ClusterGone."""
-    found = tx.execute(
-        sa.select(cluster.c.collection).where(cluster.c.cluster_id == cluster_id, cluster.c.current)
-    ).scalar_one_or_none()
-    if found is None:
-        raise ClusterGone(f"No cluster {cluster_id}.")
+    found = _collection_of_cluster(tx, cluster_id)
     speaker_id = ensure_speaker(tx, speaker)
     entry = append(tx, found, "assign", actor, speaker_id, cluster_id=cluster_id)
     values = {"label_id": entry.label_id, "speaker_id": speaker_id, "cluster_id": cluster_id}
@@ -140,6 +136,19 @@ def settle_directly(tx: Transaction, entry: Entry, collection: str, segment_ids:
         if s not in spoken and (n.assigned_by in {"human", "import"} or (s, n.speaker_id) in rejected)
     ]
     write(tx, entry, collection, spoken, nobodys)
+
+
+def collection_of(tx: Transaction, segment_ids: Sequence[UUID], cluster_id: UUID | None) -> str:
+    """Where segments, or a cluster, are. Raises SegmentGone, ClusterGone."""
+    return _collection_of_cluster(tx, cluster_id) if cluster_id else _collection_of(tx, segment_ids)
+
+
+def _collection_of_cluster(tx: Transaction, cluster_id: UUID) -> str:
+    standing = sa.select(cluster.c.collection).where(cluster.c.cluster_id == cluster_id, cluster.c.current)
+    found = tx.execute(standing).scalar_one_or_none()
+    if found is None:
+        raise ClusterGone(f"No cluster {cluster_id}.")
+    return str(found)
 
 
 _COLLECTIONS = sa.text("SELECT collection, count(*) AS n FROM segment WHERE segment_id = ANY(:ids) GROUP BY 1")

@@ -1,20 +1,18 @@
 """Kill everything once while files are in work: nothing is lost, nothing is doubled, and the vectors are the same."""
 
 import os
-import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic, sleep
 
 import numpy as np
-import psutil
 import psycopg
 import pytest
 import redis
 
-from services.launcher import stack
 from tests.support.clips import cut_up
+from tests.support.processes import kill_program
 from tests.support.stack import FullStack, open_folder, running_stack, until
 
 FAULT_EVERY_S = float(os.environ.get("EARMARK_CHAOS_EVERY_S", "1.2"))
@@ -71,19 +69,6 @@ def vectors(target: FullStack, collection: str) -> dict[tuple[str, int], np.ndar
     return {(sha256, start): np.array(vector, np.float32) for sha256, start, vector in rows}
 
 
-def kill_program(target: FullStack, name: str) -> int:
-    """SIGKILL a program of the stack with all its children, as a power cut would."""
-    root = next(p for p in stack.processes(target.data_dir) if p.name == name)
-    family = psutil.Process(root.pid)
-    members = [*family.children(recursive=True), family]
-    for process in members:
-        try:
-            process.send_signal(signal.SIGKILL)
-        except psutil.NoSuchProcess:
-            continue
-    return len(members)
-
-
 def flush(target: FullStack) -> None:
     redis.Redis.from_url(target.state.redis_url).flushall()
 
@@ -96,7 +81,7 @@ def test_a_storm_of_kills_loses_nothing_and_doubles_nothing(mortal_stack: FullSt
         done = uploading.submit(upload, mortal_stack, "storm", clips)
         for fault in ("embedder", "flush", "embedder", "valkey", "embedder", "postgres"):
             sleep(FAULT_EVERY_S)
-            flush(mortal_stack) if fault == "flush" else kill_program(mortal_stack, fault)
+            flush(mortal_stack) if fault == "flush" else kill_program(mortal_stack.data_dir, fault)
         done.result()
     storm_s = wait_until_ready(mortal_stack, "storm", len(clips))
 

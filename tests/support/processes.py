@@ -1,5 +1,6 @@
 """The processes of a stack, looked at from outside."""
 
+import signal
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,19 @@ def _traces(process: psutil.Process) -> str:
         return " ".join((*process.cmdline(), *process.environ().values(), process.cwd()))
     except (psutil.Error, OSError):
         return ""
+
+
+def kill_program(data_dir: Path, name: str) -> int:
+    """SIGKILL a program of the stack with all its children, as a power cut would; supervisord starts it again."""
+    root = next(p for p in stack.processes(data_dir) if p.name == name)
+    family = psutil.Process(root.pid)
+    members = [*family.children(recursive=True), family]
+    for process in members:
+        try:
+            process.send_signal(signal.SIGKILL)
+        except psutil.NoSuchProcess:
+            continue
+    return len(members)
 
 
 class MemoryWatch:

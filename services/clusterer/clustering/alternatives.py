@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from services.clusterer.clustering import centring, density, scale
+from services.clusterer.clustering import centring, density, scale, space
 from services.clusterer.clustering.cluster import cluster, firmness
 from services.clusterer.clustering.constraints import obey
 from services.clusterer.clustering.groups import without_singles
@@ -48,7 +48,7 @@ def by_method(
     """Cluster unit rows by a method of one's choice. Raises TooManyRows."""
     if method == "auto":
         return cluster(rows, durations_s, anchor, said, progress)
-    mean = centring.mean_over_voices(rows, anchor)
+    mean = space.shared_mean(rows, anchor)
     turned = centring.centred(rows, mean)
     found, chosen = _found(method, turned, scale.centred_cosine(scale.middle(anchor), mean), progress)
     labels = obey(turned, without_singles(found.labels), said or nothing_said(len(rows)))

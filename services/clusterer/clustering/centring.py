@@ -12,11 +12,9 @@ from jaxtyping import Float32, Float64, Int64
 from services.clusterer.clustering.groups import sizes, sums
 from services.clusterer.clustering.linkage import average_linkage, cut
 from services.clusterer.clustering.neighbours import neighbours
-from services.clusterer.clustering.scale import centred_cosine, middle
-from services.clusterer.clustering.types import Anchor
+from services.clusterer.clustering.scale import centred_cosine
 
 NEIGHBOURS: Final = 16  # twice those from which on average linkage over the graph equals the full one on real speech
-_SAMPLE: Final = 2048  # rows: among so many, the mean over voices is known to about one part in their number
 _ROUNDS: Final = 8  # in turn; real sets settle within four
 _NO_DIRECTION: Final = 1e-6  # float32 rounding of a row that is the mean itself
 
@@ -32,33 +30,26 @@ def centred(
     return away
 
 
-def mean_over_voices(rows: Float32[np.ndarray, "rows dim"], anchor: Anchor) -> Float64[np.ndarray, " dim"]:
-    """The mean of the voices' means, of unit rows; zeros where all seem one voice: it would take away that voice."""
-    some = rows[evenly(rows, _SAMPLE)]
+def mean_over_voices(rows: Float32[np.ndarray, "rows dim"], apart: float) -> Float64[np.ndarray, " dim"]:
+    """The mean of the voices' means, of unit rows, where rows of a cosine below `apart` are taken for two voices.
+
+    Zeros where all are one voice, which the mean would take away.
+    """
     mean, before = np.zeros(rows.shape[1]), np.zeros(0, np.int64)
     for _ in range(_ROUNDS):
-        voices = _voices(some, mean, anchor)
+        voices = _voices(rows, mean, centred_cosine(apart, mean))
         if len(voices) == len(before) and (voices == before).all():
             break
         n_voices = int(voices.max(initial=-1)) + 1
         if n_voices < 2:
             return np.zeros(rows.shape[1])
-        means = sums(some, voices, n_voices).astype(np.float64) / sizes(voices, n_voices)[:, None]
+        means = sums(rows, voices, n_voices).astype(np.float64) / sizes(voices, n_voices)[:, None]
         mean, before = means.mean(axis=0), voices
     return mean
 
 
 def _voices(
-    rows: Float32[np.ndarray, "rows dim"], mean: Float64[np.ndarray, " dim"], anchor: Anchor
+    rows: Float32[np.ndarray, "rows dim"], mean: Float64[np.ndarray, " dim"], apart: float
 ) -> Int64[np.ndarray, " rows"]:
-    apart = centred_cosine(middle(anchor), mean)
     turned = centred(rows, mean)
     return cut(average_linkage(turned, neighbours(turned, NEIGHBOURS), apart), len(rows), apart)
-
-
-def evenly(rows: Float32[np.ndarray, "rows dim"], n_wanted: int) -> Int64[np.ndarray, " wanted"]:
-    """So many rows, spread evenly over all and the same ones in any order of the rows."""
-    if len(rows) <= n_wanted:
-        return np.arange(len(rows))
-    along = np.argsort(rows @ rows.mean(axis=0, dtype=np.float64).astype(np.float32), kind="stable")
-    return np.sort(along[np.linspace(0, len(rows) - 1, n_wanted).astype(np.int64)])

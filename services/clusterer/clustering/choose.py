@@ -12,8 +12,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from services.clusterer.clustering.centring import evenly
-from services.clusterer.clustering.groups import sizes, sums
+from services.clusterer.clustering.groups import evenly, sizes, sums
 from services.clusterer.clustering.linkage import cut
 from services.clusterer.clustering.types import Merges, Progress, silent
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
-from services.clusterer.clustering import arrivals, centring, choose, linkage, scale, state
+from services.clusterer.clustering import arrivals, centring, choose, linkage, scale, space, state
 from services.clusterer.clustering.constraints import obey
 from services.clusterer.clustering.groups import sizes, sums, without_singles
 from services.clusterer.clustering.neighbours import neighbours
@@ -87,7 +87,7 @@ _Found = tuple[State, Float32[np.ndarray, "rows dim"], Int64[np.ndarray, " rows"
 def _begun(
     ids: UInt8[np.ndarray, "rows 16"], rows: Float32[np.ndarray, "rows dim"], anchor: Anchor, progress: Progress
 ) -> _Found:
-    mean = centring.mean_over_voices(rows, anchor)
+    mean = space.shared_mean(rows, anchor)
     turned = centring.centred(rows, mean)
     graph = neighbours(turned, centring.NEIGHBOURS, lambda share: progress(0.8 * share))
     cosines = scale.possible_centred(anchor, mean)

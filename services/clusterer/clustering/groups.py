@@ -45,3 +45,11 @@ def with_singles(labels: Int64[np.ndarray, " rows"]) -> Int64[np.ndarray, " rows
     noise = groups < 0
     groups[noise] = labels.max(initial=NOISE) + 1 + np.arange(int(noise.sum()))
     return groups
+
+
+def evenly(rows: Float32[np.ndarray, "rows dim"], n_wanted: int) -> Int64[np.ndarray, " wanted"]:
+    """So many rows, spread evenly over all and the same ones in any order of the rows."""
+    if len(rows) <= n_wanted:
+        return np.arange(len(rows))
+    along = np.argsort(rows @ rows.mean(axis=0, dtype=np.float64).astype(np.float32), kind="stable")
+    return np.sort(along[np.linspace(0, len(rows) - 1, n_wanted).astype(np.int64)])

@@ -19,6 +19,9 @@ Why = Literal["names_cluster", "decides_between", "checks_name", "checks_suggest
 _AGAIN: Final = 0.5
 """What another question is worth once one of the same voice, or of the same cluster in vain, was asked: half."""
 
+_SUREST_CLUSTER: Final = 0.95
+"""No cluster is surer of a member than that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -143,11 +146,30 @@ def _of_disputed_names(scene: Scene) -> _Candidates:
 
 
 def _of_single_segments(scene: Scene) -> _Candidates:
-    """Segments that no cluster speaks for: noise, and members of clusters in which people named several."""
-    alone = ((scene.clusters == NOISE) | _contested(scene)) & (scene.said == NOBODY) & ~scene.asked
+    """Segments that no cluster speaks for: noise, and members of clusters in which people named several.
+
+    And last of all those whom their cluster gave a name that they do not much sound like.
+    """
+    follows = (scene.named != NOBODY) & ~scene.guessed
+    alone = (scene.clusters == NOISE) | _contested(scene) | follows
+    alone &= (scene.said == NOBODY) & ~scene.asked
     unresolved = _unresolved(scene)
     rows = np.flatnonzero(alone & (unresolved > 0))
-    return _Candidates("names_one", rows, unresolved[rows], np.ones(len(rows), np.int64))
+    return _Candidates("names_one", rows, unresolved[rows] + _passed_on(scene)[rows], np.ones(len(rows), np.int64))
+
+
+def _passed_on(scene: Scene) -> Float64[np.ndarray, " segments"]:
+    """How many other suggestions of the same speaker a confirmed one is expected to turn into names.
+
+    With n segments a speaker's mean is 1 / (n + 1) surer for one more, and about as many of the doubtful become sure.
+    """
+    found = scene.identified
+    suggested = (found.verdict != NOBODY_VERDICT) & (scene.named == NOBODY)
+    n_speakers = int(max(found.nearest.max(initial=NOBODY), scene.named.max(initial=NOBODY))) + 1
+    n_suggested = np.bincount(found.nearest[suggested], minlength=n_speakers)
+    n_named = np.bincount(scene.named[scene.named != NOBODY], minlength=n_speakers)
+    others = np.append((n_suggested - 1) / (n_named + 1), 0.0)  # its last is what NOBODY reads
+    return np.where(suggested, found.probability * others[found.nearest], 0.0)
 
 
 def _contested(scene: Scene) -> Bool[np.ndarray, " segments"]:
@@ -160,9 +182,12 @@ def _contested(scene: Scene) -> Bool[np.ndarray, " segments"]:
 
 
 def _unresolved(scene: Scene) -> Float64[np.ndarray, " segments"]:
-    """The probability that each segment has no right name now."""
-    doubt = np.where(scene.guessed, 1 - scene.identified.probability, 0.0)
-    return np.where(scene.named == NOBODY, 1.0, doubt)
+    """The probability that each segment has no right name now; of a cluster's name, that both it and the sound err."""
+    found = scene.identified
+    own = np.where(found.nearest == scene.named, found.probability, 0.0)
+    loose = 1 - np.minimum(scene.membership, _SUREST_CLUSTER)
+    doubt = (1 - own) * np.where(scene.guessed, 1.0, loose)
+    return np.where(scene.said != NOBODY, 0.0, np.where(scene.named == NOBODY, 1.0, doubt))
 
 
 def _asked_in_vain(scene: Scene) -> Int64[np.ndarray, " segments"]:

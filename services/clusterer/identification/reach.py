@@ -24,7 +24,7 @@ def lowest_scores(enrolled: Enrolled, calibration: Calibration) -> Float64[np.nd
     # The log ratio is highest where the expected score is that over `typical`, or where it is highest itself.
     freely = np.sqrt(2 * calibration.typical * needed)
     highest = np.sqrt(own)  # of a query that lasts for ever
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         at_highest = needed / highest + calibration.typical * highest / 2
     return np.where(freely <= calibration.typical * highest, freely, at_highest)
 
@@ -47,8 +47,8 @@ def near(enrolled: Enrolled, calibration: Calibration, backend: Backend) -> Near
 
     For a row x, the score with a mean m is at most (x - offset) . Wm / reach, if it is positive at all.
     """
-    directions = enrolled.means() @ backend.whitening.astype(np.float64)  # symmetric
-    bounds = directions @ backend.offset.astype(np.float64) + lowest_scores(enrolled, calibration) * backend.reach
+    directions = enrolled.means() @ backend.whitening  # symmetric
+    bounds = directions @ backend.offset + lowest_scores(enrolled, calibration) * backend.reach
     return Near(directions.astype(np.float32), bounds - _ROUNDING)
 
 

@@ -20,7 +20,7 @@ from services.console.api.shapes import (
 from services.console.auth import Labeller, Requires
 from services.console.deps import ConsoleDep
 from shared.ledger.outbox import announce, publish
-from shared.storage import collections, label_states, listing_labels, people, reversals, statements
+from shared.storage import backfills, collections, label_states, listing_labels, people, reversals, statements
 from shared.storage.database import Transaction
 from shared.storage.statements import Recorded
 
@@ -119,7 +119,8 @@ def undo(console: ConsoleDep, caller: Labeller, label_id: UUID) -> LabelRecorded
 
 def announced(tx: Transaction, recorded: Recorded, speaker: str | None) -> LabelRecorded:
     """Publish a statement's events, in its own transaction, and show it."""
-    publish(tx, [announce(event) for event in recorded.events])
+    missing = backfills.request_spoken_of(tx, recorded.label_id, recorded.collection)
+    publish(tx, [announce(event) for event in (*recorded.events, *missing)])
     return LabelRecorded(
         label_id=recorded.label_id, collection=recorded.collection, speaker=speaker, segments=recorded.n_direct
     )

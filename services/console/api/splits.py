@@ -15,7 +15,7 @@ from shared.units import seconds
 
 router = APIRouter(tags=["segments"])
 
-Point = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Point = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 
 
 class WantedSplit(Asked):

@@ -14,7 +14,7 @@ from services.ingest.segmenters.whisper_words import Heard, cut_at_words, spoken
 from shared.checkpoints import Checkpoint, LocalCheckpoint, UnknownModel, checkpoint
 
 if TYPE_CHECKING:
-    from services.ingest.segmenters.turns import CutText
+    from services.ingest.segmenters.voices.finder import CutText
 
 VARIABLE: Final = "EARMARK_INGEST__WHISPER_MODEL"
 DEVICE_VARIABLE: Final = "EARMARK_INGEST__DEVICE"
@@ -28,7 +28,6 @@ _PUBLISHED: Final = frozenset(
 # Whisper wants speech with some air around it, and few windows: one of 30 s costs the same however little is said.
 _PAUSE_S: Final = 0.5
 _AIR_S: Final = 0.2
-_ENCODER: Final = "ge2e"  # as `vad` has it, to hear where another speaker begins
 
 SpeechFinder = Callable[[AudioReader], Sequence[Span]]
 """Stretches of speech, none longer than 30 s; sorted and disjoint."""
@@ -120,13 +119,9 @@ def _plugin(engine: str, identity: str, load: Callable[[], Transcriber]) -> Segm
 
 
 def _build(spec: SegmenterSpec, load: Callable[[], Transcriber]) -> WhisperSegmenter:
-    from services.ingest.segmenters.turns import TurnFinder
-    from shared.encoders import registry
-    from shared.encoders.protocol import EncoderOptions
+    from services.ingest.segmenters.voices.finder import build_turn_finder
 
-    encoder = registry.build(_ENCODER, EncoderOptions(device="cpu"))
-    turns = TurnFinder(encoder.embed, encoder.spec.assign_threshold)
-    return WhisperSegmenter(spec, _speech_finder(), load(), turns.split_at_turns)
+    return WhisperSegmenter(spec, _speech_finder(), load(), build_turn_finder().split_at_turns)
 
 
 def _speech_finder() -> SpeechFinder:

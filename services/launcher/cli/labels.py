@@ -4,18 +4,21 @@ from typing import Annotated
 
 import typer
 
-from services.launcher.cli.client import Client, Document, api_path
+from services.launcher.cli.client import Document, api_path
+from services.launcher.cli.following import follow
 from services.launcher.cli.options import WAIT_S, AsJson, Collection, Limit, Timeout, Wait
 from services.launcher.cli.output import say, show_fields, show_rows
-from services.launcher.cli.progress import spinner
 from services.launcher.cli.recordings import list_rows
+from services.launcher.cli.reviews import reviewed
 from services.launcher.cli.session import connect
-from services.launcher.cli.waiting import PATIENCE_S, wait_for_state
 from services.launcher.cli.why import told
 
 app = typer.Typer(no_args_is_help=True, help="The log of all labels.")
 
 Not = Annotated[bool, typer.Option("--not", help="Say that the segment is NOT this speaker's.", show_default=False)]
+Review = Annotated[
+    bool, typer.Option("--review", help="Show what the label would change, and ask.", show_default=False)
+]
 Segments = Annotated[
     list[str] | None, typer.Option("--segment", help="Who speaks in this segment; more than one may be given.")
 ]
@@ -28,6 +31,7 @@ def label(
     segment: Segments = None,
     cluster: Annotated[str | None, typer.Option("--cluster", help="Who speaks in this cluster.", metavar="ID")] = None,
     negated: Not = False,
+    review: Review = False,
     wait: Wait = False,
     timeout: Timeout = WAIT_S,
     as_json: AsJson = False,
@@ -38,24 +42,19 @@ def label(
     if negated and (cluster or len(segment or ()) != 1):
         raise typer.BadParameter("--not goes with one --segment")
     with connect(ctx) as api:
+        if review:
+            reviewed(api, {**_target(segment, cluster), "speaker": speaker}, timeout=timeout, as_json=as_json)
+            return
         if negated:
             assert segment
             recorded = api.post(api_path("rejections"), {"segment_id": segment[0], "speaker": speaker})
         else:
-            target = {"segment_ids": segment} if segment else {"cluster_id": cluster}
-            recorded = api.post(api_path("labels"), {**target, "speaker": speaker})
+            recorded = api.post(api_path("labels"), {**_target(segment, cluster), "speaker": speaker})
         show_fields(follow(api, recorded, wait=wait, timeout=timeout), as_json=as_json)
 
 
-def follow(api: Client, recorded: Document, *, wait: bool, timeout: float) -> Document:
-    """What is shown of a statement: with `wait`, after it has spread."""
-    result = {"label_id": recorded["label_id"], "segments": recorded["segments"], "propagated": None}
-    if wait:
-        path = api_path("labels", recorded["label_id"])
-        with spinner("spreading"):
-            done = wait_for_state(lambda: api.get(path, patience_s=PATIENCE_S), "propagated", timeout, "Spreading")
-        result |= {"segments": done["segments"], "propagated": done["propagated"]}
-    return result
+def _target(segments: list[str] | None, cluster: str | None) -> Document:
+    return {"segment_ids": segments} if segments else {"cluster_id": cluster}
 
 
 @app.command("log")

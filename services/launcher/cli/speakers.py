@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from services.launcher.cli.client import api_path
-from services.launcher.cli.labels import follow
+from services.launcher.cli.following import follow
 from services.launcher.cli.options import WAIT_S, AsJson, Timeout, Wait
 from services.launcher.cli.output import show_fields, show_rows
 from services.launcher.cli.session import connect

@@ -26,14 +26,14 @@ def rounds(
         yield
 
 
-def wait_for_state(ask: Callable[[], Document], state: str, timeout_s: float, what: str) -> Document:
-    """The first answer in this state.
+def wait_for_state(ask: Callable[[], Document], states: str, timeout_s: float, what: str) -> Document:
+    """The first answer in this state, or in one of these, with blanks between them.
 
     Raises Failure `timeout`.
     """
     for _ in rounds(timeout_s):
         answer = ask()
-        if answer.get("state") == state:
+        if answer.get("state") in states.split():
             return answer
     raise Failure(
         "timeout", f"{what} is not done after {timeout_s:g} s.", "It goes on by itself; see `earmark status`."

@@ -134,3 +134,15 @@ erasure = Table(
     Column("audio_kept", JSONB, nullable=False),
     now_column("erased_at"),
 )
+
+# A label that somebody wants to look at before it is given: what it would change, thought out and not done.
+review = Table(
+    "review",
+    metadata,
+    uuid_column("review_id", primary_key=True),
+    Column("collection", Text, ForeignKey("collection.name"), nullable=False),
+    Column("asked", JSONB, nullable=False),
+    Column("changes", JSONB),  # NULL until they are thought out
+    uuid_column("label_id"),  # NULL until it is applied
+    now_column("requested_at"),
+)

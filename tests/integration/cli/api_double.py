@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -131,8 +132,8 @@ class Handler(BaseHTTPRequestHandler):
                 self._json({"state": state, "wanted": 9, "done": 9 if state == "done" else 4})
             case ["segments", own, "split"]:
                 borders = [0.0, *body["at_s"], 9.0]
-                spans = zip(borders, borders[1:], strict=False)
-                parts = [{"segment_id": f"{own}-{n}", "start_s": a, "end_s": b} for n, (a, b) in enumerate(spans)]
+                spans = enumerate(pairwise(borders))
+                parts = [{"segment_id": f"{own}-{n}", "start_s": start, "end_s": end} for n, (start, end) in spans]
                 self._json({"recording_id": "r1", "removed": own, "parts": parts})
             case ["encoders", name, "checks"]:
                 self._json({"check_id": f"check-{name}"})

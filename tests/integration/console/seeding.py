@@ -56,7 +56,9 @@ def seed(database: Database, store: ObjectStore, settings: Settings) -> Meetings
     with database.begin() as tx:
         encoders.announce_segmenter(tx, "vad", {"revision": "1"})
         encoders.announce_segmenter(tx, "whole", {"revision": "1"})
-        tiny = encoders.announce_encoder(tx, "tiny", "tiny@1:last:mean", DIMENSION, {"revision": "1"})
+        tiny = encoders.announce_encoder(
+            tx, "tiny", "tiny@1:last:mean", DIMENSION, {"revision": "1", "assign_threshold": 0.9}
+        )
         collections.create(tx, NAME, "vad", ("tiny",))
         places = {
             "meetings/a monday/ü.wav": monday,

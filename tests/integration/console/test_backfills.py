@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from shared.events import BackfillRequested, EmbeddingRequested, LabelRecorded, SegmentsRemoved
 from shared.ledger import stream
@@ -103,7 +104,8 @@ def test_a_segment_is_split(served: Served, meetings: Meetings) -> None:
         ([], 422, "invalid_request"),
         ([-1], 422, "invalid_request"),
         (["x"], 422, "invalid_request"),
-        ([1e308], 422, "split_outside"),
+        ([1e308], 422, "invalid_request"),
+        ([1e9], 422, "split_outside"),
     ],
 )
 def test_a_split_that_makes_no_sense_is_refused(
@@ -127,3 +129,13 @@ def test_readers_may_look_and_not_touch(served: Served, meetings: Meetings) -> N
         assert reader.get(f"/v1/backfills/{asked['backfill_id']}").status_code == 200
         assert reader.post("/v1/collections/meetings/backfills", json={"encoder": "tiny"}).status_code == 403
         assert reader.post(f"/v1/segments/{own}/split", json={"at_s": [0.5]}).status_code == 403
+
+
+def test_a_segment_that_is_named_before_it_has_a_vector_is_embedded(served: Served, meetings: Meetings) -> None:
+    named = [str(meetings.segment_ids[name]) for name in ("m1", "m2")]
+    with served.console.database.begin() as tx:
+        tx.execute(sa.text("DELETE FROM embedding WHERE segment_id = :id"), {"id": named[1]})
+    assert served.http.post("/v1/labels", json={"segment_ids": named, "speaker": "Ada"}).status_code == 202
+
+    (asked,) = events_of(served, EmbeddingRequested.type)
+    assert (asked["encoder"], asked["segment_ids"], asked["duration_s"]) == ("tiny", [named[1]], 2.5)

@@ -87,6 +87,14 @@ def test_a_large_collection_is_enlisted_page_by_page(workshop: Workshop, monkeyp
     assert counts(workshop, own) == ("done", 15, 15, 0)
 
 
+def test_a_long_recording_is_enlisted_minute_by_minute(workshop: Workshop) -> None:
+    workshop.recording(130, readable=False, announced=False)
+    own = workshop.backfill(SECOND)
+    workshop.work("embedder.enlist")
+    assert [data["duration_s"] for data in workshop.announced("segments.enlisted", SECOND)] == [60.0, 60.0, 10.0]
+    assert counts(workshop, own) == ("embedding", 130, 0, 0)
+
+
 def test_a_page_of_long_recordings_has_fewer_of_them(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backfills, "SEGMENTS_PER_PAGE", 4)
     for n_segments in (3, 3, 5):

@@ -10,11 +10,13 @@ import pytest
 
 from services.ingest.segmenters import whisper
 from services.ingest.segmenters.protocol import Hints, Segmenter, SegmenterSpec, Span
-from services.ingest.segmenters.turns import TurnFinder
+from services.ingest.segmenters.voices.finder import TurnFinder
 from services.ingest.segmenters.whisper import UNKNOWN, WhisperSegmenter
 from services.ingest.segmenters.whisper_words import HeardWord
 from services.ingest.unread import UnreadAudio
 from shared.checkpoints import UnknownModel
+from shared.encoders import registry
+from shared.encoders.protocol import EncoderOptions
 
 RATE = 16_000
 SPEECH = [Span(RATE, 20 * RATE), Span(40 * RATE, 50 * RATE)]
@@ -110,12 +112,10 @@ def test_an_utterance_of_two_speakers_is_cut_between_words(transcriber):
 
 
 def test_the_turn_finder_of_vad_fits(transcriber):
-    def embed(clips):
-        return np.tile(np.array([[0.6, 0.8]], np.float32), (len(clips), 1))
-
-    segmenter = WhisperSegmenter(SPEC, lambda _: SPEECH, transcriber, TurnFinder(embed, 0.8).split_at_turns)
-    unsplit_spans = WhisperSegmenter(SPEC, lambda _: SPEECH, transcriber, unsplit).segments(Silent())
-    assert segmenter.segments(Silent(), Hints(1, 1)) == unsplit_spans
+    turns = TurnFinder(registry.build("spectral", EncoderOptions()))
+    one_voice = WhisperSegmenter(SPEC, lambda _: SPEECH, transcriber, turns.split_at_turns)
+    uncut = WhisperSegmenter(SPEC, lambda _: SPEECH, transcriber, unsplit)
+    assert one_voice.segments(Silent(), Hints(1, 1)) == uncut.segments(Silent())
 
 
 @pytest.mark.parametrize("model", ["tiny.en", "base", "small", "medium.en", "large-v2", "large-v3-turbo"])

@@ -66,7 +66,7 @@ def test_a_single_voice_keeps_nearly_its_plain_cosine() -> None:
 def test_very_few_rows_are_only_shifted_a_little(n_rows: int) -> None:
     rows, _ = voices(np.random.default_rng(3), n_rows, 1)
     backend = learn(rows, SAME_VOICE)
-    np.testing.assert_array_equal(backend.whitening, np.eye(DIM, dtype=np.float32))
+    np.testing.assert_array_equal(backend.whitening, np.eye(DIM))
     assert np.linalg.norm(backend.offset) < n_rows / (n_rows + 5) + 1e-6
 
 
@@ -79,7 +79,7 @@ def test_no_rows_change_nothing() -> None:
 def test_what_lies_at_the_offset_is_near_to_nobody() -> None:
     rows, _ = voices(np.random.default_rng(5), 20, 3)
     backend = learn(rows, SAME_VOICE)
-    assert np.linalg.norm(backend.scored(backend.offset[None])) < 1e-6
+    assert np.linalg.norm(backend.scored(backend.offset[None].astype(np.float32))) < 1e-6
     assert np.linalg.norm(backend.scored(rows), axis=1).max() < 1 + 1e-9
 
 

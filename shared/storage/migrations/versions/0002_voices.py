@@ -137,6 +137,17 @@ CREATE TABLE clustering_state (
 -- Arrays of numbers that differ: trying to compress them is time for nothing.
 ALTER TABLE clustering_state ALTER COLUMN state SET STORAGE EXTERNAL, ALTER COLUMN standing SET STORAGE EXTERNAL;
 
+CREATE TABLE review (
+    review_id UUID NOT NULL,
+    collection TEXT NOT NULL,
+    asked JSONB NOT NULL,
+    changes JSONB,
+    label_id UUID,
+    requested_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT pk_review PRIMARY KEY (review_id),
+    CONSTRAINT fk_review_collection FOREIGN KEY(collection) REFERENCES collection (name)
+);
+
 CREATE TABLE deferred (
     encoder TEXT NOT NULL,
     segment_id UUID NOT NULL,

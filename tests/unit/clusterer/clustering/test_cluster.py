@@ -87,7 +87,7 @@ def test_a_row_that_is_the_mean_of_all_voices_is_noise(voices: Voices, anchor: A
 
 
 def test_short_rows_change_no_cluster_of_the_others(voices: Voices, anchor: Anchor) -> None:
-    rows, speakers = voices.rows([8] * 20)
+    rows, _ = voices.rows([8] * 20)
     rng = np.random.default_rng(1)
     short = rows[::4] + 0.07 * rng.normal(size=(40, rows.shape[1])).astype(np.float32)  # half as like as they were
     short /= np.linalg.norm(short, axis=1, keepdims=True)

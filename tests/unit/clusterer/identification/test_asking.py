@@ -82,12 +82,26 @@ def test_a_named_cluster_is_not_asked_about() -> None:
     said = replace(
         scene([0, 0, 1, 1]), said=np.array([ADA, NOBODY, NOBODY, NOBODY]), named=np.array([ADA, ADA, -1, -1])
     )
-    assert [q.cluster for q in questions(said, 9)] == [1]
+    first, *others = questions(said, 9)
+    assert (first.cluster, first.why) == (1, "names_cluster")
+    assert [(q.segment, q.why) for q in others] == [(1, "checks_name")]  # last of all, it may be no member
+    assert others[0].expected_resolved == pytest.approx(0.05)
+
+
+def test_a_loose_member_that_sounds_unlike_its_name_is_checked_before_a_firm_one() -> None:
+    named = replace(
+        scene([0] * 4),
+        said=np.array([ADA, -1, -1, -1]),
+        named=np.full(4, ADA),
+        membership=np.array([1.0, 0.9, 0.4, 0.4]),
+    )
+    heard = sounds_like(named, [1, 2], ADA, 0.9, SUGGEST_VERDICT)
+    assert [q.segment for q in questions(heard, 9)] == [3, 2, 1]
 
 
 def test_members_that_sound_like_somebody_else_are_one_question() -> None:
     named = replace(scene([0] * 6), said=put(scene([0] * 6).said, r0=ADA), named=np.full(6, ADA))
-    (question,) = questions(sounds_like(named, [3, 4, 5], BEN, 0.8, SUGGEST_VERDICT), 9)
+    question = questions(sounds_like(named, [3, 4, 5], BEN, 0.8, SUGGEST_VERDICT), 9)[0]
     assert question.expected_resolved == pytest.approx(2.4)
     assert question.reason(NAMES) == "decides between Ben and Ada for 3 segments"
 

@@ -157,3 +157,10 @@ def test_below_the_lowest_score_no_duration_makes_a_suggestion(
     assert (1 / (1 + np.exp(-odds)) < suggest).all()
     at = log_ratios(np.full((400, 1), lowest + 1e-3), durations_s, enrolled, calibration) - np.log(n_voices)
     assert (1 / (1 + np.exp(-at)) >= suggest - 0.01).any()  # and it is not far too low either
+
+
+def test_segments_and_speakers_of_no_length_are_nobodys() -> None:
+    silent = Enrolled(np.eye(1, DIM), np.array([1]), np.zeros(1))
+    for calibration in (CALIBRATION, replace(CALIBRATION, n_voices=1.0)):
+        found = identify(at_score(np.array([1.0])), np.zeros(1), silent, calibration)
+        assert found.verdict[0] != ASSIGN_VERDICT

@@ -1,0 +1,102 @@
+"""Clusters from vectors: against `hdbscan` and `fast_hdbscan`, what a refit costs, and what 100,000 rows need."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: one process a core is how workers run
+
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from time import perf_counter
+
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+
+from benchmarks.clustering_sets import GE2E, Mixture
+from benchmarks.report import Comparison
+from services.clusterer.clustering.centring import NEIGHBOURS, centred
+from services.clusterer.clustering.cluster import cluster, refit
+from services.clusterer.clustering.density import hdbscan as ours
+from services.clusterer.clustering.neighbours import neighbours
+from services.clusterer.clustering.types import Anchor
+
+ANCHOR, LONG_S = Anchor(GE2E.assign_threshold, GE2E.min_duration_s), 3.0
+MANY, ROUNDS = 100_000, 3
+SEPARABLE, OVERLAPPING = 0.25, 2.0  # how much a voice varies, against GE2E on read speech
+
+
+def run() -> Iterator[Comparison]:
+    for n_rows in (2_000, 10_000):
+        yield _against(n_rows, SEPARABLE, "hdbscan 0.8", _their_hdbscan, 15)
+        yield _against(n_rows, OVERLAPPING, "hdbscan 0.8", _their_hdbscan, 15)
+        yield _against(n_rows, SEPARABLE, "fast_hdbscan, warm", _fast_hdbscan, 1)
+    for per_voice in (2, 10, 1000):
+        yield _refit(per_voice)
+    yield _memory()
+
+
+def _against(
+    n_rows: int, spread: float, peer: str, fit: Callable[[np.ndarray], np.ndarray], wanted: float
+) -> Comparison:
+    rows, _ = Mixture(spread=spread).rows([10] * (n_rows // 10), seed=0)
+    rows = centred(rows, rows.mean(axis=0, dtype=np.float64))
+    fit(rows[:500])  # compile
+    ours_s, theirs_s, agreement = [], [], 1.0
+    for _ in range(ROUNDS if n_rows < 5_000 else 1):
+        began = perf_counter()
+        mine = ours(rows, neighbours(rows, NEIGHBOURS), 2, 1).labels
+        ours_s.append(perf_counter() - began)
+        began = perf_counter()
+        theirs = fit(rows)
+        theirs_s.append(perf_counter() - began)
+        agreement = adjusted_rand_score(theirs, mine)
+    name = f"HDBSCAN of {n_rows} x {rows.shape[1]}, voices x {spread:g} as wide as GE2E's; ARI with the peer {agreement:.4f}"
+    return Comparison(name, peer, "seconds", ours_s, theirs_s, wanted)
+
+
+def _their_hdbscan(rows: np.ndarray) -> np.ndarray:
+    from hdbscan import HDBSCAN
+
+    return HDBSCAN(min_cluster_size=2, min_samples=1, core_dist_n_jobs=1).fit(rows.astype(np.float64)).labels_
+
+
+def _fast_hdbscan(rows: np.ndarray) -> np.ndarray:
+    import numba
+    from fast_hdbscan import HDBSCAN
+
+    numba.set_num_threads(1)
+    return HDBSCAN(min_cluster_size=2, min_samples=1).fit(rows).labels_
+
+
+def _refit(per_voice: int) -> Comparison:
+    """One row in a hundred is new."""
+    rows, _ = Mixture().rows([per_voice] * (MANY // per_voice), seed=0)
+    ids = np.random.default_rng(0).integers(0, 256, (MANY, 16)).astype(np.uint8)
+    durations_s, old = np.full(MANY, LONG_S), slice(MANY // 100, None)
+    state = refit(None, ids[old], rows[old], durations_s[old], ANCHOR).state
+    began = perf_counter()
+    again = refit(state, ids, rows, durations_s, ANCHOR).clustering.labels
+    middle = perf_counter()
+    anew = cluster(rows, durations_s, ANCHOR).labels
+    ended = perf_counter()
+    agreement = adjusted_rand_score(anew, again)
+    name = f"refit of {MANY} rows, {per_voice} a voice, 1 % of them new; ARI with a run from nothing {agreement:.4f}"
+    return Comparison(name, "a run from nothing", "seconds", [middle - began], [ended - middle], 20)
+
+
+def _memory() -> Comparison:
+    """In a process of its own: peak memory is of a whole process."""
+    command = [sys.executable, "-m", "benchmarks.clustering"]
+    peak_mib = float(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return Comparison(f"peak memory of clustering {MANY} x 256", "2 GiB", "MiB", [peak_mib], [2048], 1)
+
+
+def main() -> None:
+    rows, _ = Mixture().rows([10] * (MANY // 10), seed=0)
+    cluster(rows, np.full(MANY, LONG_S), ANCHOR)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    main()

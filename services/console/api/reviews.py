@@ -1,0 +1,88 @@
+"""Look at what a label would change, then give it, or leave it."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from services.console.api.labels import LabelRecorded, NewLabel, announced
+from services.console.api.shapes import Asked, Shown, check_speaker
+from services.console.auth import Labeller, Requires
+from services.console.deps import ConsoleDep
+from shared.ledger.outbox import announce, publish
+from shared.storage import reviews, statements
+
+router = APIRouter(tags=["reviews"])
+
+
+class ChangeShown(Shown):
+    """Whom a segment would belong to, by whom or by which rule, and whom it belongs to now."""
+
+    segment_id: UUID
+    before: str | None
+    speaker: str | None
+    assigned_by: str | None
+    confidence: float | None
+
+
+class ReviewAsked(Shown):
+    """What to ask for the changes with."""
+
+    review_id: UUID
+
+
+class ReviewShown(Shown):
+    """A label that was not given yet, and what it would change; the changes come when they are thought out."""
+
+    review_id: UUID
+    collection: str
+    speaker: str
+    state: Literal["requested", "ready", "applied"]
+    changes: list[ChangeShown]
+    label_id: UUID | None
+
+
+class Applying(Asked):
+    """Segments that the label must not reach: each of them is said not to be that speaker's."""
+
+    but: Annotated[tuple[UUID, ...], Field(max_length=10_000)] = ()
+
+
+@router.post("/v1/reviews", status_code=202)
+def request(console: ConsoleDep, caller: Labeller, new: NewLabel) -> ReviewAsked:
+    """Ask what a label would change, without giving it."""
+    segment_ids = tuple(dict.fromkeys(new.segment_ids or [s for s in (new.segment_id,) if s]))
+    asked = reviews.Asked(check_speaker(new.speaker), caller.name, segment_ids, new.cluster_id)
+    with console.database.begin() as tx:
+        collection = statements.collection_of(tx, segment_ids, new.cluster_id)
+        event = reviews.request(tx, collection, asked)
+        publish(tx, [announce(event)])
+    return ReviewAsked(review_id=event.review_id)
+
+
+@router.get("/v1/reviews/{review_id}", dependencies=[Depends(Requires("read", "label"))])
+def show(console: ConsoleDep, review_id: UUID) -> ReviewShown:
+    """What the label would change."""
+    with console.database.begin() as tx:
+        found = reviews.get(tx, review_id)
+    state: Literal["requested", "ready", "applied"] = "ready"
+    if found.label_id or found.changes is None:
+        state = "applied" if found.label_id else "requested"
+    return ReviewShown(
+        review_id=found.review_id,
+        collection=found.collection,
+        speaker=found.asked.speaker,
+        state=state,
+        changes=[ChangeShown.model_validate(change) for change in found.changes or ()],
+        label_id=found.label_id,
+    )
+
+
+@router.post("/v1/reviews/{review_id}/apply", status_code=202)
+def apply(console: ConsoleDep, _: Labeller, review_id: UUID, wanted: Applying) -> LabelRecorded:
+    """Give the label, but for some segments."""
+    with console.database.begin() as tx:
+        speaker = reviews.get(tx, review_id).asked.speaker
+        recorded = reviews.apply(tx, review_id, wanted.but)
+        return [announced(tx, one, speaker) for one in recorded][-1]

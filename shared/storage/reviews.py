@@ -1,0 +1,139 @@
+"""Labels that somebody wants to look at first: what was asked, what it would change, and whether it was applied."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.errors import Conflict, NotFound
+from shared.events import ReviewRequested
+from shared.ids import new_id
+from shared.storage import people, statements
+from shared.storage.database import Transaction
+from shared.storage.labels import names
+from shared.storage.statements import Recorded
+from shared.storage.tables import review
+
+
+class UnknownReview(NotFound):
+    """Ask for a review again; its answer holds the id to look up."""
+
+    code = "unknown_review"
+
+
+class AlreadyApplied(Conflict):
+    """The reviewed label has been given; to take it back, undo it."""
+
+    code = "already_applied"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The label as somebody would give it: of segments, or of a cluster."""
+
+    speaker: str
+    actor: str
+    segment_ids: tuple[UUID, ...] = ()
+    cluster_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Whom a segment would belong to, and whom it belongs to."""
+
+    segment_id: UUID
+    speaker: str | None
+    assigned_by: str | None
+    confidence: float | None
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """`changes` is None while they are being thought out."""
+
+    review_id: UUID
+    collection: str
+    asked: Asked
+    changes: list[Change] | None
+    label_id: UUID | None
+
+
+def request(tx: Transaction, collection: str, asked: Asked) -> ReviewRequested:
+    """Write a request down; the caller publishes the event in the same transaction."""
+    event = ReviewRequested(review_id=new_id(), collection=collection)
+    wanted = {**asdict(asked), "segment_ids": [str(s) for s in asked.segment_ids]}
+    wanted["cluster_id"] = str(asked.cluster_id) if asked.cluster_id else None
+    tx.execute(sa.insert(review).values(review_id=event.review_id, collection=collection, asked=wanted))
+    return event
+
+
+def get(tx: Transaction, review_id: UUID) -> Review:
+    """Raises UnknownReview."""
+    row = tx.execute(sa.select(review).where(review.c.review_id == review_id)).one_or_none()
+    if row is None:
+        raise UnknownReview(f"No review {review_id}.")
+    changes = None if row.changes is None else [_change(change) for change in row.changes]
+    return Review(row.review_id, row.collection, _asked(row.asked), changes, row.label_id)
+
+
+def _asked(stored: dict[str, Any]) -> Asked:
+    cluster_id = UUID(stored["cluster_id"]) if stored["cluster_id"] else None
+    segment_ids = tuple(UUID(s) for s in stored["segment_ids"])
+    return Asked(stored["speaker"], stored["actor"], segment_ids, cluster_id)
+
+
+def _change(stored: dict[str, Any]) -> Change:
+    return Change(**{**stored, "segment_id": UUID(stored["segment_id"])})
+
+
+def carry_out(tx: Transaction, review_id: UUID) -> Recorded:
+    """Give the label that is asked for. Raises UnknownReview, and what naming raises."""
+    asked = get(tx, review_id).asked
+    if asked.cluster_id:
+        return statements.name_cluster(tx, asked.cluster_id, asked.speaker, asked.actor)
+    return statements.name_segments(tx, asked.segment_ids, asked.speaker, asked.actor)
+
+
+def apply(tx: Transaction, review_id: UUID, but: Sequence[UUID]) -> list[Recorded]:
+    """Give the label, and say of some segments that they are not that speaker's. Raises AlreadyApplied, UnknownReview.
+
+    The rejections come first: then the label does not reach those segments at all.
+    """
+    found = get(tx, review_id)
+    if found.label_id:
+        raise AlreadyApplied(f"Review {review_id} has been applied.")
+    speaker_id = people.ensure_speaker(tx, found.asked.speaker)
+    recorded = [statements.reject_segment(tx, s, speaker_id, found.asked.actor) for s in but]
+    recorded.append(carry_out(tx, review_id))
+    given = sa.update(review).where(review.c.review_id == review_id)
+    tx.execute(given.values(label_id=recorded[-1].label_id))
+    return recorded
+
+
+_EFFECTS = sa.text("""
+    SELECT DISTINCT ON (e.segment_id) e.segment_id, p.name AS speaker, e.assigned_by, e.confidence
+    FROM label_effect e JOIN label l USING (label_id) LEFT JOIN speaker p ON p.speaker_id = e.speaker_id
+    WHERE l.label_id = :label_id OR l.cause_id = :label_id
+    ORDER BY e.segment_id, e.seq DESC
+""")
+
+
+def effects(tx: Transaction, label_id: UUID) -> list[Change]:
+    """What a label has changed, with what followed from it."""
+    return [Change(**row) for row in tx.execute(_EFFECTS, {"label_id": label_id}).mappings()]
+
+
+def write(tx: Transaction, review_id: UUID, after: Sequence[Change]) -> None:
+    """Write down what would change; what is now stands beside it. A segment whose speaker stays is left out."""
+    now = names(tx, [change.segment_id for change in after])
+    called = {s: people.name_of(tx, s) for s in {n.speaker_id for n in now.values()}}
+    before = {s: called[n.speaker_id] for s, n in now.items()}
+    changes = [
+        {**asdict(change), "segment_id": str(change.segment_id), "before": before.get(change.segment_id)}
+        for change in after
+        if change.speaker != before.get(change.segment_id)
+    ]
+    tx.execute(sa.update(review).where(review.c.review_id == review_id).values(changes=changes))

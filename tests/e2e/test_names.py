@@ -1,0 +1,146 @@
+"""One story with the command: name, look before, take back, reject, part, unite, forget; the log tells all of it."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.stack import FullStack
+
+pytestmark = pytest.mark.slow
+COLLECTION = "names"
+
+
+@pytest.fixture(scope="module")
+def stack(full_stack: FullStack, demo_audio: Path) -> FullStack:
+    call(full_stack, "ingest", demo_audio, "-c", COLLECTION, "--wait", "--timeout", "120")
+    call(full_stack, "cluster", "-c", COLLECTION, "--wait")
+    return full_stack
+
+
+def call(stack: FullStack, *words: object, check: bool = True) -> Any:
+    return json.loads(stack.earmark(*map(str, words), "--json", check=check).stdout)
+
+
+def names(stack: FullStack) -> dict[str, tuple[str, str]]:
+    rows = call(stack, "segments", "-c", COLLECTION)
+    return {row["segment_id"]: (row["speaker"], row["assigned_by"]) for row in rows if row["speaker"]}
+
+
+def clusters(stack: FullStack) -> list[dict[str, Any]]:
+    return call(stack, "clusters", "-c", COLLECTION)
+
+
+def members(stack: FullStack, cluster_id: str) -> list[str]:
+    rows = call(stack, "segments", "-c", COLLECTION)
+    return [row["segment_id"] for row in rows if row["cluster_id"] == cluster_id]
+
+
+def label(stack: FullStack, *words: object) -> str:
+    return str(call(stack, "label", *words, "--wait")["label_id"])
+
+
+def undo(stack: FullStack, label_id: str) -> str:
+    return str(call(stack, "labels", "undo", label_id, "--wait")["label_id"])
+
+
+def test_a_cluster_shows_why_to_trust_it(stack: FullStack) -> None:
+    for cluster in clusters(stack):
+        assert cluster["trust"]["margin"] > 0
+        assert cluster["trust"]["stability"] > 0.75
+        assert set(cluster["trust"]["exemplars"]) <= set(members(stack, cluster["cluster_id"]))
+
+
+def test_clusters_keep_their_ids_when_they_are_found_again(stack: FullStack) -> None:
+    before = {c["cluster_id"]: c["segments"] for c in clusters(stack)}
+    call(stack, "cluster", "-c", COLLECTION, "--wait")
+    assert {c["cluster_id"]: c["segments"] for c in clusters(stack)} == before
+
+
+def test_what_is_taken_back_was_never_said(stack: FullStack) -> None:
+    largest, second = (c["cluster_id"] for c in clusters(stack)[:2])
+    before = names(stack)
+    start = datetime.now(UTC).isoformat()
+    label_id = label(stack, "--cluster", largest, "Ada")
+    named = names(stack)
+    assert {s for s, (name, _) in named.items() if name == "Ada"} >= set(members(stack, largest))
+    other = label(stack, "--segment", members(stack, second)[0], "Bea")
+    again = undo(stack, label_id)
+    assert "Ada" not in {name for name, _ in names(stack).values()}
+    assert {row["segment_id"] for row in call(stack, "labels", "as-of", start, "-c", COLLECTION)} == set(before)
+    undo(stack, other)
+    assert names(stack) == before
+    undo(stack, again)
+    assert names(stack) == named
+    undo(stack, label_id)
+    assert names(stack) == before
+    assert call(stack, "labels", "undo", label_id, check=False)["error"]["code"] == "already_undone"
+
+
+def test_why_leads_to_what_a_person_said(stack: FullStack) -> None:
+    largest = clusters(stack)[0]["cluster_id"]
+    first, *others = members(stack, largest)
+    label_id = label(stack, "--segment", first, "Ada")
+    why = call(stack, "labels", "why", others[0])
+    assert (why["speaker"], why["assigned_by"]) == ("Ada", "cluster")
+    assert (why["because"]["label_id"], why["because"]["segment_id"]) == (label_id, first)
+    assert why["cluster"]["cluster_id"] == largest
+    assert [change["speaker"] for change in why["history"]][-1] == "Ada"
+    told = stack.earmark("labels", "why", others[0]).stdout
+    assert "is Ada, for its cluster is" in told
+    undo(stack, label_id)
+
+
+def test_a_rejected_segment_is_never_given_to_that_speaker(stack: FullStack) -> None:
+    largest = clusters(stack)[0]["cluster_id"]
+    inside = members(stack, largest)
+    rejected, named = inside[-1], inside[0]
+    label_id = label(stack, "--segment", named, "Ada")
+    rejection = label(stack, "--segment", rejected, "Ada", "--not")
+    assert names(stack).get(rejected, ("",))[0] != "Ada"
+    call(stack, "cluster", "-c", COLLECTION, "--wait")
+    assert names(stack).get(rejected, ("",))[0] != "Ada"
+    assert call(stack, "labels", "why", rejected)["rejected"] == ["Ada"]
+    undo(stack, rejection)
+    undo(stack, label_id)
+
+
+def test_a_label_can_be_looked_at_before_it_is_given(stack: FullStack) -> None:
+    call(stack, "cluster", "-c", COLLECTION, "--wait")
+    before = names(stack)
+    largest = clusters(stack)[0]["cluster_id"]
+    review = call(stack, "label", "--cluster", largest, "Eve", "--review")
+    assert names(stack) == before
+    assert {c["segment_id"] for c in review["changes"]} >= set(members(stack, largest))
+    left_out = review["changes"][0]["segment_id"]
+    done = call(stack, "review", "apply", review["review_id"], "--except", left_out, "--wait")
+    foreseen = {c["segment_id"] for c in review["changes"]} - {left_out}
+    assert {s for s, (name, _) in names(stack).items() if name == "Eve"} <= foreseen
+    assert names(stack).get(left_out, ("",))[0] != "Eve"
+    undo(stack, done["label_id"])
+
+
+def test_speakers_are_united_parted_and_forgotten(stack: FullStack) -> None:
+    one, two = (members(stack, c["cluster_id"]) for c in clusters(stack)[:2])
+    label(stack, "--segment", one[0], "Kim")
+    label(stack, "--segment", two[0], "Kimberly")
+    merged = call(stack, "speakers", "merge", "Kim", "Kimberly", "--wait")["label_id"]
+    assert names(stack)[two[0]][0] == "Kim"
+    kim = next(row for row in call(stack, "speakers", "list") if row["name"] == "Kim")
+    assert kim["also"] == ["Kimberly"]
+    undo(stack, merged)
+    assert names(stack)[two[0]][0] == "Kimberly"
+    call(stack, "speakers", "split", "Kim", "Jo", "--segment", one[1], "--wait")
+    assert names(stack)[one[1]] == ("Jo", "human")
+    receipt = call(stack, "speakers", "erase", "Kimberly")
+    assert receipt["erased"]["speakers"] == 1
+    assert receipt["erased"]["vectors"] >= 1
+    stack.idle()
+    left = {row["segment_id"] for row in call(stack, "segments", "-c", COLLECTION)}
+    assert two[0] not in left
+    assert one[0] in left
+    log = call(stack, "labels", "log", "-c", COLLECTION)
+    assert "Kimberly" not in json.dumps(log)
+    assert call(stack, "speakers", "merge", "Kim", "Kimberly", check=False)["error"]["code"] == "unknown_speaker"
