@@ -1,4 +1,4 @@
-"""Diarize a folder of FLAC and RTTM with one segmenter alone: `python -m benchmarks.diarization FOLDER [--speakers 2-6]`.
+"""Diarize a folder of FLAC and RTTM with a segmenter alone: `python -m benchmarks.diarization FOLDER [--speakers N-M]`.
 
 Prints the diarization error rate of each file, with and without a collar, its parts, the speakers found and true, and
 how many times faster than the recordings play the segmenter was. Needs what ingest needs and scikit-learn's scipy; the
@@ -20,6 +20,7 @@ from services.ingest.segmenters.protocol import NO_HINTS, Hints, Segmenter
 from services.ingest.segmenters.speakers import parse_speakers
 
 FRAMES_PER_S = 100
+HEADER = "file                         DER .25   DER 0  missed f.alarm confusion found/true    RTFx"
 COLLAR_S = 0.25  # in all, half of it on either side of a border, as pyannote.metrics and the field count it
 
 
@@ -45,6 +46,7 @@ class Errors:
         return Errors(*(getattr(self, part) + getattr(other, part) for part in self.__dataclass_fields__))
 
     def percent(self, n_frames: int) -> float:
+        """A part of all speaker time."""
         return 100 * n_frames / self.total if self.total else float("nan")
 
     @property
@@ -55,6 +57,8 @@ class Errors:
 
 @dataclass(frozen=True)
 class Row:
+    """A line of the table."""
+
     name: str
     forgiving: Errors  # with the collar
     strict: Errors
@@ -64,6 +68,7 @@ class Row:
     took_s: float
 
     def line(self) -> str:
+        """As HEADER says; missed, false alarm and confusion are without the collar."""
         parts = (self.strict.percent(n) for n in (self.strict.missed, self.strict.false_alarm, self.strict.confused))
         missed, false_alarm, confused = parts
         return (
@@ -127,9 +132,7 @@ def main() -> None:
     options = parser.parse_args()
     segmenter = registry.build(options.segmenter)
     rows = []
-    print(
-        f"{'file':28} {'DER .25':>7} {'DER 0':>7} {'missed':>7} {'f.alarm':>7} {'confusion':>9} {'found/true':>11} {'RTFx':>6}"
-    )
+    print(HEADER)
     for path in sorted(options.folder.glob("*.flac")):
         if path.with_suffix(".rttm").exists():
             rows.append(row(segmenter, path, options.speakers))

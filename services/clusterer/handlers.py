@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
-from services.clusterer import arriving, generations, hearing, naming, scopes
+from services.clusterer import arriving, generations, hearing, naming, questioning, scopes
 from services.clusterer.spaces import Space, space_of
 from shared.events import (
     ClusteringRequested,
+    ClustersUpdated,
     LabelRecorded,
+    LabelRecordedV1,
     LabelsPropagated,
     ReviewRequested,
     SegmentsAssigned,
@@ -75,7 +77,7 @@ def _follow(tx: Transaction, found: generations.Found) -> None:
 def propagate(work: Work) -> None:
     """Let the names follow each statement of a batch."""
     for delivered in work.delivered:
-        event = delivered.event
+        event = delivered.event.now() if isinstance(delivered.event, LabelRecordedV1) else delivered.event
         assert isinstance(event, LabelRecorded)
         with work.commit([delivered]) as commit:
             labels.lock_names(commit.tx, event.collection)
@@ -133,3 +135,11 @@ def review(work: Work) -> None:
             after = reviews.effects(commit.tx, recorded.label_id)
             tried.rollback()
             reviews.write(commit.tx, event.review_id, after)
+
+
+def ask(work: Work) -> None:
+    """After names or clusters have changed: which segments to have named next, once for each collection."""
+    told = [d.event for d in work.delivered if isinstance(d.event, LabelsPropagated | ClustersUpdated)]
+    with work.commit() as commit:
+        for collection in sorted({event.collection for event in told}):
+            questioning.think_out(commit.tx, space_of(commit.tx, collection))

@@ -77,7 +77,7 @@ def _identified(tx: Transaction, ear: Ear, vectors: Vectors, known: Centroids) -
         segments.durations_s(tx, ids),
         hearing.enrolled(known),
         ear.calibration,
-        _forbidden(tx, ids, known),
+        forbidden(tx, ids, known),
     )
     wanted: Names = {
         ids[i]: Named(known.speaker_ids[answer.nearest[i]], "identification", float(answer.probability[i]))
@@ -90,8 +90,8 @@ def _identified(tx: Transaction, ear: Ear, vectors: Vectors, known: Centroids) -
     return wanted, suggested
 
 
-def _forbidden(tx: Transaction, ids: Sequence[UUID], known: Centroids) -> Int64[np.ndarray, "pairs 2"]:
-    """(query, speaker) that people ruled out."""
+def forbidden(tx: Transaction, ids: Sequence[UUID], known: Centroids) -> Int64[np.ndarray, "pairs 2"]:
+    """(query, speaker), by their rows, that people ruled out."""
     row_of = {segment_id: i for i, segment_id in enumerate(ids)}
     speaker_of = {speaker_id: i for i, speaker_id in enumerate(known.speaker_ids)}
     pairs = [(row_of[s], speaker_of[p]) for s, p in sorted(words.rejected(tx, ids)) if p in speaker_of]

@@ -35,3 +35,15 @@ def forget(work: Work) -> None:
 def review(work: Work) -> None:
     """Think out what a label would change."""
     handlers.review(work)
+
+
+@consumes(app, "clusterer.ask")
+def ask(work: Work) -> None:
+    """Think out what to ask after names have changed."""
+    handlers.ask(work)
+
+
+@consumes(app, "clusterer.ask_anew")
+def ask_anew(work: Work) -> None:
+    """Think out what to ask after clusters have changed."""
+    handlers.ask(work)

@@ -19,6 +19,7 @@ from shared.events.names import (
     ClusteringRequested,
     ClustersUpdated,
     LabelRecorded,
+    LabelRecordedV1,
     LabelsPropagated,
     ReviewRequested,
     SegmentsAssigned,
@@ -42,6 +43,7 @@ __all__ = [
     "EncoderCheckRequested",
     "Event",
     "LabelRecorded",
+    "LabelRecordedV1",
     "LabelsPropagated",
     "ObjectSeen",
     "RecordingEmbedded",
@@ -75,6 +77,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         ClustersUpdated,
         EncoderCheckRequested,
         LabelRecorded,
+        LabelRecordedV1,
         LabelsPropagated,
         ReviewRequested,
     )

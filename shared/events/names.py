@@ -55,17 +55,36 @@ class ClustersUpdated(Event):
 class LabelRecorded(Event):
     """A person said who speaks, or does not, in segments of a collection, or took such a word back."""
 
-    type = "io.earmark.label.recorded.v1"
+    type = "io.earmark.label.recorded.v2"
     service = "console"
     label_id: UUID
     collection: str
-    operation: str = "assign"  # assign, reject, split, import, merge, undo
+    operation: str  # assign, reject, split, import, merge, undo
     speaker_id: UUID | None = None  # None: of several speakers
     segment_id: UUID | None = None
     cluster_id: UUID | None = None
 
     def subject(self) -> str:
         return str(self.label_id)
+
+
+class LabelRecordedV1(Event):
+    """As it was announced before words could be taken back: still read, no longer written."""
+
+    type = "io.earmark.label.recorded.v1"
+    service = "console"
+    label_id: UUID
+    collection: str
+    speaker_id: UUID
+    segment_id: UUID | None = None
+    cluster_id: UUID | None = None
+
+    def subject(self) -> str:
+        return str(self.label_id)
+
+    def now(self) -> LabelRecorded:
+        """As it would be announced today."""
+        return LabelRecorded(operation="assign", **self.model_dump())
 
 
 class LabelsPropagated(Event):

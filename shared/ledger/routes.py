@@ -38,6 +38,8 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Subscription("clusterer.assign", events.SegmentsEmbedded, "clusterer", share=4.0),
     Subscription("clusterer.recluster", events.ClusteringRequested, "clusterer"),
     Subscription("clusterer.propagate", events.LabelRecorded, "clusterer"),
+    Subscription("clusterer.ask", events.LabelsPropagated, "clusterer"),
+    Subscription("clusterer.ask_anew", events.ClustersUpdated, "clusterer"),
     Subscription("clusterer.review", events.ReviewRequested, "clusterer"),
     Subscription("clusterer.forget", events.SegmentsRemoved, "clusterer"),
 )

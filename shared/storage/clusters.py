@@ -242,3 +242,12 @@ _RECOUNT = sa.text("""
 def recount(tx: Transaction, collection: str) -> None:
     """After segments are gone: sizes and exemplars of the standing clusters; one without members stands no more."""
     tx.execute(_RECOUNT, {"collection": collection})
+
+
+_EXEMPLARS = sa.text("SELECT cluster_id, trust->'exemplars' AS ids FROM cluster WHERE cluster_id = ANY(:ids)")
+
+
+def exemplars(tx: Transaction, cluster_ids: Sequence[UUID]) -> dict[UUID, list[UUID]]:
+    """The most typical segments of each cluster."""
+    rows = tx.execute(_EXEMPLARS, {"ids": list(cluster_ids)})
+    return {row.cluster_id: [UUID(s) for s in row.ids or ()] for row in rows}

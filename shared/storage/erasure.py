@@ -69,6 +69,11 @@ _STATEMENTS = {
     "suggestions": """DELETE FROM suggestion WHERE speaker_id = ANY(:speakers) OR segment_id = ANY(:segments)""",
     "centroids": "DELETE FROM centroid WHERE speaker_id = ANY(:speakers)",
     "cluster memberships": "DELETE FROM cluster_member WHERE segment_id = ANY(:segments)",
+    # Both hold names in words.
+    "questions": """DELETE FROM question WHERE collection IN
+        (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
+    "reviews": """DELETE FROM review WHERE collection IN
+        (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
     # They hold means of voices; the next clustering begins without them.
     "states of clusterings": """DELETE FROM clustering_state WHERE collection IN
         (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",

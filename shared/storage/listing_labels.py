@@ -1,4 +1,4 @@
-"""Pages of the clusters of a collection and of its label log, and who was who at a time. Reads only."""
+"""Pages of the clusters of a collection and of its label log, how far it is named, and who was who. Reads only."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -113,3 +113,44 @@ def names_as_of(
     """Who the segments of a collection belonged to at a time, by segment; under the names that speakers have today."""
     values = {"collection": collection, "at": at, "after": after or _FIRST_UUID, "most": most}
     return [NameThen(**row) for row in tx.execute(_NAMES_AS_OF, values).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerHeard:
+    """A speaker and how many segments of the collection are theirs."""
+
+    name: str
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How far a collection is named; `suggested` are those of its unnamed segments that somebody is suggested for."""
+
+    segments: int
+    named: int
+    by_hand: int
+    suggested: int
+    speakers: list[SpeakerHeard]  # who came first, first
+
+
+# Of recordings that lie under a key, as they are listed.
+_NAMING = sa.text("""
+    SELECT count(*) AS segments, count(a.segment_id) AS named,
+           count(*) FILTER (WHERE a.assigned_by = 'human') AS by_hand,
+           count(g.segment_id) FILTER (WHERE a.segment_id IS NULL) AS suggested
+    FROM segment s LEFT JOIN assignment a USING (segment_id) LEFT JOIN suggestion g USING (segment_id)
+    WHERE s.collection = :collection AND EXISTS (
+        SELECT FROM stored_object o WHERE o.recording_id = s.recording_id AND o.state = 'registered')
+""")
+_HEARD = sa.text("""
+    SELECT p.name, count(*) AS segments FROM assignment a JOIN speaker p USING (speaker_id)
+    WHERE a.collection = :collection GROUP BY p.speaker_id, p.name ORDER BY p.speaker_id
+""")
+
+
+def naming(tx: Transaction, collection: str) -> Naming:
+    """Counted anew each time."""
+    key = {"collection": collection}
+    speakers = [SpeakerHeard(**row) for row in tx.execute(_HEARD, key).mappings()]
+    return Naming(**tx.execute(_NAMING, key).mappings().one(), speakers=speakers)

@@ -34,6 +34,13 @@ def test_vectors_equal_speechbrains_own(encoder, classifier, rng):
     np.testing.assert_allclose(encoder.embed(clips), unit_rows(expected), atol=1e-5)
 
 
+def test_clips_of_any_lengths_in_one_pass_have_the_vectors_that_they_have_alone(encoder, classifier, rng):
+    clips = [noise(rng, n) for n in (640, 641, 799, 800, 3_000, 15_999, 16_000, 16_160, 24_000)]
+    assert sum(clip.size for clip in clips) < 160_000  # the least that a pass holds
+    expected = np.concatenate([classifier.encode_batch(torch.from_numpy(clip))[:, 0].numpy() for clip in clips])
+    np.testing.assert_allclose(encoder.embed(clips), unit_rows(expected), atol=1e-5)
+
+
 def test_relative_lengths_would_not_do(classifier, rng):
     short, long = noise(rng, 16_000), noise(rng, 24_000)
     padded = torch.from_numpy(np.stack([np.pad(short, (0, 8_000)), long]))

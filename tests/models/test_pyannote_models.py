@@ -65,29 +65,34 @@ def test_other_weights_are_another_space(wespeaker_folder, xvector_folder):
     assert len({pyannote.plugin_of(str(folder)).spec.space for folder in (wespeaker_folder, xvector_folder)}) == 2
 
 
-@pytest.fixture(scope="module")
-def refusing(wespeaker_folder):
+def test_clips_of_any_lengths_in_one_pass_have_the_vectors_that_they_have_alone(wespeaker, wespeaker_folder, rng):
+    clips = [noise(rng, n) for n in (FEWEST_FOR_A_DEVIATION, 1_841, 3_000, 15_999, 16_000, 16_400, 24_000)]
+    assert sum(clip.size for clip in clips) < 160_000  # the least that a pass holds
+    np.testing.assert_allclose(wespeaker.embed(clips), unit_rows(library_vectors(wespeaker_folder, clips)), atol=1e-5)
+
+
+@pytest.fixture
+def cramped(xvector_folder, monkeypatch):
     """An encoder on a device that has room for two clips, as Inference tells it: with a MemoryError."""
     from pyannote.audio import Inference
 
     widths = []
     infer = Inference.infer
 
-    def cramped(self, chunks):
+    def refusing(self, chunks):
         widths.append(len(chunks))
         if len(chunks) > 2:
             raise MemoryError("batch_size is probably too large")
         return infer(self, chunks)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Inference, "infer", cramped)
-        yield pyannote.plugin_of(str(wespeaker_folder)).build(CPU), widths
+    monkeypatch.setattr(Inference, "infer", refusing)
+    return pyannote.plugin_of(str(xvector_folder)).build(CPU), widths
 
 
-def test_passes_are_halved_when_inference_runs_out_of_memory(refusing, wespeaker, rng):
-    encoder, widths = refusing
+def test_passes_are_halved_when_inference_runs_out_of_memory(cramped, xvector_folder, rng):
+    encoder, widths = cramped
     clips = [noise(rng, 16_000) for _ in range(5)]
     widths.clear()
     vectors = encoder.embed(clips)
     assert widths == [5, 2, 2, 1]
-    np.testing.assert_allclose(vectors, wespeaker.embed(clips), atol=1e-5)
+    np.testing.assert_allclose(vectors, unit_rows(library_vectors(xvector_folder, clips)), atol=1e-5)

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from services.clusterer.clustering.groups import sizes, sums
+from services.clusterer.clustering.groups import sizes, sums, without_singles
 from services.clusterer.clustering.linkage import average_linkage, cut
 from services.clusterer.clustering.neighbours import neighbours
 from services.clusterer.clustering.scale import centred_cosine
@@ -30,21 +30,33 @@ def centred(
     return away
 
 
-def mean_over_voices(rows: Float32[np.ndarray, "rows dim"], apart: float) -> Float64[np.ndarray, " dim"]:
+def mean_over_voices(
+    rows: Float32[np.ndarray, "rows dim"], apart: float, fewest: int = 1
+) -> Float64[np.ndarray, " dim"]:
     """The mean of the voices' means, of unit rows, where rows of a cosine below `apart` are taken for two voices.
 
-    Zeros where all are one voice, which the mean would take away.
+    Voices of fewer rows than `fewest` count only where no two have more: they may be outliers of one large voice. Zeros
+    where all are one voice, which the mean would take away.
     """
     mean, before = np.zeros(rows.shape[1]), np.zeros(0, np.int64)
     for _ in range(_ROUNDS):
         voices = _voices(rows, mean, centred_cosine(apart, mean))
         if len(voices) == len(before) and (voices == before).all():
             break
-        n_voices = int(voices.max(initial=-1)) + 1
-        if n_voices < 2:
+        if not voices.max(initial=0):
             return np.zeros(rows.shape[1])
-        means = sums(rows, voices, n_voices).astype(np.float64) / sizes(voices, n_voices)[:, None]
-        mean, before = means.mean(axis=0), voices
+        mean, before = _mean_of_means(rows, voices, fewest), voices
+    return mean
+
+
+def _mean_of_means(
+    rows: Float32[np.ndarray, "rows dim"], voices: Int64[np.ndarray, " rows"], fewest: int
+) -> Float64[np.ndarray, " dim"]:
+    several = without_singles(voices, fewest)
+    counted = several if several.max() > 0 else voices
+    n_voices = int(counted.max()) + 1
+    means = sums(rows, counted, n_voices).astype(np.float64) / sizes(counted, n_voices)[:, None]
+    mean: Float64[np.ndarray, " dim"] = means.mean(axis=0)
     return mean
 
 

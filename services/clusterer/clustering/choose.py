@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from services.clusterer.clustering.groups import evenly, sizes, sums
+from services.clusterer.clustering.groups import evenly, sizes, sums, with_singles
 from services.clusterer.clustering.linkage import cut
 from services.clusterer.clustering.types import Merges, Progress, silent
 
@@ -52,6 +52,22 @@ def best_cut(
     middle, *others = cuts.values()
     best = max([middle, *others], key=lambda one: one.silhouette)
     return best if best.silhouette > STRUCTURE else middle
+
+
+def denser(
+    rows: Float32[np.ndarray, "rows dim"], dense: Int64[np.ndarray, " rows"], groups: Int64[np.ndarray, " rows"]
+) -> bool:
+    """Whether these labels stand apart clearly better than the groups."""
+    judged = evenly(rows, _JUDGED)
+    if not len(judged):
+        return False
+    return clearly_better(silhouettes(rows, with_singles(dense), judged), silhouettes(rows, groups, judged))
+
+
+def clearly_better(new: Float64[np.ndarray, " judged"], old: Float64[np.ndarray, " judged"]) -> bool:
+    """Whether silhouettes of the same rows show structure, and more of it by over two standard errors of the mean."""
+    gain = new - old
+    return bool(new.mean() > STRUCTURE and gain.mean() > 2 * gain.std() / np.sqrt(len(gain)))
 
 
 def _mean_silhouette(

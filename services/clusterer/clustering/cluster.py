@@ -1,17 +1,19 @@
 """Cluster a collection without being told anything: the whole way from rows to labels.
 
-What all voices share is taken away, the rows that are long enough are joined by mean cosine, the tree is cut where its
-groups stand apart best, short rows are attached, and what people said is obeyed.
+What all voices share is taken away, the rows that are long enough are joined by mean cosine, and the tree is cut where
+its groups stand apart best. HDBSCAN's clusters take their place where they stand apart clearly better: that is so for
+voices that vary much and evenly. Short rows are attached, and what people said is obeyed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
-from services.clusterer.clustering import arrivals, centring, choose, linkage, scale, space, state
+from services.clusterer.clustering import arrivals, centring, choose, density, linkage, scale, space, state
 from services.clusterer.clustering.constraints import obey
-from services.clusterer.clustering.groups import sizes, sums, without_singles
+from services.clusterer.clustering.groups import sizes, sums, with_singles, without_singles
 from services.clusterer.clustering.neighbours import neighbours
 from services.clusterer.clustering.types import (
     NOISE,
@@ -25,6 +27,8 @@ from services.clusterer.clustering.types import (
     nothing_said,
     silent,
 )
+
+_DENSE: Final = 2  # the least cluster: two utterances may be all that is there of a speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,9 @@ def refit(
         labels[~voting] = arrivals.joined(turned[~voting], arrivals.means(turned, labels), after.cut).labels
     labels = obey(turned, labels, said or nothing_said(len(rows)))
     n_clusters = int(labels.max(initial=NOISE)) + 1
-    chosen = Chosen(min_cluster_size=2, n_clusters=n_clusters, cut=after.cut, silhouette=silhouette)
+    chosen = Chosen(_DENSE, n_clusters=n_clusters, cut=after.cut, silhouette=silhouette)
+    if after.by_density:
+        chosen = replace(chosen, min_samples=1, selection="eom")
     probabilities = firmness(turned, labels, after.cut)
     return Refit(Clustering(labels, probabilities, "auto", chosen, after.mean), after)
 
@@ -94,8 +100,11 @@ def _begun(
     merges = linkage.average_linkage(turned, graph, float(cosines[0]))
     progress(0.9)
     best = choose.best_cut(turned, merges, cosines, lambda share: progress(0.9 + 0.1 * share))
-    after = State(ids, graph, _above(merges, float(cosines[-1])), mean, best.cosine, len(rows))
-    return after, turned, best.groups, best.silhouette
+    dense = density.hdbscan(turned, graph, _DENSE, 1).labels
+    by_density = choose.denser(turned, dense, best.groups)
+    groups = with_singles(dense) if by_density else best.groups
+    after = State(ids, graph, _above(merges, float(cosines[-1])), mean, best.cosine, by_density, len(rows))
+    return after, turned, groups, best.silhouette
 
 
 def _continued(
@@ -108,10 +117,14 @@ def _continued(
     turned = centring.centred(rows, before.mean)
     graph, joined = state.carried(before, ids, turned, lambda share: progress(0.8 * share))
     merges = linkage.average_linkage(turned, graph, before.cut, joined)
+    progress(0.9)
+    if before.by_density:
+        groups = with_singles(density.hdbscan(turned, graph, _DENSE, 1).labels)
+    else:
+        groups = linkage.cut(merges, len(rows), before.cut)
     progress(1.0)
-    highest = float(scale.possible_centred(anchor, before.mean)[-1])
-    after = State(ids, graph, _above(merges, highest), before.mean, before.cut, before.n_begun)
-    return after, turned, linkage.cut(merges, len(rows), before.cut), None
+    above = _above(merges, float(scale.possible_centred(anchor, before.mean)[-1]))
+    return replace(before, ids=ids, graph=graph, joined=above), turned, groups, None
 
 
 def _above(merges: Merges, cosine: float) -> Merges:

@@ -68,6 +68,7 @@ def to_bytes(state: State) -> bytes:
         heights=state.joined.cosines,
         mean=state.mean,
         cut=state.cut,
+        by_density=state.by_density,
         n_begun=state.n_begun,
     )
     return target.getvalue()
@@ -84,5 +85,6 @@ def from_bytes(stored: bytes) -> State | None:
             joined=Merges(arrays["left"], arrays["right"], arrays["heights"]),
             mean=arrays["mean"],
             cut=float(arrays["cut"]),
+            by_density=bool(arrays["by_density"]),
             n_begun=int(arrays["n_begun"]),
         )

@@ -90,6 +90,7 @@ class State:
     joined: Merges  # the joins above all cosines that might part two voices
     mean: Float64[np.ndarray, " dim"]  # that the graph's cosines were taken with
     cut: float  # chosen with that mean
+    by_density: bool  # so too whether HDBSCAN's clusters are taken, not those of the cut
     n_begun: int  # how many rows there were when mean and cut were chosen
 
 

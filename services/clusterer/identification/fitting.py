@@ -1,9 +1,10 @@
 """Fit a calibration: to a collection's own scores before anybody named anyone, and to labels as they come.
 
-The prior comes from scores without labels: pairs of rows that are not in one first-neighbour group are of two voices
-almost all, so their mean square is the spread of impostor scores; where it is not so, since the voices are few, it is
-too large and the calibration too careful. Labels move it: every speaker with two labelled segments or more is worth
-one observation, against a prior that is uncertain by a factor of two in sharpness and by a quarter in `typical`.
+The prior comes from scores without labels: most pairs of rows that are not in one first-neighbour group are of two
+voices, so the median of their scores' absolute values tells the spread of impostor scores, as it does for normal scores
+about zero. Where one voice is nearly all there is, it comes out far too large, and the calibration too careful, as it
+should be: nothing then says what another voice would score. Labels move it: every speaker with two labelled segments is
+worth one observation, against a prior that is uncertain by a factor of two in sharpness and a quarter in `typical`.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +18,8 @@ from shared.scoring import groups
 
 _HALF_OF_SHORTEST: Final = 1.5  # at the shortest duration that says much of a voice, 0.4 of a segment is voice
 _CAREFUL: Final = 1.5  # own scores scatter too: between 1, as if they did not, and 2, where both variances add up
-_PRIOR_PAIRS, _PRIOR_SPREAD = 4.0, 0.3
+_PRIOR_ROWS, _PRIOR_SPREAD = 10.0, 0.3  # before there are rows: as careful as if so many had shown so wide a spread
+_MEDIAN_OF_NORMAL: Final = 0.6745  # of the absolute value, at spread one
 _SHARPNESS_FACTOR, _TYPICAL_SIGMA = 2.0, 0.25
 _LEAST_TYPICAL: Final = 0.25
 _GRID: Final = np.linspace(-3.0, 3.0, 25)  # standard deviations of the prior
@@ -33,13 +35,18 @@ class Labelled:
 
 
 def before_labels(sample: Float64[np.ndarray, "rows dim"], n_voices: float, min_duration_s: float) -> Calibration:
-    """The prior, from scored rows of the collection and from what the encoder says of itself (`min_duration_s`)."""
-    total, n_pairs = _PRIOR_PAIRS * _PRIOR_SPREAD**2, _PRIOR_PAIRS
-    if len(sample) >= 2:
-        across = _scores_across_groups(sample)
-        total, n_pairs = total + float((across**2).sum()), n_pairs + len(across)
+    """The prior, from scored rows of the collection and from what the encoder says of itself (`min_duration_s`).
+
+    The median absolute deviation as a measure of spread: Rousseeuw and Croux, "Alternatives to the median absolute
+    deviation" (1993), section 1.
+    """
+    variance, n_rows = _PRIOR_SPREAD**2, _PRIOR_ROWS
+    across = _scores_across_groups(sample) if len(sample) >= 2 else np.empty(0)
+    if len(across):
+        seen = (float(np.median(np.abs(across))) / _MEDIAN_OF_NORMAL) ** 2
+        variance = (n_rows * variance + len(sample) * seen) / (n_rows + len(sample))
     return Calibration(
-        sharpness=n_pairs / total / _CAREFUL,
+        sharpness=1 / variance / _CAREFUL,
         typical=1.0,
         half_s=_HALF_OF_SHORTEST * min_duration_s,
         n_voices=max(1.0, n_voices),

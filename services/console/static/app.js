@@ -1,202 +1,132 @@
-/* The page: loads one collection, names what the user names, and keeps itself fresh by the event stream. */
+/* The page: shows one view of one collection, and keeps it fresh as long as it is looked at. */
 
-import { get, inCollection, post } from "./api.js";
-import { byId, el, notice, plural, reconcile, setText } from "./dom.js";
-import { watchPlayer } from "./player.js";
-import { clusterCard, recordingRow, rejectedRow, segmentRow } from "./views.js";
+import { get, inCollection } from "./api.js";
+import { byId, plural, setText } from "./dom.js";
+import { watchKeys } from "./keys.js";
+import { listen } from "./live.js";
+import { loadSpeakers } from "./names.js";
+import { stop, watchPlayer } from "./player.js";
+import { watchSegments } from "./recording_segments.js";
+import { watchReview } from "./review.js";
+import { addressOf, here, VIEWS } from "./routes.js";
+import { emit, on, state } from "./state.js";
+import { hatches } from "./timeline.js";
+import { attempt } from "./toast.js";
+import { log } from "./views/log.js";
+import { next } from "./views/next.js";
+import { recordings } from "./views/recordings.js";
+import { segments } from "./views/segments.js";
+import { speakers } from "./views/speakers.js";
+import { voices } from "./views/voices.js";
+import { watchWhy } from "./why.js";
 
-const PAGE = 100;
 const REFRESH_MS = 400;
-let collection = "";
-let stream = null;
-
-/** A listing that grows by pages and can be read again as far as it was read. */
-function listing({ path, query = {}, list, more, none, key, make }) {
-  let shown = PAGE;
-  const self = {
-    async load() {
-      const asked = collection;
-      const rows = [];
-      let after = null;
-      do {
-        const limit = Math.min(1000, shown - rows.length);
-        const page = await get(inCollection(asked, path), { ...query, limit, after });
-        rows.push(...page.items);
-        after = page.next;
-      } while (after && rows.length < shown);
-      if (asked !== collection) return;
-      reconcile(byId(list), rows, key, make);
-      byId(more).hidden = !after;
-      none(rows.length === 0);
-    },
-    reset() {
-      shown = PAGE;
-      byId(list).replaceChildren();
-    },
-  };
-  byId(more).addEventListener("click", () => {
-    shown += PAGE;
-    attempt(self.load);
-  });
-  return self;
-}
-
-const clusters = listing({
-  path: "/clusters", list: "clusters", more: "more-clusters", key: (row) => row.cluster_id,
-  none: (empty) => { byId("no-clusters").hidden = !empty; },
-  make: (row) => clusterCard(row, (id, name) => nameVoice({ cluster_id: id }, name)),
-});
-const recordings = listing({
-  path: "/recordings", list: "recording-list", more: "more-recordings", key: (row) => row.recording_id,
-  none: (empty) => { byId("no-recordings").hidden = !empty; },
-  make: (row) => recordingRow(row, collection, (element, options) => attempt(() => openSegments(element, options))),
-});
-const rejected = listing({
-  path: "/objects", query: { state: "rejected" }, list: "rejected-list", more: "more-rejected",
-  key: (row) => row.object_key, none: (empty) => { byId("rejected").hidden = empty; },
-  make: (row) => rejectedRow(row, collection),
-});
-
-async function openSegments(element, { more = false } = {}) {
-  if (more) element.shown = (element.shown || PAGE) + PAGE;
-  const limit = Math.min(1000, element.shown || PAGE);
-  const page = await get(inCollection(collection, "/segments"), { recording_id: element.recordingId, limit });
-  const make = (row) => segmentRow(row, (id, name) => nameVoice({ segment_id: id }, name));
-  reconcile(element.list, page.items, (row) => row.segment_id, make);
-  element.more.hidden = !page.next || limit === 1000;
-}
-
-/** Returns whether it was recorded. */
-async function nameVoice(what, name) {
-  try {
-    const label = await post("/v1/labels", { ...what, speaker: name });
-    notice(`${label.speaker}: ${plural(label.segments, "segment")}. The name is spreading…`);
-    refreshSoon("names");
-    return true;
-  } catch (error) {
-    notice(error.message, { failed: true });
-    return false;
-  }
-}
-
-async function clusterNow() {
-  const button = byId("cluster-now");
-  button.disabled = true;
-  await attempt(async () => {
-    await post(inCollection(collection, "/clusterings"), {});
-    notice("Looking for voices…");
-  });
-  button.disabled = false;
-}
-
-async function loadStatus() {
-  const [status, shown] = await Promise.all([get("/v1/status"), get(inCollection(collection))]);
-  const open = status.backlog.pending + status.backlog.queued + status.backlog.leased;
-  const dead = status.backlog.dead;
-  setText(byId("backlog"), `${open ? `${plural(open, "step")} of work open` : "All work done"}${
-    dead ? ` · ${plural(dead, "step")} given up` : ""}`);
-  byId("backlog").classList.toggle("failed", dead > 0);
-  const { registered, segmented, ready, rejected: refused } = shown.recordings;
-  const total = registered + segmented + ready;
-  setText(byId("counts"), `${plural(total, "recording")}, ${ready === total ? "all" : ready} ready${
-    refused ? `; ${plural(refused, "file")} could not be used` : ""} · segmenter ${shown.segmenter} · ${
-    plural(shown.encoders.length, "encoder")}: ${shown.encoders.join(", ")}`);
-}
-
-async function loadSpeakers() {
-  const speakers = await get("/v1/speakers");
-  byId("speakers").replaceChildren(...speakers.map((speaker) => el("option", { value: speaker.name })));
-}
-
-async function loadOpenSegments() {
-  const open = document.querySelectorAll("details.recording[open]");
-  await Promise.all([...open].map((element) => openSegments(element)));
-}
-
-const PARTS = {
-  names: [clusters.load, recordings.load, loadOpenSegments, loadSpeakers, loadStatus],
-  files: [recordings.load, rejected.load, loadOpenSegments, loadStatus],
-};
+const views = { voices, next, segments, recordings, speakers, log };
+let view = null;
+let shownAt = "";
 const stale = new Set();
 let timer = 0;
 
+async function loadNaming() {
+  const asked = state.collection;
+  const naming = await get(`/page/naming/${encodeURIComponent(asked)}`);
+  if (asked !== state.collection) return;
+  state.naming = naming;
+  const share = naming.segments ? naming.named / naming.segments : 0;
+  byId("progress-fill").style.setProperty("width", `${100 * share}%`);
+  const whole = naming.named === naming.segments ? 100 : Math.min(99, Math.floor(100 * share));
+  setText(byId("progress-text"), naming.segments ? `${whole} % of ${plural(naming.segments, "segment")} named` : "no segments yet");
+  byId("progress").title = `${naming.by_hand.toLocaleString("en")} by hand, ${
+    (naming.named - naming.by_hand).toLocaleString("en")} followed, ${naming.suggested.toLocaleString("en")} suggested`;
+  emit("naming");
+}
+
+async function loadStatus() {
+  const { backlog } = await get("/v1/status");
+  const open = backlog.pending + backlog.queued + backlog.leased;
+  setText(byId("backlog"), `${open ? `${plural(open, "step")} of work open` : "all work done"}${
+    backlog.dead ? ` · ${plural(backlog.dead, "step")} given up` : ""}`);
+  byId("backlog").classList.toggle("failed", backlog.dead > 0);
+}
+
 /** Events come in swarms: read once for all that came within a moment, and never twice at a time. What takes long to
  * read is read more seldom. */
-function refreshSoon(part) {
-  PARTS[part].forEach((load) => stale.add(load));
+function refreshSoon(topic) {
+  stale.add(topic);
   if (!timer) timer = setTimeout(refresh, REFRESH_MS);
 }
 
 async function refresh() {
-  const loads = [...stale];
+  const topics = [...stale];
   const began = performance.now();
   stale.clear();
-  await attempt(() => Promise.all(loads.map((load) => load())));
+  await attempt(async () => {
+    // Colours and counts first: the rest is drawn with them.
+    const names = topics.includes("names") ? [loadSpeakers()] : [];
+    await Promise.all([loadNaming(), loadStatus(), ...names]);
+    if (view && views[view].topics.some((topic) => topics.includes(topic))) await views[view].load();
+  });
   const pause = Math.max(REFRESH_MS, 4 * (performance.now() - began));
   timer = stale.size ? setTimeout(refresh, pause) : 0;
 }
 
-async function attempt(work) {
-  try {
-    await work();
-  } catch (error) {
-    notice(error.message, { failed: true });
+/** Show what the address says. */
+function route() {
+  const wanted = here();
+  const chooser = byId("collection");
+  const known = [...chooser.options].some((option) => option.value === wanted.collection);
+  if (!known) history.replaceState(null, "", addressOf(wanted.view, {}, chooser.value));
+  const collection = known ? wanted.collection : chooser.value;
+  if (collection !== state.collection) {
+    state.collection = collection;
+    chooser.value = collection;
+    emit("collection");
+    Object.values(views).forEach((each) => each.reset());
+    listen();
   }
-}
-
-function heard(event) {
-  const { type, data } = JSON.parse(event.data);
-  if (type.includes(".labels.propagated.")) {
-    const more = data.n_cluster + data.n_identified;
-    notice(more ? `The name has spread: ${plural(more, "more segment")} followed.` : "The name has spread.");
-  }
-  if (type.includes(".clusters.updated.")) {
-    notice(`${plural(data.n_clusters, "voice")} found in ${plural(data.n_segments, "segment")}.`);
-  }
-  refreshSoon(/\.(labels?|clusters|segments\.assigned)\b/.test(type) ? "names" : "files");
-}
-
-function listen() {
-  if (stream) stream.close();
-  stream = new EventSource(`/v1/events?collection=${encodeURIComponent(collection)}`);
-  const live = byId("live");
-  stream.addEventListener("open", () => {
-    live.dataset.state = "on";
-    setText(live.firstElementChild, "live");
-    refreshSoon("names"); // whatever happened while nobody listened
-    refreshSoon("files");
+  if (location.hash === shownAt) return;
+  shownAt = location.hash;
+  stop();
+  const changed = view !== wanted.view;
+  view = wanted.view;
+  VIEWS.forEach((name) => {
+    byId(`view-${name}`).hidden = name !== view;
+    const link = byId(`to-${name}`);
+    link.href = addressOf(name);
+    if (name === view) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
   });
-  stream.addEventListener("error", () => {
-    live.dataset.state = "off";
-    setText(live.firstElementChild, "reconnecting…");
-    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 3000); // the place is gone: begin anew
+  document.title = `${byId(`to-${view}`).textContent.trim()} · ${collection} · Earmark`;
+  if (changed) scrollTo(0, 0);
+  if (view === "segments") segments.reset();
+  attempt(async () => {
+    await Promise.all([loadSpeakers(), loadNaming()]);
+    await views[view].load();
+    if (views[view].opened) views[view].opened();
   });
-  document.body.dataset.eventTypes.split(" ").forEach((type) => stream.addEventListener(type, heard));
-}
-
-function choose(name) {
-  collection = name;
-  history.replaceState(null, "", `#${encodeURIComponent(name)}`);
-  [clusters, recordings, rejected].forEach((part) => part.reset());
-  refreshSoon("names");
-  refreshSoon("files");
-  listen();
 }
 
 function start() {
   const chooser = byId("collection");
   if (!chooser.options.length) {
+    byId("view-recordings").hidden = false;
     byId("no-recordings").hidden = false;
-    byId("cluster-now").disabled = true;
     chooser.disabled = true;
+    document.querySelectorAll(".tabs a").forEach((link) => link.remove());
     return;
   }
-  const wanted = decodeURIComponent(location.hash.slice(1));
-  if ([...chooser.options].some((option) => option.value === wanted)) chooser.value = wanted;
-  chooser.addEventListener("change", () => choose(chooser.value));
-  byId("cluster-now").addEventListener("click", clusterNow);
+  hatches();
   watchPlayer();
-  choose(chooser.value);
+  watchReview();
+  watchWhy();
+  watchSegments();
+  watchKeys();
+  Object.values(views).forEach((each) => each.watch());
+  chooser.addEventListener("change", () => { location.hash = addressOf(view, {}, chooser.value); });
+  addEventListener("hashchange", route);
+  on("names", () => refreshSoon("names"));
+  on("files", () => refreshSoon("files"));
+  route();
 }
 
 start();

@@ -2,15 +2,27 @@
 
 export const byId = (id) => document.getElementById(id);
 
-/** An element with attributes and children; strings become text nodes. */
+/** An element with attributes and children; strings become text nodes, functions listeners of `onclick` and the like. */
 export function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === true) element.setAttribute(name, "");
+    if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
   }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+export function svg(tag, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value));
   element.append(...children);
   return element;
+}
+
+export function button(text, onclick, attributes = {}) {
+  return el("button", { type: "button", onclick, ...attributes }, text);
 }
 
 export function setText(element, text) {
@@ -19,18 +31,21 @@ export function setText(element, text) {
 
 /** Make the children of `parent` those of `rows`, keeping elements (and so focus and typed text) by key. */
 export function reconcile(parent, rows, key, make) {
-  const standing = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  const wanted = new Set(rows.map(key));
+  const standing = new Map();
+  [...parent.children].forEach((child) => {
+    if (wanted.has(child.dataset.key)) standing.set(child.dataset.key, child);
+    else child.remove(); // first: then those that stay need not move, and a moved element loses its focus
+  });
   rows.forEach((row, index) => {
     let element = standing.get(key(row));
     if (!element) {
       element = make(row);
       element.dataset.key = key(row);
     }
-    standing.delete(key(row));
     if (parent.children[index] !== element) parent.insertBefore(element, parent.children[index] || null);
     element.update(row);
   });
-  standing.forEach((element) => element.remove());
 }
 
 export function plural(n, one, many = `${one}s`) {
@@ -46,22 +61,18 @@ export function clock(seconds) {
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
 }
 
-/** A dot whose colour and four letters stay with a cluster. */
-export function clusterDot(clusterId) {
-  const dot = el("span", { class: "dot", "aria-hidden": "true" });
-  dot.style.setProperty("--hue", String(parseInt(clusterId.slice(0, 4), 16) % 360));
-  return dot;
+export const span = (row) => `${clock(row.start_s)} – ${clock(row.end_s)}`;
+
+export const percent = (share) => `${Math.round(100 * share)} %`;
+
+const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+export function when(iso) {
+  return el("time", { datetime: iso, title: iso }, TIME.format(new Date(iso)));
 }
 
-export const shortId = (id) => id.slice(0, 4);
+/** What tells clusters apart for people: ids begin with the time, so their end does. */
+export const shortId = (id) => id.slice(-4);
 
-let noticeTimer = 0;
-
-export function notice(text, { failed = false } = {}) {
-  const toast = byId("notice");
-  toast.textContent = text;
-  toast.classList.toggle("failed", failed);
-  toast.classList.add("shown");
-  clearTimeout(noticeTimer);
-  noticeTimer = setTimeout(() => toast.classList.remove("shown"), failed ? 12000 : 6000);
-}
+/** A key without its collection. */
+export const fileOf = (key, collection) => (key ? key.slice(collection.length + 1) : "a recording without a file");

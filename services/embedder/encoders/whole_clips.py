@@ -1,11 +1,9 @@
-"""Encoders whose network takes a whole clip: equal lengths share a pass, nothing is padded, short clips are repeated.
-
-For networks whose vectors padding would move: here a clip's vector depends on nothing but the clip.
-"""
+"""Encoders whose network takes a whole clip: which clips share a pass, and what becomes of those that are too short."""
 
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -18,12 +16,20 @@ from shared.encoders.protocol import EncoderOptions, EncoderSpec
 from shared.units import samples
 from shared.vectors import unit_rows
 
-Forward = Callable[[Float32[np.ndarray, "clips samples"]], Float32[np.ndarray, "clips dim"]]
-"""A network on clips of one length. Raises torch.OutOfMemoryError where the device has no room."""
-
 # A CPU gains nothing from width here, and is best within its caches; a GPU wants as much as there is.
-_SAMPLES_PER_PASS: Final = {"cpu": samples(10.0), "cuda": samples(600.0)}
+_SAMPLES_PER_PASS: Final = {"cpu": samples(10.0), "cuda": samples(300.0)}
 _LONGEST_MINIMUM_S: Final = 0.5  # a network that answers nothing shorter is none for segments of speech
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A function from clips to one row each, on its device; a row depends on its clip alone.
+
+    It raises torch.OutOfMemoryError where the device has no room, and anything but that if a clip is too short.
+    """
+
+    rows: Callable[[Sequence[Float32[torch.Tensor, " _samples"]]], Float32[torch.Tensor, "clips dim"]]
+    mixes_lengths: bool  # False: the clips of one call must be of one length, as nothing may be padded
 
 
 class WholeClipEncoder:
@@ -32,15 +38,15 @@ class WholeClipEncoder:
     Raises UnreadableCheckpoint when it is made with a network of another dimension than the spec's.
     """
 
-    def __init__(self, spec: EncoderSpec, forward: Forward, samples_per_pass: int) -> None:
+    def __init__(self, spec: EncoderSpec, network: Network, samples_per_pass: int) -> None:
         self.spec = spec
-        self._forward = forward
+        self._network = network
         self._samples_per_pass = samples_per_pass
         longest = samples(_LONGEST_MINIMUM_S, spec.sample_rate_hz)
-        dimension = forward(np.zeros((1, longest), np.float32)).shape[1]
+        dimension = self._pass([np.zeros(longest, np.float32)]).shape[1]
         if dimension != spec.dimension:
             raise UnreadableCheckpoint(f"The network makes {dimension} numbers, not {spec.dimension} as was announced.")
-        self.min_samples = shortest_samples(forward, longest)
+        self.min_samples = self._shortest(longest)
 
     def embed(self, clips: Sequence[Float32[np.ndarray, " _samples"]]) -> Float32[np.ndarray, "clips dim"]:
         """One unit row a clip; half as wide passes from when the GPU's memory first runs out.
@@ -55,7 +61,7 @@ class WholeClipEncoder:
         while left:
             positions = self._next_pass(left, enough)
             with suppress(torch.OutOfMemoryError):
-                rows.update(zip(positions, self._forward(np.stack([enough[i] for i in positions])), strict=True))
+                rows.update(zip(positions, self._pass([enough[i] for i in positions]), strict=True))
                 left = left[len(positions) :]
                 continue
             # only here, past the exception, is what the failed pass held free again
@@ -63,9 +69,10 @@ class WholeClipEncoder:
         return unit_rows(np.stack([rows[i] for i in range(len(clips))]))
 
     def _next_pass(self, left: Sequence[int], clips: Sequence[Float32[np.ndarray, " _samples"]]) -> list[int]:
+        """The first of what is left, and as many as fit beside it; padding, which its length decides, is counted."""
         n_samples = clips[left[0]].size
-        width = max(1, self._samples_per_pass // n_samples)
-        return [i for i in left[:width] if clips[i].size == n_samples]
+        first = left[: max(1, self._samples_per_pass // n_samples)]
+        return [i for i in first if self._network.mixes_lengths or clips[i].size == n_samples]
 
     def _halve(self, n_clips: int, n_samples: int) -> None:
         if n_clips == 1:
@@ -73,34 +80,38 @@ class WholeClipEncoder:
         self._samples_per_pass = n_clips // 2 * n_samples
         torch.cuda.empty_cache()
 
+    def _pass(self, clips: Sequence[Float32[np.ndarray, " _samples"]]) -> Float32[np.ndarray, "clips dim"]:
+        # cuDNN would round the convolutions' products to TF32, which moves vectors by 1e-3
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            rows = self._network.rows([torch.tensor(clip) for clip in clips])
+        return np.asarray(rows.cpu().numpy(), np.float32)
+
+    def _shortest(self, longest: int) -> int:
+        """The fewest samples of which the network makes a finite vector, at most `longest`, by bisection.
+
+        Some networks fail on less, others answer NaN (a standard deviation over one frame).
+        """
+        noise = np.random.default_rng(0).normal(0, 0.1, longest).astype(np.float32)
+        low, high = 0, longest  # `high` serves, `low` does not
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of what is asked for here
+            while low + 1 < high:
+                middle = (low + high) // 2
+                low, high = (low, middle) if self._serves(noise[:middle]) else (middle, high)
+        return high
+
+    def _serves(self, clip: Float32[np.ndarray, " samples"]) -> bool:
+        try:
+            return bool(np.isfinite(self._pass([clip])).all())
+        except (RuntimeError, AssertionError, ValueError, IndexError):  # as many kinds as there are libraries
+            return False
+
 
 def repeated(clip: Float32[np.ndarray, " samples"], min_samples: int) -> Float32[np.ndarray, " _samples"]:
     """The clip, over and over until it is long enough; as it is if it is."""
     if clip.size >= min_samples:
         return clip
     return np.tile(clip, -(-min_samples // clip.size))[:min_samples]
-
-
-def shortest_samples(forward: Forward, longest: int) -> int:
-    """The fewest samples of which the network makes a finite vector, at most `longest`, by bisection.
-
-    Some networks fail on less, others answer NaN (a standard deviation over one frame).
-    """
-    noise = np.random.default_rng(0).normal(0, 0.1, longest).astype(np.float32)
-    low, high = 0, longest  # `high` serves, `low` does not
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns of what is asked for here
-        while low + 1 < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if _serves(forward, noise[:middle]) else (middle, high)
-    return high
-
-
-def _serves(forward: Forward, clip: Float32[np.ndarray, " samples"]) -> bool:
-    try:
-        return bool(np.isfinite(forward(clip[np.newaxis])).all())
-    except (RuntimeError, AssertionError, ValueError, IndexError):  # as many kinds as there are libraries
-        return False
 
 
 def prepared_device(options: EncoderOptions) -> tuple[torch.device, int]:

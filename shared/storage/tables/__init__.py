@@ -18,6 +18,7 @@ from shared.storage.tables.names import (
     suggestion,
     word,
 )
+from shared.storage.tables.questions import question, questionnaire, skipped
 from shared.storage.tables.vectors import (
     embedding,
     encoder,
@@ -49,11 +50,14 @@ __all__ = [
     "label",
     "label_effect",
     "metadata",
+    "question",
+    "questionnaire",
     "recording",
     "recording_progress",
     "review",
     "segment",
     "segmenter",
+    "skipped",
     "speaker",
     "stored_object",
     "suggestion",

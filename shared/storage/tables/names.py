@@ -37,6 +37,7 @@ label = Table(
     Column("detail", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
     now_column("created_at"),
     Index("ix_label_collection", "collection", "created_at"),
+    Index("ix_label_seq", "collection", "seq"),
     Index("ix_label_cause", "cause_id"),
     Index("ix_label_cluster", "cluster_id"),
     Index("ix_label_undoes", "undoes_id"),

@@ -20,6 +20,7 @@ ALTER TABLE label ADD COLUMN seq BIGINT GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE label ADD COLUMN other_speaker_id UUID;
 ALTER TABLE label ADD COLUMN undoes_id UUID;
 ALTER TABLE label ADD COLUMN active BOOLEAN DEFAULT true NOT NULL;
+CREATE INDEX ix_label_seq ON label (collection, seq);
 CREATE INDEX ix_label_undoes ON label (undoes_id);
 
 CREATE TABLE word (
@@ -147,6 +148,37 @@ CREATE TABLE review (
     CONSTRAINT pk_review PRIMARY KEY (review_id),
     CONSTRAINT fk_review_collection FOREIGN KEY(collection) REFERENCES collection (name)
 );
+
+CREATE TABLE questionnaire (
+    collection TEXT NOT NULL,
+    seq BIGINT NOT NULL,
+    thought_out_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT pk_questionnaire PRIMARY KEY (collection),
+    CONSTRAINT fk_questionnaire_collection FOREIGN KEY(collection) REFERENCES collection (name)
+);
+
+CREATE TABLE question (
+    collection TEXT NOT NULL,
+    rank INTEGER NOT NULL,
+    segment_id UUID NOT NULL,
+    expected_resolved REAL NOT NULL,
+    why TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    n_segments INTEGER NOT NULL,
+    CONSTRAINT pk_question PRIMARY KEY (collection, rank),
+    CONSTRAINT fk_question_segment_id FOREIGN KEY(segment_id) REFERENCES segment (segment_id) ON DELETE CASCADE
+);
+CREATE INDEX ix_question_segment ON question (segment_id);
+
+CREATE TABLE skipped (
+    segment_id UUID NOT NULL,
+    collection TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    skipped_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT pk_skipped PRIMARY KEY (segment_id),
+    CONSTRAINT fk_skipped_segment_id FOREIGN KEY(segment_id) REFERENCES segment (segment_id) ON DELETE CASCADE
+);
+CREATE INDEX ix_skipped_collection ON skipped (collection);
 
 CREATE TABLE deferred (
     encoder TEXT NOT NULL,

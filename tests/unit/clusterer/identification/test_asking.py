@@ -172,5 +172,7 @@ def random_scene(rng: np.random.Generator, n: int) -> Scene:
         guessed=(named == nearest) & (said == NOBODY) & (named != NOBODY),
         identified=Identified(nearest, probability, probability, runner_up, probability, verdict.astype(np.int8)),
         asked=rng.random(n) < 0.1,
-        exemplars={int(c): tuple(np.flatnonzero(clusters == c)[:3].tolist()) for c in rng.integers(0, n // 6, 5)},
+        exemplars={
+            int(c): tuple(np.flatnonzero(clusters == c)[:3].tolist()) for c in rng.choice(clusters[clusters >= 0], 5)
+        },
     )

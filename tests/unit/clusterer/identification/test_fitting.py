@@ -30,7 +30,7 @@ def test_without_a_second_segment_of_anybody_the_prior_stands(voices: Voices) ->
 def test_labels_correct_a_calibration_that_is_far_too_sure(voices: Voices) -> None:
     wild = replace(voices.prior, sharpness=8 * voices.prior.sharpness, typical=0.4)
     fitted = fit(wild, labelled(voices, 20, 3))
-    assert fitted.sharpness < wild.sharpness / 2
+    assert fitted.sharpness < 0.6 * wild.sharpness
     assert fitted.typical > 0.6
 
 

@@ -1,0 +1,119 @@
+/* The panel that tells why a segment has its name: the chain in sentences, the history, and a way back at each step. */
+
+import { get } from "./api.js";
+import { button, byId, el, fileOf, percent, plural, shortId, span, when } from "./dom.js";
+import { undoEntry } from "./labelling.js";
+import { chip } from "./names.js";
+import { playButton } from "./player.js";
+import { answers, RULES } from "./segment_row.js";
+import { on, state } from "./state.js";
+import { attempt } from "./toast.js";
+
+const STATEMENTS = ["assign", "reject", "import", "split", "merge", "rename"];
+const DEEDS = {
+  assign: "named", reject: "said who it is not", import: "imported", split: "moved to another speaker", merge: "merged two speakers",
+  rename: "renamed", undo: "took back", propagate: "followed its cluster", identify: "recognised", cluster: "clustered anew",
+  calibrate: "calibrated anew", spread: "spread",
+};
+let shown = null;
+let cameFrom = null;
+
+export function openWhy(segmentId, from = null) {
+  shown = segmentId;
+  cameFrom = from;
+  byId("why").hidden = false;
+  document.body.classList.add("with-panel");
+  byId("why-body").replaceChildren(el("p", { class: "quiet" }, "Looking it up…"));
+  byId("why-title").focus();
+  return attempt(load);
+}
+
+export function closeWhy() {
+  if (!shown) return false;
+  shown = null;
+  byId("why").hidden = true;
+  document.body.classList.remove("with-panel");
+  if (cameFrom && cameFrom.isConnected) cameFrom.focus();
+  return true;
+}
+
+async function load() {
+  const asked = shown;
+  if (!asked) return;
+  const [why, segment] = await Promise.all([get(`/v1/segments/${asked}/why`), get(`/v1/segments/${asked}`)]);
+  if (asked !== shown) return;
+  const reply = answers();
+  reply.update(segment);
+  byId("why-body").replaceChildren(
+    el("div", { class: "why-head" },
+      playButton([asked], "this segment"),
+      el("div", {}, el("p", { class: "file" }, fileOf(segment.object_key, state.collection)),
+        el("p", { class: "quiet" }, span(segment)))),
+    segment.text ? el("blockquote", {}, segment.text) : "",
+    el("div", { class: "why-name" }, why.speaker ? chip(why.speaker) : el("span", { class: "chip c-none" }, "nobody yet"), reply),
+    el("ol", { class: "chain" }, ...chain(why)),
+    el("h3", {}, "What happened"),
+    history(why.history),
+  );
+}
+
+const said = (word) => [el("b", {}, word.actor), " on ", when(word.said_at)];
+
+function back(word, text) {
+  return button("Undo", () => undoEntry(word.label_id, text), { class: "small" });
+}
+
+/** What a word was about: this very segment, another one, or a cluster. */
+function about(word, segmentId) {
+  if (word.cluster_id) return `the voice ${shortId(word.cluster_id)}`;
+  if (word.segment_id && word.segment_id !== segmentId) return "a segment";
+  return word.segment_id ? "this very segment" : "this among several segments";
+}
+
+function chain(why) {
+  const steps = [];
+  const say = (...parts) => steps.push(el("li", {}, ...parts));
+  const word = why.because;
+  if (!why.speaker) say("No person and no rule has named this segment.");
+  if (why.assigned_by === "human" && word) say("Named by hand: ", ...said(word), ` named ${about(word, why.segment_id)}. `, back(word, `${why.speaker} for one word.`));
+  if (why.assigned_by === "import" && word) say("Imported: ", ...said(word), ". ", back(word, "An import."));
+  if (why.assigned_by === "cluster") {
+    say(`It belongs to the voice ${shortId(why.cluster ? why.cluster.cluster_id : "")}, and that has this name.`);
+    if (word) say("The voice has it because ", ...said(word), ` named ${about(word, why.segment_id)}. `, back(word, `${why.speaker} for a voice.`));
+  }
+  if (why.assigned_by === "identification") {
+    const known = why.enrolment ? why.enrolment.segments : 0;
+    say(`It sounds like ${why.speaker}: ${percent(why.confidence)} sure, compared with ${plural(known, "segment")} of theirs.`);
+    (why.enrolment ? why.enrolment.words : []).forEach((one) => say("Their voice is known because ", ...said(one), ` named ${about(one, why.segment_id)}. `, back(one, `${why.speaker} for one word.`)));
+  }
+  if (why.suggestion && !why.speaker) {
+    say(`It may be ${why.suggestion}: ${percent(why.suggestion_probability)} likely, which is too little to say so without a person.`);
+  }
+  if (why.cluster) {
+    const { segments, probability, cohesion, cluster_id: id } = why.cluster;
+    say(`It sounds like ${plural(segments - 1, "other segment")} (voice ${shortId(id)}, cohesion ${cohesion.toFixed(2)}); it belongs there to ${percent(probability)}.`);
+  } else say("It sounds like no other voice: it is in no cluster.");
+  if (why.rejected.length) say(`Somebody said that it is not ${why.rejected.join(", nor ")}.`);
+  return steps;
+}
+
+function history(changes) {
+  if (!changes.length) return el("p", { class: "quiet" }, "Nothing yet.");
+  const rows = [...changes].reverse().map((change) => el("tr", {},
+    el("td", {}, when(change.at)),
+    el("td", {}, change.speaker ? chip(change.speaker) : el("i", { class: "nobody" }, "nobody")),
+    el("td", { class: "quiet" }, `${DEEDS[change.operation] || change.operation}${change.assigned_by && RULES[change.assigned_by] ? ` (${RULES[change.assigned_by]})` : ""}`,
+      el("br"), change.actor),
+    el("td", {}, STATEMENTS.includes(change.operation) || change.operation === "undo"
+      ? button(change.operation === "undo" ? "Redo" : "Undo", () => undoEntry(change.label_id, `${change.speaker || "A change"}.`), { class: "small" })
+      : "")));
+  return el("div", { class: "scroll" }, el("table", { class: "history" },
+    el("thead", {}, el("tr", {}, ...["When", "Who", "How, and by whom", ""].map((text) => el("th", { scope: "col" }, text)))),
+    el("tbody", {}, ...rows)));
+}
+
+export function watchWhy() {
+  byId("why-close").addEventListener("click", closeWhy);
+  on("names", () => shown && load().catch(() => closeWhy())); // the segment may be gone
+  on("collection", closeWhy);
+}
