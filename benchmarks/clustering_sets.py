@@ -18,6 +18,7 @@ import soundfile
 from scipy.signal import fftconvolve
 from sklearn.metrics import adjusted_rand_score
 
+from benchmarks.clustering import ANCHOR, Mixture
 from services.clusterer.clustering import arrivals, centring, choose, density, scale
 from services.clusterer.clustering import cluster as clusters
 from services.clusterer.clustering.alternatives import by_method
@@ -28,46 +29,7 @@ from shared.encoders import registry
 from shared.encoders.protocol import Encoder, EncoderOptions
 
 DEV = Path(__file__).parent.parent.parent / "shared" / "data" / "dev"
-GE2E = registry.spec("ge2e")
-ANCHOR = Anchor(GE2E.assign_threshold, GE2E.min_duration_s)
 RATE_HZ = 16_000
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """Made-up voices with GE2E's statistics on read speech (development set): cosine .87 within, .54 between."""
-
-    shared: float = 0.54  # squared length of the mean over voices
-    within: float = 0.867  # mean cosine of two rows of one voice
-    spread: float = 1.0  # of a voice's own variation, against GE2E's
-    n_effective: int = 48  # dimensions: 1 / variance of the cosines between voices, after the mean is taken away
-    unlike: float = 0.25  # standard deviation of the log of how much voices, and rows, vary
-
-    def rows(self, counts: Sequence[int], seed: int, dim: int = 256) -> tuple[np.ndarray, np.ndarray]:
-        """Unit rows in random order, and whose they are."""
-        rng = np.random.default_rng(seed)
-        apart, within = (self._directions(rng, dim) for _ in range(2))
-        mean = np.abs(rng.normal(size=dim))
-        mean *= np.sqrt(self.shared) / np.linalg.norm(mean)
-        voices = (
-            rng.normal(size=(len(counts), len(apart))).astype(np.float32) @ apart * np.sqrt(self.within - self.shared)
-        )
-        speakers = np.repeat(np.arange(len(counts)), counts)
-        wide = np.sqrt(self.spread * (1 - self.within)) * np.exp(self.unlike * rng.normal(size=len(counts)))[speakers]
-        wide *= np.exp(self.unlike * rng.normal(size=len(speakers)))
-        rows = np.empty((len(speakers), dim), np.float32)
-        for first in range(0, len(rows), 20_000):  # little memory: the benchmark measures the clustering's
-            some = slice(first, first + 20_000)
-            own = rng.normal(size=(len(speakers[some]), len(within))).astype(np.float32) @ within
-            rows[some] = mean + voices[speakers[some]] + own * wide[some, None]
-        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        order = rng.permutation(len(rows))
-        return rows[order], speakers[order]
-
-    def _directions(self, rng: np.random.Generator, dim: int) -> np.ndarray:
-        """Directions in which something varies, each as long as makes the variation one in sum."""
-        turned = np.linalg.qr(rng.normal(size=(dim, self.n_effective)))[0].T
-        return (turned / np.sqrt(self.n_effective)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -79,9 +41,11 @@ class Labelled:
     durations_s: np.ndarray
 
     def some(self, at: np.ndarray) -> "Labelled":
+        """Some of the rows."""
         return Labelled(self.rows[at], self.speakers[at], self.durations_s[at])
 
     def beside(self, other: "Labelled") -> "Labelled":
+        """These rows, then the others."""
         return Labelled(*(np.concatenate(pair) for pair in zip(self._fields(), other._fields(), strict=True)))
 
     def _fields(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -86,10 +86,10 @@ class EmbedderSettings(BaseModel):
 
 
 class ClustererSettings(BaseModel):
-    """Identification and clustering."""
+    """From which probability on a voice is taken for a named speaker's."""
 
-    assign_threshold: float | None = None  # cosine; None takes the encoder's own
-    min_cluster_size: int = 2
+    assign_probability: float = Field(0.95, gt=0, lt=1)  # named without asking
+    suggest_probability: float = Field(0.5, gt=0, lt=1)  # a person is asked
 
 
 class ConsoleSettings(BaseModel):

@@ -5,11 +5,12 @@ from uuid import UUID
 
 from services.clusterer import hearing, naming, standing
 from services.clusterer.spaces import Space
+from shared.settings import ClustererSettings
 from shared.storage import calibrations, clusters, deferrals, embeddings, labels
 from shared.storage.database import Transaction
 
 
-def take_in(tx: Transaction, space: Space, arrived: Sequence[UUID]) -> list[UUID]:
+def take_in(tx: Transaction, space: Space, arrived: Sequence[UUID], settings: ClustererSettings) -> list[UUID]:
     """Returns those that have a name now.
 
     An arrival joins a standing cluster if it matches its core. One that matches none waits for the next arrivals, once.
@@ -19,7 +20,7 @@ def take_in(tx: Transaction, space: Space, arrived: Sequence[UUID]) -> list[UUID
     has_clusters = bool(clusters.standing(tx, space.collection, space.encoder.name))
     waited = _join(tx, space, arrived) if has_clusters else []
     if calibrations.outgrown(tx, space.collection, space.encoder, len(arrived)):
-        hearing.refit(tx, space, entry)
+        hearing.refit(tx, space, entry, settings)
         naming.settle_all(tx, space, entry)
     else:
         naming.settle_arrivals(tx, space, entry, [*arrived, *waited])

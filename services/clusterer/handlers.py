@@ -16,11 +16,12 @@ from shared.events import (
     SegmentsRemoved,
 )
 from shared.ledger.consumer import Commit, Delivered, Work
+from shared.settings import ClustererSettings
 from shared.storage import clusters, labels, reviews
 from shared.storage.database import Transaction
 
 
-def assign(work: Work) -> None:
+def assign(work: Work, settings: ClustererSettings) -> None:
     """Let new segments join the standing clusters and take the names that follow; leave the rest NULL."""
     arrived: dict[tuple[str, str], list[Delivered]] = {}
     for delivered in work.delivered:
@@ -30,12 +31,12 @@ def assign(work: Work) -> None:
         for (collection, encoder), group in sorted(arrived.items(), key=lambda item: item[0]):
             space = space_of(commit.tx, collection)
             if space.encoder.name == encoder:  # names come from one space; the others are for search and comparison
-                _assign(commit, space, group)
+                _assign(commit, space, group, settings)
 
 
-def _assign(commit: Commit, space: Space, group: Sequence[Delivered]) -> None:
+def _assign(commit: Commit, space: Space, group: Sequence[Delivered], settings: ClustererSettings) -> None:
     arrived = [s for d in group if isinstance(d.event, SegmentsEmbedded) for s in d.event.segment_ids]
-    named = arriving.take_in(commit.tx, space, arrived)
+    named = arriving.take_in(commit.tx, space, arrived, settings)
     event = SegmentsAssigned(
         collection=space.collection,
         encoder=space.encoder.name,
@@ -45,7 +46,7 @@ def _assign(commit: Commit, space: Space, group: Sequence[Delivered]) -> None:
     commit.publish(event, cause=group[0])
 
 
-def recluster(work: Work) -> None:
+def recluster(work: Work, settings: ClustererSettings) -> None:
     """Cluster each collection that was asked for, once however often it was asked; names follow their clusters."""
     asked: dict[tuple[str, str], list[Delivered]] = {}
     for delivered in work.delivered:
@@ -56,7 +57,7 @@ def recluster(work: Work) -> None:
         with work.commit(group) as commit:
             labels.lock_names(commit.tx, collection)
             updated = generations.write(commit.tx, found)
-            _follow(commit.tx, found)
+            _follow(commit.tx, found, settings)
             for delivered in group:
                 assert isinstance(delivered.event, ClusteringRequested)
                 request_id = delivered.event.request_id
@@ -64,13 +65,13 @@ def recluster(work: Work) -> None:
                 commit.publish(generations.event(request_id, found, updated), cause=delivered)
 
 
-def _follow(tx: Transaction, found: generations.Found) -> None:
+def _follow(tx: Transaction, found: generations.Found, settings: ClustererSettings) -> None:
     """After a refit: everybody's name is thought out anew."""
     space = space_of(tx, found.material.collection)
     if space.encoder.name != found.material.encoder.name:
         return
     entry = labels.append(tx, space.collection, "cluster", naming.ACTOR)
-    hearing.refit(tx, space, entry)
+    hearing.refit(tx, space, entry, settings)
     naming.settle_all(tx, space, entry)
 
 

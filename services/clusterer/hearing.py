@@ -4,7 +4,7 @@ Fitted when vectors arrive (whenever they have doubled) and when clusters are fo
 so a label that is taken back leaves nothing behind.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from services.clusterer.identification.fitting import Labelled
 from services.clusterer.spaces import Space
 from shared.scoring import learning
 from shared.scoring.backend import Backend
+from shared.settings import ClustererSettings
 from shared.storage import calibrations, embeddings, labels, segments
 from shared.storage.database import Transaction
 from shared.storage.labels import Entry
@@ -40,14 +41,15 @@ def ear_of(tx: Transaction, space: Space) -> Ear | None:
     return Ear(Backend.from_bytes(stored.backend), Calibration(**stored.parameters)) if stored else None
 
 
-def refit(tx: Transaction, space: Space, entry: Entry) -> Ear:
+def refit(tx: Transaction, space: Space, entry: Entry, settings: ClustererSettings) -> Ear:
     """Fit anew to the collection's vectors and labels; every name has to be thought out again after that."""
     n_vectors = calibrations.count(tx, space.collection, space.encoder)
     sample = calibrations.sample(tx, space.collection, space.encoder, learning.LARGEST_SAMPLE)
     backend = learning.learn(sample.rows, float(space.encoder.spec["assign_threshold"]))
     min_duration_s = float(space.encoder.spec["min_duration_s"])
     prior = fitting.before_labels(backend.scored(sample.rows), backend.n_voices, min_duration_s)
-    calibration = fitting.fit(prior, _labelled(tx, space, backend))
+    fitted = fitting.fit(prior, _labelled(tx, space, backend))
+    calibration = replace(fitted, assign=settings.assign_probability, suggest=settings.suggest_probability)
     parameters: dict[str, Any] = asdict(calibration)
     calibrations.put(
         tx,

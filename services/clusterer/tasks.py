@@ -1,6 +1,6 @@
 """Celery entry points of the clusterer; importing this loads no scikit-learn and opens nothing."""
 
-from services.clusterer import handlers
+from services.clusterer import bootstrap, handlers
 from shared.ledger.celery_app import make_app
 from shared.ledger.consumer import Work, consumes
 
@@ -10,13 +10,13 @@ app = make_app("clusterer")
 @consumes(app, "clusterer.assign")
 def assign(work: Work) -> None:
     """Compare new segments with the named speakers."""
-    handlers.assign(work)
+    handlers.assign(work, bootstrap.clusterer())
 
 
 @consumes(app, "clusterer.recluster")
 def recluster(work: Work) -> None:
     """Find the clusters of a collection afresh."""
-    handlers.recluster(work)
+    handlers.recluster(work, bootstrap.clusterer())
 
 
 @consumes(app, "clusterer.propagate")

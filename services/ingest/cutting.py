@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from services.ingest.ports import Ingest
-from services.ingest.segmenters.protocol import AudioReader
+from services.ingest.segmenters.protocol import NO_HINTS, AudioReader
+from services.ingest.segmenters.speakers import parse_speakers
 from services.ingest.unread import UnreadAudio
 from shared import ids
 from shared.errors import TransientError
 from shared.events import RecordingRegistered
+from shared.storage.collections import Collection
 from shared.storage.objects import ObjectGone
 from shared.storage.recordings import AudioSource
 from shared.storage.segments import Cut, NewSegment
@@ -22,12 +24,13 @@ class AudioGone(TransientError):
     code = "audio_gone"
 
 
-def cut(event: RecordingRegistered, source: AudioSource, encoders: tuple[str, ...], ingest: Ingest) -> Cut:
+def cut(event: RecordingRegistered, source: AudioSource, collection: Collection, ingest: Ingest) -> Cut:
     """The segments of one recording. Raises AudioGone, and what the segmenter or the object store raise."""
     segmenter = ingest.segmenter(event.segmenter)
+    hints = parse_speakers(collection.speakers) if collection.speakers else NO_HINTS
     revision = f"{segmenter.spec.name}@{segmenter.spec.revision}"
     with _audio(source, ingest, needed=segmenter.spec.needs_audio) as audio:
-        found = segmenter.segments(audio)
+        found = segmenter.segments(audio, hints)
     return Cut(
         recording_id=event.recording_id,
         collection=event.collection,
@@ -42,7 +45,7 @@ def cut(event: RecordingRegistered, source: AudioSource, encoders: tuple[str, ..
             )
             for span in found
         ),
-        encoders=encoders,
+        encoders=collection.encoders,
     )
 
 

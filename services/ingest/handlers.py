@@ -64,7 +64,7 @@ def segment(work: Work, ingest: Ingest) -> None:
         waiting = segments.waiting(tx, [e.recording_id for e in registered.values()])
         bucket = ingest.settings.s3.derived_bucket
         sources = recordings.audio_sources(tx, list(waiting), bucket)
-        encoders = {c.name: c.encoders for c in collections.listing(tx)}
+        known = {c.name: c for c in collections.listing(tx)}
     cuts: dict[Delivered, segments.Cut] = {}
     gone: dict[Delivered, AudioSource] = {}
     failed: dict[Delivered, EarmarkError] = {}
@@ -73,7 +73,7 @@ def segment(work: Work, ingest: Ingest) -> None:
         if source is None:
             continue
         try:
-            cuts[delivered] = cut(event, source, encoders[event.collection], ingest)
+            cuts[delivered] = cut(event, source, known[event.collection], ingest)
         except AudioGone:
             gone[delivered] = source
         except EarmarkError as error:  # this one comes back, or is given up, alone

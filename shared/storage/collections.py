@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -27,7 +28,7 @@ class BadCollectionName(InvalidRequest):
 
 
 class CollectionDiffers(Conflict):
-    """The collection exists with another segmenter or other encoders; leave the option out or use another name."""
+    """The collection exists with other settings; leave the options out or use another name."""
 
     code = "collection_differs"
 
@@ -40,6 +41,7 @@ class Collection:
     segmenter: str
     encoders: tuple[str, ...]
     created_at: datetime
+    speakers: str | None = None  # how many a recording has, N or MIN-MAX; None: the segmenter finds out
 
 
 def check_name(name: str) -> str:
@@ -49,21 +51,25 @@ def check_name(name: str) -> str:
     return name
 
 
-def ensure(tx: Transaction, name: str, segmenter: str, encoders: tuple[str, ...]) -> Collection:
+def ensure(
+    tx: Transaction, name: str, segmenter: str, encoders: tuple[str, ...], speakers: str | None = None
+) -> Collection:
     """Create the collection with these settings unless it stands already, with whatever settings it has."""
     check_name(name)
-    tx.execute(
-        insert(collection).values(name=name, segmenter=segmenter, encoders=list(encoders)).on_conflict_do_nothing()
-    )
+    values = {"name": name, "segmenter": segmenter, "encoders": list(encoders), "speakers": speakers}
+    tx.execute(insert(collection).values(values).on_conflict_do_nothing())
     return get(tx, name)
 
 
-def create(tx: Transaction, name: str, segmenter: str, encoders: tuple[str, ...]) -> Collection:
+def create(
+    tx: Transaction, name: str, segmenter: str, encoders: tuple[str, ...], speakers: str | None = None
+) -> Collection:
     """Create it, or return it if it stands with exactly these settings; raises CollectionDiffers otherwise."""
-    standing = ensure(tx, name, segmenter, encoders)
-    if (standing.segmenter, set(standing.encoders)) != (segmenter, set(encoders)):
+    standing = ensure(tx, name, segmenter, encoders, speakers)
+    if (standing.segmenter, set(standing.encoders), standing.speakers) != (segmenter, set(encoders), speakers):
+        told = "" if standing.speakers is None else f", and {standing.speakers} speakers a recording"
         raise CollectionDiffers(
-            f"{name!r} has segmenter {standing.segmenter!r} and encoders {', '.join(standing.encoders)}."
+            f"{name!r} has segmenter {standing.segmenter!r} and encoders {', '.join(standing.encoders)}{told}."
         )
     return standing
 
@@ -84,10 +90,14 @@ def get(tx: Transaction, name: str) -> Collection:
     row = tx.execute(sa.select(collection).where(collection.c.name == name)).one_or_none()
     if row is None:
         raise UnknownCollection(f"No collection {name!r}.")
-    return Collection(row.name, row.segmenter, tuple(row.encoders), row.created_at)
+    return _as_collection(row)
 
 
 def listing(tx: Transaction) -> list[Collection]:
     """All of them by name."""
     rows = tx.execute(sa.select(collection).order_by(collection.c.name))
-    return [Collection(row.name, row.segmenter, tuple(row.encoders), row.created_at) for row in rows]
+    return [_as_collection(row) for row in rows]
+
+
+def _as_collection(row: Any) -> Collection:
+    return Collection(row.name, row.segmenter, tuple(row.encoders), row.created_at, row.speakers)

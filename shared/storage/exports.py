@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 import sqlalchemy as sa
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32
 
 from shared.storage import embeddings
 from shared.storage.database import Transaction
@@ -60,22 +60,6 @@ def embedded_segments(tx: Transaction, collection: str, encoder: StoredEncoder) 
         kept = [segment for segment in block if segment.segment_id in row_of]
         if kept:
             yield EmbeddedSegments(kept, found.rows[[row_of[segment.segment_id] for segment in kept]])
-
-
-def summed_vectors(
-    tx: Transaction, encoder: StoredEncoder, recording_ids: Iterable[UUID]
-) -> dict[UUID, Float64[np.ndarray, " dim"]]:
-    """The sum, which has the direction of the mean, of the segments' vectors of each recording that has any."""
-    row_of = {recording_id: row for row, recording_id in enumerate(recording_ids)}
-    sums = np.zeros((len(row_of), encoder.dimension))
-    counts = np.zeros(len(row_of), int)
-    for block in _blocks(tx.execute(_SEGMENT_IDS, {"ids": list(row_of)})):
-        recording_of = {row.segment_id: row_of[row.recording_id] for row in block}
-        found = embeddings.of_segments(tx, encoder, list(recording_of))
-        rows = [recording_of[segment_id] for segment_id in found.segment_ids()]
-        np.add.at(sums, rows, found.rows)
-        np.add.at(counts, rows, 1)
-    return {recording_id: sums[row] for recording_id, row in row_of.items() if counts[row]}
 
 
 _Item = TypeVar("_Item")

@@ -10,6 +10,7 @@ from services.console.api.health import Recordings
 from services.console.api.shapes import Asked, CollectionName, Shown
 from services.console.auth import Reader, Requires
 from services.console.deps import ConsoleDep
+from shared import speaker_counts
 from shared.settings import Settings
 from shared.storage import collections, encoders, overview
 from shared.storage.collections import Collection, UnknownCollection
@@ -20,11 +21,26 @@ router = APIRouter(tags=["collections"])
 EncoderNames = Annotated[list[str], Field(min_length=1, max_length=16, examples=[["ge2e"]])]
 
 
+def _speakers(text: str | None) -> str | None:
+    if text is not None:
+        speaker_counts.parse(text)
+    return text.strip() if text else None
+
+
+Speakers = Annotated[
+    str | None,
+    Field(
+        description="how many speakers a recording has, N or MIN-MAX; else the segmenter finds out", examples=["2-4"]
+    ),
+]
+
+
 class WantedSettings(Asked):
     """What a collection shall be worked on with; what is left out keeps what stands, or takes the default."""
 
     segmenter: str | None = Field(None, examples=["vad"])
     encoders: EncoderNames | None = None
+    speakers: Speakers = None
 
 
 class NewCollection(WantedSettings):
@@ -39,6 +55,7 @@ class CollectionShown(Shown):
     name: str
     segmenter: str
     encoders: list[str]
+    speakers: str | None
     created_at: datetime
 
 
@@ -87,16 +104,18 @@ def show(console: ConsoleDep, _: Reader, collection: CollectionName) -> Collecti
 def ensure(tx: Transaction, settings: Settings, name: str, wanted: WantedSettings) -> Collection:
     """The collection with the settings that are asked for, made if need be.
 
-    Raises UnknownSegmenter, UnknownEncoder, BadCollectionName, CollectionDiffers.
+    Raises UnknownSegmenter, UnknownEncoder, UnclearSpeakers, BadCollectionName, CollectionDiffers.
     """
     collections.check_name(name)
     encoders.check_names(tx, wanted.segmenter, wanted.encoders or ())
     found = standing(tx, name)
     segmenter, encoder_names = settings.ingest.default_segmenter, settings.embedder.default_encoders
+    speakers = _speakers(wanted.speakers)
     if found is not None:
         segmenter, encoder_names = found.segmenter, found.encoders
+        speakers = speakers or found.speakers
     asked_for = tuple(dict.fromkeys(wanted.encoders)) if wanted.encoders else encoder_names
-    return collections.create(tx, name, wanted.segmenter or segmenter, asked_for)
+    return collections.create(tx, name, wanted.segmenter or segmenter, asked_for, speakers)
 
 
 def standing(tx: Transaction, name: str) -> Collection | None:

@@ -19,7 +19,7 @@ from services.console.auth import Caller, Labeller
 from services.console.deps import ConsoleDep
 from shared.errors import InvalidRequest
 from shared.ledger.outbox import announce, publish
-from shared.storage import collections, exports, importing, statements
+from shared.storage import backfills, collections, exports, importing, statements
 from shared.storage.database import Transaction
 
 router = APIRouter(tags=["imports"])
@@ -155,7 +155,8 @@ def _record(tx: Transaction, collection: str, said: Plan, placed: Sequence[Place
     files = [file.file[:_CHARACTERS_LOGGED] for file in placed[:_FILES_LOGGED]]
     detail = {"files": files, "n_files": len(placed), "n_segments": len(said.words)}
     recorded = statements.import_words(tx, collection, said.words.items(), caller.name, detail)
-    publish(tx, [announce(event) for event in recorded.events])
+    asked = backfills.request_spoken_of(tx, recorded.label_id, recorded.collection)
+    publish(tx, [announce(event) for event in (*recorded.events, *asked)])
     return recorded.label_id
 
 

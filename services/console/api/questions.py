@@ -14,7 +14,7 @@ router = APIRouter(tags=["labels"])
 
 
 class QuestionShown(Shown):
-    """A segment to have named: on average `expected_resolved` segments are settled by it; `reason` says why this one."""
+    """A segment to have named: it settles `expected_resolved` segments on average; `reason` says why this one."""
 
     segment_id: UUID
     object_key: str | None

@@ -35,6 +35,7 @@ export function virtualList(list, { key, make, reachedEnd = () => {} }) {
       child.style.transform = `translateY(${index * height}px)`;
       child.setAttribute("aria-posinset", index + 1);
       child.setAttribute("aria-setsize", rows.length);
+      child.classList.toggle("last", index === rows.length - 1);
     });
     if (rows.length - last < 50) reachedEnd();
   }

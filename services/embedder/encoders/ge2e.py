@@ -8,8 +8,8 @@ from shared.units import SAMPLE_RATE_HZ
 
 SPEC: Final = EncoderSpec(
     name="ge2e",
-    # "level30": quiet clips are raised to -30 dBFS, which changes their vectors
-    revision=f"resemblyzer-{WEIGHTS_SHA256[:12]}-level30",
+    # "level30": quiet clips are raised to -30 dBFS; "half": windows overlap by half. Both change vectors.
+    revision=f"resemblyzer-{WEIGHTS_SHA256[:12]}-level30-half",
     layer="linear-relu",
     pooling="mean-of-1.6s-windows",
     sample_rate_hz=SAMPLE_RATE_HZ,

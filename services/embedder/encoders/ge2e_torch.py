@@ -37,7 +37,7 @@ class DeviceOutOfMemory(TransientError):
 class Ge2eEncoder:
     """Speaker vectors after Wan et al., "Generalized end-to-end loss for speaker verification" (2018).
 
-    A clip is cut into windows of 1.6 s that begin every 0.77 s, padded with zeros past its end; a last window with less
+    A clip is cut into windows of 1.6 s that begin every 0.8 s, padded with zeros past its end; a last window with less
     than 75 % signal is left out unless it is the only one. Each window's vector (the last layer's last state, linear,
     ReLU) is scaled to length one; their mean, scaled to length one, is the clip's.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from services.launcher.cli.client import Document, api_path
-from services.launcher.cli.options import AsJson, Encoders, Segmenter, settings_body
+from services.launcher.cli.options import AsJson, Encoders, Segmenter, Speakers, settings_body
 from services.launcher.cli.output import show_fields, show_rows
 from services.launcher.cli.session import connect
 
@@ -15,10 +15,16 @@ Name = Annotated[str, typer.Argument(metavar="NAME")]
 
 @app.command("create")
 def create(
-    ctx: typer.Context, name: Name, *, segmenter: Segmenter = None, encoder: Encoders = None, as_json: AsJson = False
+    ctx: typer.Context,
+    name: Name,
+    *,
+    segmenter: Segmenter = None,
+    encoder: Encoders = None,
+    speakers: Speakers = None,
+    as_json: AsJson = False,
 ) -> None:
     """Create a collection; one that stands with the same settings is left as it is."""
-    body: Document = {"name": name, **settings_body(segmenter, encoder)}
+    body: Document = {"name": name, **settings_body(segmenter, encoder, speakers)}
     with connect(ctx) as api:
         show_fields(api.post(api_path("collections"), body), as_json=as_json)
 

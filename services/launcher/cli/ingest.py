@@ -18,6 +18,7 @@ from services.launcher.cli.options import (
     Collection,
     Encoders,
     Segmenter,
+    Speakers,
     Timeout,
     Wait,
     settings_body,
@@ -52,6 +53,7 @@ def ingest(
     collection: Collection,
     segmenter: Segmenter = None,
     encoder: Encoders = None,
+    speakers: Speakers = None,
     include: Include = None,
     exclude: Exclude = None,
     wait: Wait = False,
@@ -65,7 +67,7 @@ def ingest(
     if not sources.fit and not sources.unfit:
         raise Failure("nothing_to_upload", "There is no file to upload.", "Name recordings, or folders of them.")
     with connect(ctx) as api, _bars(sources, wait=wait) as bars:
-        files = Ingest(api, collection, settings_body(segmenter, encoder), bars)
+        files = Ingest(api, collection, settings_body(segmenter, encoder, speakers), bars)
         files.upload(sources)
         if wait:
             files.follow(timeout)

@@ -27,7 +27,13 @@ TABLE_ROWS = 200
 """What a table shows unless told otherwise; --json has no such limit."""
 
 
-def settings_body(segmenter: str | None, encoders: list[str] | None) -> dict[str, object]:
-    """The part of a request that names a segmenter and encoders, if any were named."""
-    named: dict[str, object] = {"segmenter": segmenter, "encoders": encoders or None}
+Speakers = Annotated[
+    str | None,
+    typer.Option("--speakers", help="How many speakers a recording has; else it is found out.", metavar="N|MIN-MAX"),
+]
+
+
+def settings_body(segmenter: str | None, encoders: list[str] | None, speakers: str | None = None) -> dict[str, object]:
+    """The part of a request that names a collection's settings, as far as they were named."""
+    named: dict[str, object] = {"segmenter": segmenter, "encoders": encoders or None, "speakers": speakers}
     return {name: value for name, value in named.items() if value is not None}

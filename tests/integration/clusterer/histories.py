@@ -12,6 +12,7 @@ from services.clusterer import arriving, handlers, hearing, naming
 from services.clusterer.spaces import space_of
 from shared.encoders import registry
 from shared.ids import new_id
+from shared.settings import ClustererSettings
 from shared.storage import (
     clusters,
     collections,
@@ -111,7 +112,7 @@ class World:
             self.segment_ids = [s.segment_id for s in new]
             embeddings.write(tx, encoder, self.segment_ids, ROWS)
             people.ensure_speakers(tx, [self.called(name) for name in NAMES])
-            arriving.take_in(tx, space_of(tx, self.collection), self.segment_ids)
+            arriving.take_in(tx, space_of(tx, self.collection), self.segment_ids, ClustererSettings())
             self._cluster(tx)
 
     def _cluster(self, tx: Transaction) -> None:

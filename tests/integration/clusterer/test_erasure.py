@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from services.clusterer import arriving
 from services.clusterer.spaces import space_of
+from shared.settings import ClustererSettings
 from shared.storage import embeddings, encoders, erasure, people
 from shared.storage.database import Database
 from tests.integration.clusterer.histories import ROWS, Import, Merge, Name, NameCluster, Reject, World
@@ -55,7 +56,7 @@ def test_work_under_way_with_an_erased_segment_writes_nothing(database: Database
     with database.begin() as tx:
         encoder = encoders.by_name(tx, "spectral")
         assert embeddings.write(tx, encoder, [world.segment_ids[20]], ROWS[20:21]) == set()
-        assert arriving.take_in(tx, space_of(tx, world.collection), [world.segment_ids[20]]) == []
+        assert arriving.take_in(tx, space_of(tx, world.collection), [world.segment_ids[20]], ClustererSettings()) == []
 
 
 def test_a_receipt_can_be_read_again_and_names_nobody(database: Database) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from services.clusterer import density, handlers, hearing
+from services.clusterer import handlers, hearing
 from services.clusterer.spaces import Space
 from shared.encoders import registry
 from shared.events import SegmentsEmbedded
@@ -63,8 +63,8 @@ def embed(database: Database, space: StoredEncoder, segment_ids: list[UUID], voi
 def work_off(database: Database) -> None:
     """Do every pending delivery of the clusterer, as its worker would."""
     tasks = {
-        "clusterer.assign": handlers.assign,
-        "clusterer.recluster": handlers.recluster,
+        "clusterer.assign": lambda work: handlers.assign(work, ClustererSettings()),
+        "clusterer.recluster": lambda work: handlers.recluster(work, ClustererSettings()),
         "clusterer.propagate": handlers.propagate,
     }
     for name, handler in tasks.items():
@@ -267,14 +267,3 @@ def test_a_label_given_before_the_vector_exists_spreads_when_it_comes(database: 
     embed(database, space, early, voice=0)
 
     assert set(names(database)) == {*early, *others}
-
-
-def test_many_segments_are_clustered_without_holding_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = np.concatenate([v + 0.1 * np.random.default_rng(i).normal(size=(20, 64)) for i, v in enumerate(VOICES)])
-    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-    here = density.hdbscan(rows, 2)
-    monkeypatch.setattr(density, "ROWS_IN_PROCESS", 10)
-    in_a_child = density.hdbscan(rows, 2)
-
-    np.testing.assert_array_equal(here.labels, in_a_child.labels)
-    np.testing.assert_array_equal(here.probabilities, in_a_child.probabilities)

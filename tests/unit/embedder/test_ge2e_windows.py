@@ -17,7 +17,7 @@ LENGTHS = st.lists(st.integers(1, 60_000), min_size=1, max_size=6)
 @settings(deadline=None)  # the machine may be busy
 @given(n_samples=st.integers(1, 500_000))
 def test_windows_begin_where_the_package_begins_them(peer, n_samples):
-    _, slices = peer.compute_partial_slices(n_samples, rate=1.3, min_coverage=0.75)
+    _, slices = peer.compute_partial_slices(n_samples, rate=1.25, min_coverage=0.75)
     assert window_starts(n_samples).tolist() == [s.start for s in slices]
 
 

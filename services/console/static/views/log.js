@@ -79,6 +79,11 @@ function sentence(entry) {
   return said ? said() : [`${entry.operation}: ${plural(entry.segments, "segment")} `, ...who];
 }
 
+function told({ segments, followed }) {
+  if (segments && followed) return `${plural(segments, "segment")}, ${followed.toLocaleString("en")} followed`;
+  return plural(segments + followed, "segment");
+}
+
 const undoes = (entry) => entries.get(entry.undoes_id);
 
 function logRow(row) {
@@ -89,8 +94,7 @@ function logRow(row) {
   element.update = (entry) => {
     element.classList.toggle("undone", !entry.active);
     what.replaceChildren(el("span", { class: "actor" }, entry.actor), " ", ...sentence(entry));
-    const more = entry.followed ? `, ${entry.followed.toLocaleString("en")} followed` : "";
-    setText(facts, entry.active ? `${plural(entry.segments, "segment")}${more}` : "taken back");
+    setText(facts, entry.active ? told(entry) : "taken back");
     actions.replaceChildren();
     if (entry.segment_id) actions.append(button("Why?", (event) => openWhy(entry.segment_id, event.currentTarget), { class: "small" }));
     if (entry.active && UNDOABLE.includes(entry.operation)) {

@@ -6,7 +6,7 @@ import { nameVoice, rejectName } from "../labelling.js";
 import { nameField } from "../name_field.js";
 import { dot } from "../names.js";
 import { play, playButton, stop, toggle } from "../player.js";
-import { questions } from "../queue.js";
+import { passOver, questions } from "../queue.js";
 import { allOf } from "../recording_segments.js";
 import { keep, on, setting, state } from "../state.js";
 import { timeline } from "../timeline.js";
@@ -23,7 +23,7 @@ let followed = 0;
 let favourites = []; // names on the digits, in the order in which they came up: a digit never changes its meaning
 let parts = null;
 
-const fresh = (item) => !answered.has(item.segment_id) && !skipped.includes(item.segment_id);
+const fresh = (item) => !answered.has(item.segment_id) && !skipped.some((one) => one.segment_id === item.segment_id);
 
 async function load() {
   const asked = state.collection;
@@ -112,13 +112,15 @@ async function denied() {
 
 function skip() {
   if (!now) return;
-  skipped.push(now.segment_id);
+  skipped.push(now);
+  passOver(now.segment_id);
   advance();
 }
 
 function skippedAgain() {
+  queue = [...skipped, ...queue];
   skipped = [];
-  attempt(load);
+  advance();
 }
 
 function drawQuestion() {
@@ -131,8 +133,7 @@ function drawQuestion() {
   if (!now) return;
   setText(byId("question-file"), fileOf(now.object_key, state.collection));
   setText(byId("question-span"), span(now));
-  const why = now.why || "";
-  setText(byId("question-why"), why && `This ${why}.`);
+  setText(byId("question-why"), now.reason ? `This ${now.reason}.` : "");
   const guess = byId("guess");
   guess.hidden = !now.suggestion;
   if (now.suggestion) {
@@ -197,7 +198,7 @@ export const next = {
     byId("question-form").append(parts.form);
     byId("question-strip").append(parts.strip);
     byId("guess").append(button("Yes", confirmed, { class: "yes" }), button("Not them", denied, { class: "no" }));
-    byId("question-more").append(button("Skip", skip), button("Why this name?", () => openWhy(now.segment_id, parts.form.input)));
+    byId("question-more").append(button("Skip", skip), button("Why?", () => openWhy(now.segment_id, parts.form.input)));
     byId("again").addEventListener("click", skippedAgain);
     byId("autoplay").checked = setting("autoplay", true);
     byId("autoplay").addEventListener("change", () => keep("autoplay", byId("autoplay").checked));

@@ -66,8 +66,10 @@ def test_of_equal_rows_the_first_are_kept() -> None:
     ]
 
 
-def test_progress_rises_to_the_end() -> None:
+def test_progress_rises_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_BLOCK", 40)
     heard: list[float] = []
-    neighbours(unit(np.random.default_rng(0).normal(size=(9000, 2))), 2, heard.append)
+    neighbours(unit(np.random.default_rng(0).normal(size=(90, 2))), 2, heard.append)
+    assert len(heard) == 3
     assert heard == sorted(heard)
     assert heard[-1] == 1
