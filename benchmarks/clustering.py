@@ -105,7 +105,7 @@ def _fast_hdbscan(rows: np.ndarray) -> np.ndarray:
     from fast_hdbscan import HDBSCAN
 
     numba.set_num_threads(1)
-    return HDBSCAN(min_cluster_size=2, min_samples=1).fit(rows).labels_
+    return HDBSCAN(min_cluster_size=2, min_samples=1, metric="euclidean").fit(rows).labels_
 
 
 def _refit(per_voice: int) -> Comparison:

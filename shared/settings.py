@@ -72,6 +72,10 @@ class IngestSettings(BaseModel):
     decode_share: float = 0.01  # and so much more time per second of audio
     decoder_memory_bytes: int = 1 * GIB
     decoder_files: int = 500  # after so many a child is replaced
+    device: str = "auto"  # of the segmenters with a model of torch: auto, cpu, cuda, cuda:1
+    whisper_model: str = "small"  # OpenAI's name, a path, or OWNER/NAME@COMMIT of a model in CTranslate2's form
+    pyannote_model: str = "pyannote/speaker-diarization-community-1@3533c8cf8e369892e6b79ff1bf80f7b0286a54ee"
+    pyannote_exclusive: bool = False  # no overlapping turns, for text to be put to each
     fetch_threads: int = 8
 
 
@@ -83,6 +87,8 @@ class EmbedderSettings(BaseModel):
     batch_audio_s: float = 240.0
     cpu_threads: int = 1
     blob_cache_bytes: int = 512 * MIB
+    ecapa_model: str = "speechbrain/spkrec-ecapa-voxceleb@0f99f2d0ebe89ac095bcc5903c4dd8f72b367286"
+    pyannote_model: str = "pyannote/wespeaker-voxceleb-resnet34-LM@837717ddb9ff5507820346191109dc79c958d614"
 
 
 class ClustererSettings(BaseModel):

@@ -42,6 +42,7 @@ def cut(event: RecordingRegistered, source: AudioSource, collection: Collection,
                 span.end_sample,
                 span.text,
                 span.speaker_label,
+                tuple((word.start_sample, word.end_sample, word.text) for word in span.words),
             )
             for span in found
         ),

@@ -62,3 +62,4 @@ class EncoderPlugin:
 
     spec: EncoderSpec
     build: Callable[[EncoderOptions], Encoder]
+    requires: tuple[str, ...] = ()  # distributions without which `build` fails: then the encoder is not offered

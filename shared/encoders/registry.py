@@ -2,6 +2,7 @@
 
 from importlib.metadata import EntryPoints, entry_points
 
+from shared.distributions import installed
 from shared.encoders.protocol import Encoder, EncoderOptions, EncoderPlugin, EncoderSpec
 from shared.errors import NotFound
 
@@ -15,8 +16,9 @@ class UnknownEncoder(NotFound):
 
 
 def specs() -> dict[str, EncoderSpec]:
-    """The spec of every installed encoder, by name, in the order of their names."""
-    return {name: _plugin(name).spec for name in sorted(_installed().names)}
+    """The spec of every encoder whose libraries are installed, by name, in the order of their names."""
+    plugins = {name: _plugin(name) for name in sorted(_installed().names)}
+    return {name: plugin.spec for name, plugin in plugins.items() if installed(plugin.requires)}
 
 
 def spec(name: str) -> EncoderSpec:

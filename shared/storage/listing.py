@@ -121,11 +121,12 @@ class ListedSegment:
     confidence: float | None
     suggestion: str | None = None  # whom it may belong to, where nobody and no rule says so
     suggestion_probability: float | None = None
+    words: list[dict[str, Any]] | None = None  # of a transcriber: start_s, end_s, text
 
 
 SEGMENT_COLUMNS: Final = """
     s.segment_id, s.recording_id, s.start_sample, s.end_sample, s.source, s.text, s.speaker_label, a.assigned_by,
-    a.confidence, p.name AS speaker, q.name AS suggestion, g.probability AS suggestion_probability,
+    a.confidence, p.name AS speaker, s.words, q.name AS suggestion, g.probability AS suggestion_probability,
     (SELECT m.cluster_id FROM cluster_member m
      WHERE m.segment_id = s.segment_id AND m.until_generation IS NULL
        AND m.encoder = (SELECT encoders[1] FROM collection WHERE name = s.collection)) AS cluster_id
@@ -208,6 +209,7 @@ def as_segment(row: Any) -> ListedSegment:
         confidence=row.confidence,
         suggestion=row.suggestion,
         suggestion_probability=row.suggestion_probability,
+        words=row.words and [{"start_s": seconds(a), "end_s": seconds(b), "text": text} for a, b, text in row.words],
     )
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import numpy as np
 import sqlalchemy as sa
 from jaxtyping import Float64
+from psycopg.types.json import Jsonb
 
 from shared.storage.database import Transaction
 from shared.storage.tables import recording, segment
@@ -22,6 +23,7 @@ class NewSegment:
     end_sample: int
     text: str | None = None
     speaker_label: str | None = None
+    words: tuple[tuple[int, int, str], ...] = ()  # (start_sample, end_sample, text) of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,11 @@ class Cut:
 
 
 _INSERT = sa.text("""
-    INSERT INTO segment (segment_id, recording_id, collection, start_sample, end_sample, source, text, speaker_label)
+    INSERT INTO segment (segment_id, recording_id, collection, start_sample, end_sample, source, text, speaker_label,
+                         words)
     SELECT * FROM unnest(CAST(:segment_ids AS uuid[]), CAST(:recording_ids AS uuid[]), CAST(:collections AS text[]),
         CAST(:starts AS bigint[]), CAST(:ends AS bigint[]), CAST(:sources AS text[]), CAST(:texts AS text[]),
-        CAST(:labels AS text[]))
+        CAST(:labels AS text[]), CAST(:words AS jsonb[]))
     ON CONFLICT (segment_id) DO NOTHING
 """)
 _SEGMENTED = sa.text("""
@@ -96,6 +99,7 @@ def insert(tx: Transaction, cuts: Sequence[Cut]) -> None:
             "ends": [s.end_sample for _, s in rows],
             "sources": [c.segmenter for c, _ in rows],
             "texts": [s.text for _, s in rows],
+            "words": [Jsonb(s.words) if s.words else None for _, s in rows],
             "labels": [s.speaker_label for _, s in rows],
         },
     )

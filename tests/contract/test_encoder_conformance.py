@@ -9,13 +9,21 @@ import pytest
 
 from shared.encoders import registry
 from shared.encoders.protocol import EncoderOptions
+from tests.support import checkpoints
 
 TOLERANCE = 1e-5
-HEAVY = ("torch", "librosa", "resemblyzer", "transformers")
+HEAVY = ("torch", "librosa", "resemblyzer", "transformers", "speechbrain", "pyannote.audio", "huggingface_hub")
+
+
+@pytest.fixture(scope="module")
+def small_models(tmp_path_factory):
+    """Encoders whose weights are a setting get small ones of the same architecture: there is no hub in a test."""
+    with checkpoints.small_models(tmp_path_factory.mktemp("models")):
+        yield
 
 
 @pytest.fixture(scope="module", params=sorted(registry.specs()))
-def encoder(request):
+def encoder(request, small_models):
     return registry.build(request.param, EncoderOptions(device="cpu", cpu_threads=1))
 
 

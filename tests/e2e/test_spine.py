@@ -22,7 +22,7 @@ COLLECTION, SPEAKER, FILES = "spine", "Marta", ("bridge.flac", "choir.flac", "or
 OF_AN_UPLOAD = ("object.seen", "recording.registered", "segments.created", "segments.embedded", "recording.embedded")
 SEGMENT_FIELDS = {
     *("segment_id", "recording_id", "object_key", "start_s", "end_s", "source", "text", "speaker_label"),
-    *("cluster_id", "speaker", "assigned_by", "confidence"),
+    *("cluster_id", "speaker", "assigned_by", "confidence", "suggestion", "suggestion_probability", "words"),
 }
 
 

@@ -10,8 +10,6 @@ from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 Member = TypeVar("Member", bound=Hashable)
 Id = TypeVar("Id", bound=Hashable)
@@ -72,6 +70,9 @@ def _allowed(pairs: Mapping[tuple[int, int], int], names: list[str | None]) -> d
 
 def _heaviest(weights: Mapping[tuple[int, int], int]) -> list[tuple[int, int]]:
     """The matching of the largest total weight, piece by connected piece."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     if not weights:
         return []
     at, place = (np.array(side) for side in zip(*weights, strict=True))

@@ -8,8 +8,6 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 from services.clusterer.clustering import choose
 from services.clusterer.clustering.groups import with_singles
@@ -74,6 +72,9 @@ def _distance(cosines: Float32[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]
 def _spanning(
     left: Int64[np.ndarray, " edges"], right: Int64[np.ndarray, " edges"], reach: Float64[np.ndarray, " edges"], n: int
 ) -> _Edges:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import minimum_spanning_tree
+
     low, high = np.minimum(left, right), np.maximum(left, right)
     _, first = np.unique(low * n + high, return_index=True)  # an edge seen from both ends has one reach
     weights = coo_array((reach[first] + _SHIFT, (low[first], high[first])), shape=(n, n)).tocsr()
@@ -82,6 +83,9 @@ def _spanning(
 
 
 def _pieces(edges: _Edges, n: int) -> Int64[np.ndarray, " rows"]:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     _, pieces = connected_components(coo_array((np.ones(len(edges[0]), np.int8), edges[:2]), shape=(n, n)), False)
     return np.asarray(pieces, np.int64)
 

@@ -10,8 +10,6 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from services.clusterer.clustering.groups import sizes, sums
 from services.clusterer.clustering.types import Graph, Merges
@@ -38,6 +36,9 @@ def average_linkage(
 
 def cut(merges: Merges, n_rows: int, cosine: float) -> Int64[np.ndarray, " rows"]:
     """The group of each row when all joins of at least `cosine` are made, numbered in order of first members."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     made = merges.cosines >= cosine
     ones = np.ones(int(made.sum()), np.int8)
     joins = coo_array((ones, (merges.left[made], merges.right[made])), shape=(n_rows, n_rows))

@@ -63,6 +63,7 @@ def _line(segment: ListedSegment) -> str:
         "confidence": segment.confidence,
         "suggestion": segment.suggestion,
         "suggestion_probability": segment.suggestion_probability,
+        "words": segment.words,
     }
     return json.dumps(row, ensure_ascii=False) + "\n"
 

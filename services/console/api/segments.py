@@ -1,7 +1,7 @@
 """Segments: as rows, one by one, and as sound."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -41,6 +41,7 @@ class SegmentShown(Shown):
     confidence: float | None
     suggestion: str | None
     suggestion_probability: float | None
+    words: list[dict[str, Any]] | None
 
 
 @dataclass(frozen=True, slots=True)

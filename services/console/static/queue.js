@@ -14,7 +14,7 @@ export async function questions() {
       return (await get(inCollection(state.collection, "/next"), { limit: LIMIT })).items;
     } catch (error) {
       if (error.status !== 404 || error.code === "unknown_collection") throw error;
-      serverRanks = false; // a server of an older version
+      if (error.code === "not_found") serverRanks = false; // a server of an older version
     }
   }
   return ranked();

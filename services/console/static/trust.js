@@ -28,7 +28,7 @@ export function advice(row) {
   const { level } = stabilityOf(row.trust);
   const apart = row.trust.margin === undefined || row.trust.margin === null || row.trust.margin >= 0.15;
   if (level === "good" && apart && row.cohesion >= 0.5) return { text: "Holds together", level: "good" };
-  if (level === "poor" || !apart) return { text: "May be several people", level: "poor" };
+  if (level === "poor" || !apart) return { text: "Perhaps several", level: "poor" };
   return { text: "Listen to a few", level: "fair" };
 }
 

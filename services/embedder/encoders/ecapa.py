@@ -1,16 +1,14 @@
 """ECAPA-TDNN speaker vectors by speechbrain, from its hub repository or a folder; torch loads when it is built."""
 
-import os
 from functools import partial
 from typing import Final
 
 from services.embedder.encoders.checkpoint_shapes import UnreadableCheckpoint, tensor_shapes
 from shared.checkpoints import Checkpoint, HubCheckpoint, checkpoint
 from shared.encoders.protocol import Encoder, EncoderOptions, EncoderPlugin, EncoderSpec
+from shared.settings import Settings
 from shared.units import SAMPLE_RATE_HZ
 
-VARIABLE: Final = "EARMARK_EMBEDDER__ECAPA_MODEL"
-DEFAULT_MODEL: Final = "speechbrain/spkrec-ecapa-voxceleb@0f99f2d0ebe89ac095bcc5903c4dd8f72b367286"
 WEIGHTS_FILE: Final = "embedding_model.ckpt"
 _HUB_DIMENSION: Final = 192
 _OUTPUT_LAYER: Final = "fc.conv.weight"
@@ -39,14 +37,14 @@ def plugin_of(model: str) -> EncoderPlugin:
     """The encoder with the weights that a setting names. Raises UnknownModel, UnreadableCheckpoint."""
     weights = checkpoint(model)
     spec = spec_of(weights)
-    return EncoderPlugin(spec, partial(_build, spec, weights))
+    return EncoderPlugin(spec, partial(_build, spec, weights), ("speechbrain",))
 
 
 def __getattr__(name: str) -> EncoderPlugin:
     """`plugin`, when the registry asks for it: which weights it has is a setting, and nothing is read at import."""
     if name != "plugin":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return plugin_of(os.environ.get(VARIABLE, DEFAULT_MODEL))
+    return plugin_of(Settings().embedder.ecapa_model)
 
 
 def _build(spec: EncoderSpec, weights: Checkpoint, options: EncoderOptions) -> Encoder:

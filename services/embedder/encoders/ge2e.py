@@ -33,4 +33,4 @@ def _build(options: EncoderOptions) -> Encoder:
     return build_ge2e(SPEC, options)
 
 
-plugin: Final = EncoderPlugin(SPEC, _build)
+plugin: Final = EncoderPlugin(SPEC, _build, requires=("torch",))

@@ -1,6 +1,5 @@
 """Speaker vectors by pyannote.audio's embedding models, from its hub or a path; torch loads when it is built."""
 
-import os
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -8,10 +7,9 @@ from typing import Final
 from services.embedder.encoders.checkpoint_shapes import UnreadableCheckpoint, tensor_shapes
 from shared.checkpoints import Checkpoint, HubCheckpoint, checkpoint
 from shared.encoders.protocol import Encoder, EncoderOptions, EncoderPlugin, EncoderSpec
+from shared.settings import Settings
 from shared.units import SAMPLE_RATE_HZ
 
-VARIABLE: Final = "EARMARK_EMBEDDER__PYANNOTE_MODEL"
-DEFAULT_MODEL: Final = "pyannote/wespeaker-voxceleb-resnet34-LM@837717ddb9ff5507820346191109dc79c958d614"
 WEIGHTS_FILE: Final = "pytorch_model.bin"
 _HUB_DIMENSION: Final = 256
 
@@ -39,7 +37,7 @@ def plugin_of(model: str) -> EncoderPlugin:
     """The encoder with the weights that a setting names. Raises UnknownModel, UnreadableCheckpoint."""
     weights = checkpoint(model)
     spec = spec_of(weights)
-    return EncoderPlugin(spec, partial(_build, spec, weights))
+    return EncoderPlugin(spec, partial(_build, spec, weights), ("pyannote.audio",))
 
 
 def weights_file(path: Path) -> Path:
@@ -51,7 +49,7 @@ def __getattr__(name: str) -> EncoderPlugin:
     """`plugin`, when the registry asks for it: which weights it has is a setting, and nothing is read at import."""
     if name != "plugin":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return plugin_of(os.environ.get(VARIABLE, DEFAULT_MODEL))
+    return plugin_of(Settings().embedder.pyannote_model)
 
 
 def _build(spec: EncoderSpec, weights: Checkpoint, options: EncoderOptions) -> Encoder:

@@ -9,7 +9,8 @@ from jaxtyping import Float, Float64
 from services.ingest.segmenters.speech import SMOOTHING_FRAMES, SpeechRules, smoothed, spans_from_probabilities
 
 _STRONG_ODDS: Final = 20.0
-"""Odds that count as strong evidence: Kass and Raftery, "Bayes factors", J. Am. Stat. Assoc. 90 (1995)."""
+"""Chosen among 7, 12, 20 and 33 on development recordings; 20 is also where Kass and Raftery, "Bayes factors", J. Am.
+Stat. Assoc. 90 (1995), call evidence strong. From 14 to 26 the error moves by 0.2 points on mixes, 0.9 on meetings."""
 
 _TURN_PAUSE_S: Final = 0.3
 """A shorter pause of one speaker is no break: NIST, "Rich Transcription meeting recognition evaluation plan" (2009)."""

@@ -97,3 +97,4 @@ class SegmenterPlugin:
 
     spec: SegmenterSpec
     build: Callable[[], Segmenter]
+    requires: tuple[str, ...] = ()  # distributions without which `build` fails: then the segmenter is not offered

@@ -1,6 +1,5 @@
 """Turns of labelled speakers by a diarization pipeline of pyannote.audio, which loads when it is built."""
 
-import os
 from collections.abc import Iterator
 from functools import partial
 from typing import Final, Protocol
@@ -18,12 +17,8 @@ from services.ingest.segmenters.protocol import (
     Span,
 )
 from shared.checkpoints import Checkpoint, checkpoint
+from shared.settings import Settings
 from shared.units import samples
-
-VARIABLE: Final = "EARMARK_INGEST__PYANNOTE_MODEL"
-DEFAULT_MODEL: Final = "pyannote/speaker-diarization-community-1@3533c8cf8e369892e6b79ff1bf80f7b0286a54ee"
-DEVICE_VARIABLE: Final = "EARMARK_INGEST__DEVICE"
-EXCLUSIVE_VARIABLE: Final = "EARMARK_INGEST__PYANNOTE_EXCLUSIVE"
 
 _AT_ONCE_SAMPLES: Final = samples(2 * 3600.0)
 
@@ -73,16 +68,15 @@ def plugin_of(model: str, *, exclusive: bool = False, device: str = "auto") -> S
         needs_audio=True,
         description="One segment for each turn of a speaker, labelled, by pyannote.audio's diarization.",
     )
-    return SegmenterPlugin(spec, partial(_build, spec, weights, device, exclusive=exclusive))
+    return SegmenterPlugin(spec, partial(_build, spec, weights, device, exclusive=exclusive), ("pyannote.audio",))
 
 
 def __getattr__(name: str) -> SegmenterPlugin:
     """`plugin`, when the registry asks for it: which weights it has is a setting, and nothing is read at import."""
     if name != "plugin":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    exclusive = os.environ.get(EXCLUSIVE_VARIABLE, "").lower() in {"1", "true", "yes", "on"}
-    device = os.environ.get(DEVICE_VARIABLE, "auto")
-    return plugin_of(os.environ.get(VARIABLE, DEFAULT_MODEL), exclusive=exclusive, device=device)
+    settings = Settings().ingest
+    return plugin_of(settings.pyannote_model, exclusive=settings.pyannote_exclusive, device=settings.device)
 
 
 def _build(spec: SegmenterSpec, weights: Checkpoint, device: str, *, exclusive: bool) -> Segmenter:

@@ -4,6 +4,7 @@ from importlib.metadata import entry_points
 from typing import Final
 
 from services.ingest.segmenters.protocol import Segmenter, SegmenterPlugin, SegmenterSpec
+from shared.distributions import installed
 from shared.errors import NotFound
 
 GROUP: Final = "earmark.segmenters"
@@ -16,8 +17,9 @@ class UnknownSegmenter(NotFound):
 
 
 def specs() -> dict[str, SegmenterSpec]:
-    """The specs of all installed segmenters by name; no model is loaded."""
-    return {name: plugin(name).spec for name in _names()}
+    """The specs of all segmenters whose libraries are installed, by name; no model is loaded."""
+    plugins = {name: plugin(name) for name in _names()}
+    return {name: found.spec for name, found in plugins.items() if installed(found.requires)}
 
 
 def build(name: str) -> Segmenter:

@@ -1,6 +1,5 @@
 """Segments at transcription boundaries, with text and words, by Whisper; its libraries load when it is built."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,13 +11,12 @@ from jaxtyping import Float32
 from services.ingest.segmenters.protocol import NO_HINTS, AudioReader, Hints, SegmenterPlugin, SegmenterSpec, Span
 from services.ingest.segmenters.whisper_words import Heard, cut_at_words, spoken, utterance, windows
 from shared.checkpoints import Checkpoint, LocalCheckpoint, UnknownModel, checkpoint
+from shared.settings import Settings
 
 if TYPE_CHECKING:
     from services.ingest.segmenters.voices.finder import CutText
 
-VARIABLE: Final = "EARMARK_INGEST__WHISPER_MODEL"
-DEVICE_VARIABLE: Final = "EARMARK_INGEST__DEVICE"
-DEFAULT_MODEL: Final = "small"
+_DISTRIBUTIONS: Final = {"openai": "openai-whisper", "faster": "faster-whisper"}
 UNKNOWN: Final = "UNKNOWN"  # the label of everyone: a transcriber tells no voices apart
 
 _ALIASES: Final = {"large": "large-v3", "turbo": "large-v3-turbo"}  # whose weights change under the name
@@ -105,7 +103,8 @@ def __getattr__(name: str) -> SegmenterPlugin:
     """`plugin`, when the registry asks for it: which weights it has is a setting, and nothing is read at import."""
     if name != "plugin":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return plugin_of(os.environ.get(VARIABLE, DEFAULT_MODEL), os.environ.get(DEVICE_VARIABLE, "auto"))
+    settings = Settings().ingest
+    return plugin_of(settings.whisper_model, settings.device)
 
 
 def _plugin(engine: str, identity: str, load: Callable[[], Transcriber]) -> SegmenterPlugin:
@@ -115,7 +114,7 @@ def _plugin(engine: str, identity: str, load: Callable[[], Transcriber]) -> Segm
         needs_audio=True,
         description="One segment for each utterance that Whisper transcribes, with its text and words.",
     )
-    return SegmenterPlugin(spec, partial(_build, spec, load))
+    return SegmenterPlugin(spec, partial(_build, spec, load), (_DISTRIBUTIONS[engine],))
 
 
 def _build(spec: SegmenterSpec, load: Callable[[], Transcriber]) -> WhisperSegmenter:

@@ -64,6 +64,7 @@ segment = Table(
     Column("end_sample", sa.BigInteger, nullable=False),
     Column("source", Text, nullable=False),  # name@revision of the segmenter, or "human"
     Column("text", Text),
+    Column("words", JSONB),  # of a transcriber: [start_sample, end_sample, text] each
     Column("speaker_label", Text),  # a diarization label such as SPEAKER_00 or UNKNOWN; never a speaker
     sa.CheckConstraint("end_sample > start_sample", name="span"),
     Index("ix_segment_recording", "recording_id", "start_sample"),

@@ -12,6 +12,7 @@ from services.embedder.encoders import ecapa, pyannote
 from services.embedder.encoders.checkpoint_shapes import UnreadableCheckpoint
 from shared.checkpoints import HubCheckpoint, UnknownModel
 from shared.encoders.protocol import EncoderPlugin
+from shared.settings import EmbedderSettings
 
 MODULES = {"ecapa": ecapa, "pyannote": pyannote}
 HEAVY = ("torch", "torchaudio", "speechbrain", "pyannote", "huggingface_hub", "lightning")
@@ -30,13 +31,17 @@ def pyannote_state(folder, dimension):
     return folder
 
 
+def default_model(name):
+    return getattr(EmbedderSettings(), f"{name}_model")
+
+
 STATES = {"ecapa": ecapa_state, "pyannote": pyannote_state}
 
 
 @pytest.mark.parametrize(("name", "dimension"), [("ecapa", 192), ("pyannote", 256)])
 def test_the_published_weights_are_pinned_to_a_commit(name, dimension):
-    spec = MODULES[name].plugin_of(MODULES[name].DEFAULT_MODEL).spec
-    repo, commit = MODULES[name].DEFAULT_MODEL.split("@")
+    spec = MODULES[name].plugin_of(default_model(name)).spec
+    repo, commit = default_model(name).split("@")
     assert (spec.name, spec.dimension, spec.revision) == (name, dimension, f"{repo}@{commit[:12]}-1")
 
 
@@ -51,16 +56,16 @@ def test_weights_of_ones_own_have_their_own_space_and_dimension(name, tmp_path):
 @pytest.mark.parametrize("name", MODULES)
 def test_another_commit_is_another_space(name):
     spec = MODULES[name].spec_of(HubCheckpoint("someone/else", "0" * 40))
-    assert spec.space != MODULES[name].plugin_of(MODULES[name].DEFAULT_MODEL).spec.space
+    assert spec.space != MODULES[name].plugin_of(default_model(name)).spec.space
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_setting_decides_and_is_read_when_asked(name, tmp_path, monkeypatch):
     folder = STATES[name](tmp_path / "own", 20)
-    monkeypatch.setenv(MODULES[name].VARIABLE, str(folder))
+    monkeypatch.setenv(f"EARMARK_EMBEDDER__{name.upper()}_MODEL", str(folder))
     assert isinstance(MODULES[name].plugin, EncoderPlugin)
     assert MODULES[name].plugin.spec.dimension == 20
-    monkeypatch.delenv(MODULES[name].VARIABLE)
+    monkeypatch.delenv(f"EARMARK_EMBEDDER__{name.upper()}_MODEL")
     assert MODULES[name].plugin.spec.dimension != 20
 
 

@@ -6,14 +6,15 @@ from shared.errors import NotFound
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(registry.UnknownEncoder, match="ge2e, spectral") as refusal:
+    with pytest.raises(registry.UnknownEncoder, match="ecapa, ge2e, pyannote, spectral") as refusal:
         registry.build("ecapa2", EncoderOptions())
     assert isinstance(refusal.value, NotFound)
     assert refusal.value.code == "unknown_encoder"
 
 
 def test_specs_are_found_under_their_own_names():
-    assert {name: spec.name for name, spec in registry.specs().items()} == {"ge2e": "ge2e", "spectral": "spectral"}
+    names = ("ecapa", "ge2e", "pyannote", "spectral")
+    assert {name: spec.name for name, spec in registry.specs().items()} == {name: name for name in names}
 
 
 def test_a_change_of_weights_is_another_space():

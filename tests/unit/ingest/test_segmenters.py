@@ -62,7 +62,7 @@ def test_listing_segmenters_loads_no_model_and_no_library():
 
 
 def test_an_unknown_segmenter_is_not_found_and_the_known_are_listed():
-    with pytest.raises(NotFound, match=r"'wad'.*vad, whole") as caught:
+    with pytest.raises(NotFound, match=r"'wad'.*pyannote, vad, whisper, whole") as caught:
         registry.build("wad")
     assert caught.value.code == "unknown_segmenter"
 

@@ -20,7 +20,7 @@ CutText = Callable[[Span, Sequence[Span]], list[Span]]
 """Divides a span with text, given the turns that it consists of, of which there are two or more."""
 
 _SWITCH_COST: Final = 0.05
-"""Cosine that another voice must gain before it takes over within a region. From 0 to 0.2 it makes no difference."""
+"""Cosine that another voice must gain before it takes over within a region. From 0 to 0.1 it makes no difference."""
 
 
 class TurnFinder:

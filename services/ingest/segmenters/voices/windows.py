@@ -15,7 +15,8 @@ WINDOW_SAMPLES: Final = samples(1.6)
 """What GE2E was trained on (Wan et al. 2018: 140 to 180 frames of 10 ms; resemblyzer: 160)."""
 
 HOP_SAMPLES: Final = WINDOW_SAMPLES // 3
-"""From one window to the next, at most. From a sixth to two fifths of a window, only the cost differs."""
+"""From one window to the next, at most. Chosen for its cost on development recordings: from a sixth to a half of a
+window, the error moves by half a point on mixes and by 1.7 on meetings, without a trend."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ depends_on = None
 DDL = """
 ALTER TABLE collection ADD COLUMN speakers TEXT;
 
+ALTER TABLE segment ADD COLUMN words JSONB;
+
 ALTER TABLE speaker ADD COLUMN canonical_id UUID;
 UPDATE speaker SET canonical_id = speaker_id;
 ALTER TABLE speaker ALTER COLUMN canonical_id SET NOT NULL;
