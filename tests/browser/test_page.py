@@ -1,54 +1,22 @@
-"""The page on a real stack: a person looks, listens and names a voice."""
+"""The page on a real stack: what one sees, hears and reaches."""
 
-from collections.abc import Iterator
+import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.browser.browsed import HOSTILE, NAME, PATIENCE_MS, name, segments, suggest, voices
 from tests.support.stack import FullStack, until
 
 pytestmark = pytest.mark.browser
 
-NAME = "browsed"
-HOSTILE = "<img src=x onerror=alert(1)>.wav"
-PATIENCE_MS = 30_000
+VIEWS = ["voices", "next", "segments", "recordings", "speakers", "log"]
 
 
-@pytest.fixture(scope="module")
-def clustered(full_stack: FullStack, demo_audio: Path, tmp_path_factory: pytest.TempPathFactory) -> FullStack:
-    """A collection with the demo's conversations and a file that is no audio."""
-    recordings = sorted(demo_audio.glob("*.flac"))
-    for recording in recordings:
-        full_stack.put(recording, f"{NAME}/{recording.name}")
-    broken = tmp_path_factory.mktemp("broken") / "broken.wav"
-    broken.write_text("not audio")
-    full_stack.put(broken, f"{NAME}/{HOSTILE}")
-    full_stack.settled(NAME, len(recordings) + 1)
-    with full_stack.api() as api:
-        request_id = api.post(f"/v1/collections/{NAME}/clusterings", json={}).json()["request_id"]
-        until(lambda: api.get(f"/v1/clusterings/{request_id}").json()["state"] == "done", timeout_s=60)
-    return full_stack
-
-
-@pytest.fixture
-def page(chromium: Browser, clustered: FullStack) -> Iterator[Page]:
-    """The page as `earmark up` opens it; no complaint of the browser goes unnoticed."""
-    context = chromium.new_context(viewport={"width": 1200, "height": 900})
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
-    page.goto(f"{clustered.url}/?token={clustered.token}#{NAME}")
-    expect(page.locator("#clusters .card").first).to_be_visible(timeout=PATIENCE_MS)
-    yield page
-    context.close()
-    assert complaints == []
-
-
-def is_complaint(message: ConsoleMessage) -> bool:
-    """Broken policies and scripts; an answer that refuses a request is reported too, but it is no fault."""
-    return message.type == "error" and not message.text.startswith("Failed to load resource")
+def show(page: Page, view: str) -> None:
+    page.locator(f"#to-{view}").click()
+    expect(page.locator(f"#view-{view}")).to_be_visible()
 
 
 def test_the_address_keeps_no_token(page: Page, clustered: FullStack) -> None:
@@ -57,35 +25,51 @@ def test_the_address_keeps_no_token(page: Page, clustered: FullStack) -> None:
 
 
 def test_recordings_and_rejected_files_are_shown(page: Page, demo_audio: Path) -> None:
+    show(page, "recordings")
     for recording in demo_audio.glob("*.flac"):
-        expect(page.locator(".recording", has_text=recording.name)).to_contain_text("ready")
+        expect(page.locator(".recording", has_text=recording.name)).to_contain_text("ready", timeout=PATIENCE_MS)
     rejected = page.locator("#rejected li")
     expect(rejected).to_contain_text(HOSTILE)  # as text, not as an image
     expect(rejected).to_contain_text("not audio")
 
 
-def test_a_name_given_to_a_voice_appears_on_its_segments(page: Page) -> None:
-    card = page.locator("#clusters .card").first
-    card.get_by_role("textbox").or_(card.get_by_role("combobox")).fill("Ada Lovelace")
-    card.get_by_role("button", name="Name").click()
-    expect(card.locator("h3")).to_contain_text("Ada Lovelace", timeout=PATIENCE_MS)
-    recording = page.locator(".recording", has=page.locator(".chip", has_text="Ada Lovelace")).first
-    recording.locator("summary").click()
-    expect(recording.locator(".segment .speaker", has_text="Ada Lovelace").first).to_be_visible(timeout=PATIENCE_MS)
+def test_a_recording_is_a_line_coloured_by_speaker(page: Page, clustered: FullStack) -> None:
+    with clustered.api() as api:
+        first = voices(api)[0]["cluster_id"]
+        other = next(row for row in segments(api) if row["cluster_id"] != first)
+    name(clustered, "Ada Lovelace", cluster_id=first)
+    suggest(clustered, other["segment_id"], "Ada Lovelace")
+    show(page, "recordings")
+    line = page.locator(".recording", has_text=other["object_key"].removeprefix(f"{NAME}/")).get_by_role("slider")
+    expect(line.locator("path.c-none")).to_have_count(1, timeout=PATIENCE_MS)  # whoever has no name yet
+    expect(line.locator("path.hatched")).to_have_count(1)
+    line.focus()
+    page.keyboard.press("End")
+    assert line.get_attribute("aria-valuenow") == line.get_attribute("aria-valuemax")
 
 
 def test_the_page_hears_of_what_others_do(page: Page, clustered: FullStack) -> None:
     expect(page.locator("#live")).to_have_text("live", timeout=PATIENCE_MS)
     with clustered.api() as api:
-        cluster_id = api.get(f"/v1/collections/{NAME}/clusters").json()["items"][-1]["cluster_id"]
+        cluster_id = voices(api)[-1]["cluster_id"]
         api.post("/v1/labels", json={"cluster_id": cluster_id, "speaker": "Grace Hopper"}).raise_for_status()
     expect(page.locator("#clusters .card h3", has_text="Grace Hopper")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator("#progress-text")).not_to_contain_text(" 0 %", timeout=PATIENCE_MS)
 
 
-def test_a_segment_plays(page: Page) -> None:
-    page.locator("#clusters .card .play").first.click()
+def test_examples_of_a_voice_play_one_after_the_other_with_one_key(page: Page) -> None:
+    card = page.locator("#clusters .card").first
+    card.locator("input").focus()
+    page.keyboard.press("Space")
+    play = card.locator(".play")
+    expect(play).to_have_attribute("data-step", "1/3")
     until(lambda: page.evaluate("document.getElementById('audio').duration > 0.2"))
     assert page.evaluate("document.getElementById('audio').error") is None
+    page.evaluate("audio = document.getElementById('audio'); audio.currentTime = audio.duration")
+    expect(play).to_have_attribute("data-step", "2/3")
+    page.keyboard.press("Space")
+    expect(play).to_have_attribute("aria-pressed", "false")
+    expect(card.locator("input")).to_have_value("")
 
 
 def test_a_name_that_is_refused_is_explained(page: Page) -> None:
@@ -93,24 +77,57 @@ def test_a_name_that_is_refused_is_explained(page: Page) -> None:
     field.fill("UNKNOWN")
     field.press("Enter")
     expect(page.locator("#notice")).to_contain_text("cannot name a speaker", timeout=PATIENCE_MS)
+    expect(page.locator("#notice .remedy")).to_contain_text("leave the segment without a name")
     expect(field).to_have_value("UNKNOWN")  # what was typed is not lost
 
 
 def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
     reached = set()
-    for _ in range(60):
+    for _ in range(40):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
-    assert {"skip", "collection", "cluster-now", "play"} <= reached
-    assert page.evaluate("document.activeElement.matches(':focus-visible') || document.activeElement === document.body")
+    assert {"skip", "collection", "to-next", "cluster-now", "play", "members"} <= reached
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("g")
+    page.keyboard.press("l")
+    expect(page.locator("#view-log")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [400, 768, 1600])
+@pytest.mark.parametrize("width", [360, 768, 1600])
 def test_nothing_sticks_out_at_any_width(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
-    page.locator(".recording summary").first.click()
-    expect(page.locator(".segment").first).to_be_visible(timeout=PATIENCE_MS)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for view in VIEWS:
+        show(page, view)
+        page.wait_for_timeout(150)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+
+
+def test_of_ten_thousand_segments_only_those_in_sight_are_drawn(page: Page, clustered: FullStack) -> None:
+    with clustered.api() as api:
+        row = segments(api)[0]
+    many = [
+        {**row, "segment_id": f"00000000-0000-0000-0000-{n:012}", "start_s": n, "end_s": n + 1} for n in range(10_000)
+    ]
+
+    def answer(route: Route) -> None:
+        after = int(route.request.url.partition("after=")[2] or 0)
+        limit = int(route.request.url.partition("limit=")[2].partition("&")[0])
+        end = after + limit
+        items = many[after:end]
+        route.fulfill(body=json.dumps({"items": items, "next": str(end) if end < len(many) else None}))
+
+    page.route("**/v1/collections/*/segments*", answer)
+    show(page, "segments")
+    last = page.locator('.segment[aria-posinset="10000"]')
+    for _ in range(40):
+        page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        if last.count():
+            break
+        page.wait_for_timeout(200)
+    expect(last).to_contain_text("2:46:39.0")
+    assert page.locator(".segment").count() < 60
 
 
 def test_without_a_token_there_is_a_way_in(chromium: Browser, clustered: FullStack) -> None:

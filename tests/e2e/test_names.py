@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.stack import FullStack
+from tests.support.stack import FullStack, until
 
 pytestmark = pytest.mark.slow
 COLLECTION = "names"
@@ -21,29 +21,46 @@ def stack(full_stack: FullStack, demo_audio: Path) -> FullStack:
 
 
 def call(stack: FullStack, *words: object, check: bool = True) -> Any:
+    """The command, with what it prints."""
     return json.loads(stack.earmark(*map(str, words), "--json", check=check).stdout)
 
 
+def rows(stack: FullStack, kind: str) -> list[dict[str, Any]]:
+    """A listing of the collection, by the API: the command takes a second to start."""
+    with stack.api() as api:
+        found: list[dict[str, Any]] = api.get(f"/v1/collections/{COLLECTION}/{kind}?limit=1000").json()["items"]
+    return found
+
+
 def names(stack: FullStack) -> dict[str, tuple[str, str]]:
-    rows = call(stack, "segments", "-c", COLLECTION)
-    return {row["segment_id"]: (row["speaker"], row["assigned_by"]) for row in rows if row["speaker"]}
+    return {r["segment_id"]: (r["speaker"], r["assigned_by"]) for r in rows(stack, "segments") if r["speaker"]}
 
 
 def clusters(stack: FullStack) -> list[dict[str, Any]]:
-    return call(stack, "clusters", "-c", COLLECTION)
+    return rows(stack, "clusters")
 
 
 def members(stack: FullStack, cluster_id: str) -> list[str]:
-    rows = call(stack, "segments", "-c", COLLECTION)
-    return [row["segment_id"] for row in rows if row["cluster_id"] == cluster_id]
+    return [row["segment_id"] for row in rows(stack, "segments") if row["cluster_id"] == cluster_id]
 
 
-def label(stack: FullStack, *words: object) -> str:
-    return str(call(stack, "label", *words, "--wait")["label_id"])
+def label(stack: FullStack, **said: object) -> str:
+    return _spread(stack, "labels", said)
+
+
+def reject(stack: FullStack, **said: object) -> str:
+    return _spread(stack, "rejections", said)
 
 
 def undo(stack: FullStack, label_id: str) -> str:
-    return str(call(stack, "labels", "undo", label_id, "--wait")["label_id"])
+    return _spread(stack, f"labels/{label_id}/undo", {})
+
+
+def _spread(stack: FullStack, path: str, body: dict[str, object]) -> str:
+    with stack.api() as api:
+        label_id = str(api.post(f"/v1/{path}", json=body).raise_for_status().json()["label_id"])
+        until(lambda: api.get(f"/v1/labels/{label_id}").json()["state"] == "propagated")
+    return label_id
 
 
 def test_a_cluster_shows_why_to_trust_it(stack: FullStack) -> None:
@@ -63,10 +80,10 @@ def test_what_is_taken_back_was_never_said(stack: FullStack) -> None:
     largest, second = (c["cluster_id"] for c in clusters(stack)[:2])
     before = names(stack)
     start = datetime.now(UTC).isoformat()
-    label_id = label(stack, "--cluster", largest, "Ada")
+    label_id = label(stack, cluster_id=largest, speaker="Ada")
     named = names(stack)
     assert {s for s, (name, _) in named.items() if name == "Ada"} >= set(members(stack, largest))
-    other = label(stack, "--segment", members(stack, second)[0], "Bea")
+    other = label(stack, segment_id=members(stack, second)[0], speaker="Bea")
     again = undo(stack, label_id)
     assert "Ada" not in {name for name, _ in names(stack).values()}
     assert {row["segment_id"] for row in call(stack, "labels", "as-of", start, "-c", COLLECTION)} == set(before)
@@ -82,7 +99,7 @@ def test_what_is_taken_back_was_never_said(stack: FullStack) -> None:
 def test_why_leads_to_what_a_person_said(stack: FullStack) -> None:
     largest = clusters(stack)[0]["cluster_id"]
     first, *others = members(stack, largest)
-    label_id = label(stack, "--segment", first, "Ada")
+    label_id = label(stack, segment_id=first, speaker="Ada")
     why = call(stack, "labels", "why", others[0])
     assert (why["speaker"], why["assigned_by"]) == ("Ada", "cluster")
     assert (why["because"]["label_id"], why["because"]["segment_id"]) == (label_id, first)
@@ -97,8 +114,8 @@ def test_a_rejected_segment_is_never_given_to_that_speaker(stack: FullStack) -> 
     largest = clusters(stack)[0]["cluster_id"]
     inside = members(stack, largest)
     rejected, named = inside[-1], inside[0]
-    label_id = label(stack, "--segment", named, "Ada")
-    rejection = label(stack, "--segment", rejected, "Ada", "--not")
+    label_id = label(stack, segment_id=named, speaker="Ada")
+    rejection = reject(stack, segment_id=rejected, speaker="Ada")
     assert names(stack).get(rejected, ("",))[0] != "Ada"
     call(stack, "cluster", "-c", COLLECTION, "--wait")
     assert names(stack).get(rejected, ("",))[0] != "Ada"
@@ -124,8 +141,8 @@ def test_a_label_can_be_looked_at_before_it_is_given(stack: FullStack) -> None:
 
 def test_speakers_are_united_parted_and_forgotten(stack: FullStack) -> None:
     one, two = (members(stack, c["cluster_id"]) for c in clusters(stack)[:2])
-    label(stack, "--segment", one[0], "Kim")
-    label(stack, "--segment", two[0], "Kimberly")
+    label(stack, segment_id=one[0], speaker="Kim")
+    label(stack, segment_id=two[0], speaker="Kimberly")
     merged = call(stack, "speakers", "merge", "Kim", "Kimberly", "--wait")["label_id"]
     assert names(stack)[two[0]][0] == "Kim"
     kim = next(row for row in call(stack, "speakers", "list") if row["name"] == "Kim")
@@ -138,9 +155,9 @@ def test_speakers_are_united_parted_and_forgotten(stack: FullStack) -> None:
     assert receipt["erased"]["speakers"] == 1
     assert receipt["erased"]["vectors"] >= 1
     stack.idle()
-    left = {row["segment_id"] for row in call(stack, "segments", "-c", COLLECTION)}
+    left = {row["segment_id"] for row in rows(stack, "segments")}
     assert two[0] not in left
     assert one[0] in left
-    log = call(stack, "labels", "log", "-c", COLLECTION)
+    log = rows(stack, "labels")
     assert "Kimberly" not in json.dumps(log)
     assert call(stack, "speakers", "merge", "Kim", "Kimberly", check=False)["error"]["code"] == "unknown_speaker"

@@ -63,7 +63,7 @@ export function clock(seconds) {
 
 export const span = (row) => `${clock(row.start_s)} – ${clock(row.end_s)}`;
 
-export const percent = (share) => `${Math.round(100 * share)} %`;
+export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 
 const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 

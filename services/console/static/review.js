@@ -53,7 +53,9 @@ const unticked = new Set();
 
 function show(review) {
   unticked.clear();
-  const changes = [...review.changes].sort((a, b) => (a.before === b.before ? 0 : a.before ? -1 : 1));
+  // What is worth a look comes first: who would lose a name, then who is the least sure.
+  const doubt = (change) => (change.before ? -1 : change.confidence ?? 1);
+  const changes = [...review.changes].sort((a, b) => doubt(a) - doubt(b));
   const taken = changes.filter((change) => change.before).length;
   const facts = changes.length
     ? `${plural(changes.length, "segment")} would change${taken ? `, ${taken} of them from another name` : ""}. ` +
@@ -100,7 +102,7 @@ function row(change, n) {
     place.replaceChildren(el("span", { class: "file" }, fileOf(segment.object_key, state.collection)), ` ${span(segment)}`);
     box.setAttribute("aria-label", `${fileOf(segment.object_key, state.collection)} ${span(segment)} is the speaker`);
   }, () => { place.textContent = "a segment that is gone"; });
-  const sure = change.confidence === null || change.assigned_by === "human" ? "" : ` · ${percent(change.confidence)}`;
+  const sure = change.confidence === null || change.assigned_by === "human" ? "" : ` ·\u00a0${percent(change.confidence)}`;
   return el("tr", { "data-segment": change.segment_id },
     el("td", {}, box),
     el("td", {}, playButton([change.segment_id], "this segment")),

@@ -67,6 +67,12 @@ export function denyName(row, options) {
 /** `move(element, step)` moves the focus to another row; `select(row, chosen)` is there where rows can be chosen. */
 export function segmentRow(row, { move, select = null, chosen = () => false, withFile = true }) {
   let now = row;
+  /** Once it is answered, the keys go on to the next row. */
+  const goOn = async (answer) => {
+    const done = await answer;
+    if (done && line.contains(document.activeElement)) move(line, 1);
+    return done;
+  };
   const place = withFile ? `${fileOf(row.object_key, state.collection)} ${clock(row.start_s)}` : clock(row.start_s);
   const play = playButton([row.segment_id], `the segment at ${clock(row.start_s)}`);
   const box = select && el("input", {
@@ -78,11 +84,11 @@ export function segmentRow(row, { move, select = null, chosen = () => false, wit
   const text = el("span", { class: "spoken" });
   const form = nameField({
     label: `Who speaks in the segment at ${clock(row.start_s)}`,
-    submit: (name, options) => nameVoice({ segment_id: row.segment_id }, name, options),
+    submit: (name, options) => goOn(nameVoice({ segment_id: row.segment_id }, name, options)),
     keys: {
       " ": () => toggle(play),
-      Enter: () => confirmName(now),
-      "-": () => denyName(now),
+      Enter: () => goOn(confirmName(now)),
+      "-": () => goOn(denyName(now)),
       "?": () => openWhy(row.segment_id, form.input),
       "+": () => box && box.click(),
       ArrowDown: () => move(line, 1),

@@ -8,6 +8,7 @@ from services.ingest.segmenters.protocol import NO_HINTS, Hints, Segmenter, Segm
 from services.ingest.segmenters.pyannote import PyannoteSegmenter
 from services.ingest.unread import UnreadAudio
 from shared.checkpoints import UnknownModel
+from shared.settings import IngestSettings
 
 RATE = 16_000
 HOUR = 3600 * RATE
@@ -80,14 +81,14 @@ def test_no_more_than_two_hours_are_in_memory_and_labels_of_other_stretches_are_
 
 
 def test_the_published_pipeline_is_pinned_to_a_commit():
-    revision = pyannote.plugin_of(pyannote.DEFAULT_MODEL).spec.revision
+    revision = pyannote.plugin_of(IngestSettings().pyannote_model).spec.revision
     assert revision == "pyannote/speaker-diarization-community-1@3533c8cf8e36-overlapping-1"
 
 
 def test_the_settings_decide_and_are_read_when_asked(tmp_path, monkeypatch):
     (tmp_path / "config.yaml").touch()
-    monkeypatch.setenv(pyannote.VARIABLE, str(tmp_path))
-    monkeypatch.setenv(pyannote.EXCLUSIVE_VARIABLE, "true")
+    monkeypatch.setenv("EARMARK_INGEST__PYANNOTE_MODEL", str(tmp_path))
+    monkeypatch.setenv("EARMARK_INGEST__PYANNOTE_EXCLUSIVE", "true")
     revision = pyannote.plugin.spec.revision
     assert revision.startswith("sha256-")
     assert revision.endswith("-exclusive-1")

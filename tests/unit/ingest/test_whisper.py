@@ -150,10 +150,10 @@ def test_a_folder_of_another_form_is_refused_with_a_remedy(tmp_path):
 
 
 def test_the_setting_decides_and_is_read_when_asked(monkeypatch):
-    monkeypatch.setenv(whisper.VARIABLE, "tiny")
+    monkeypatch.setenv("EARMARK_INGEST__WHISPER_MODEL", "tiny")
     assert whisper.plugin.spec.revision == "openai-tiny-1"
-    monkeypatch.delenv(whisper.VARIABLE)
-    assert whisper.plugin.spec.revision == f"openai-{whisper.DEFAULT_MODEL}-1"
+    monkeypatch.delenv("EARMARK_INGEST__WHISPER_MODEL")
+    assert whisper.plugin.spec.revision == "openai-small-1"
 
 
 @pytest.mark.parametrize("name", ["whisper", "pyannote"])

@@ -27,7 +27,7 @@ def test_defaults_need_no_environment():
         ("EARMARK_LEDGER__SEGMENTS_PER_EVENT", "1", lambda s: s.ledger.segments_per_event, 1),
         ("EARMARK_INGEST__LISTEN_NOTIFICATIONS", "true", lambda s: s.ingest.listen_notifications, True),
         ("EARMARK_EMBEDDER__DEFAULT_ENCODERS", '["spectral"]', lambda s: s.embedder.default_encoders, ("spectral",)),
-        ("EARMARK_CLUSTERER__ASSIGN_THRESHOLD", "0.9", lambda s: s.clusterer.assign_threshold, 0.9),
+        ("EARMARK_CLUSTERER__ASSIGN_PROBABILITY", "0.9", lambda s: s.clusterer.assign_probability, 0.9),
         ("EARMARK_LOG_LEVEL", "DEBUG", lambda s: s.log_level, "DEBUG"),
     ],
 )

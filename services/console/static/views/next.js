@@ -8,6 +8,7 @@ import { dot } from "../names.js";
 import { play, playButton, stop, toggle } from "../player.js";
 import { passOver, questions } from "../queue.js";
 import { allOf } from "../recording_segments.js";
+import { guessOf } from "../segment_row.js";
 import { keep, on, setting, state } from "../state.js";
 import { timeline } from "../timeline.js";
 import { attempt } from "../toast.js";
@@ -38,21 +39,24 @@ async function load() {
 /** What is shown may have got a name, or another suggestion, from somebody or something else. */
 async function lookAgain() {
   const asked = now;
+  if (!asked) return;
   const segment = await get(`/v1/segments/${asked.segment_id}`).catch(() => null);
   if (now !== asked) return;
-  if (!segment || (segment.assigned_by === "human" && !asked.speaker)) {
+  if (!segment || segment.assigned_by === "human") {
     advance();
     return;
   }
-  now.suggestion = segment.speaker && segment.assigned_by !== "human" ? segment.speaker : segment.suggestion;
+  Object.assign(now, { suggestion: guessOf(segment) || null, text: segment.text, recording_id: segment.recording_id });
   drawQuestion();
+  drawStrip();
 }
 
 function advance() {
   stop();
   now = queue.shift() || null;
   drawQuestion();
-  drawStrip();
+  parts.strip.hidden = true;
+  attempt(lookAgain);
   if (now) {
     parts.play.segmentIds = [now.segment_id];
     if (byId("view-next").offsetParent) {
@@ -134,6 +138,7 @@ function drawQuestion() {
   setText(byId("question-file"), fileOf(now.object_key, state.collection));
   setText(byId("question-span"), span(now));
   setText(byId("question-why"), now.reason ? `This ${now.reason}.` : "");
+  setText(byId("question-text"), now.text ? `“${now.text}”` : "");
   const guess = byId("guess");
   guess.hidden = !now.suggestion;
   if (now.suggestion) {
@@ -156,11 +161,7 @@ function drawChips() {
 
 async function drawStrip() {
   const item = now;
-  parts.strip.hidden = true;
-  if (!item) return;
-  const segment = item.recording_id ? item : await get(`/v1/segments/${item.segment_id}`).catch(() => null);
-  if (!segment || now !== item) return;
-  const rows = await allOf(segment.recording_id).catch(() => []);
+  const rows = await allOf(item.recording_id).catch(() => []);
   if (now !== item || !rows.length) return;
   parts.strip.hidden = false;
   parts.strip.show(rows, rows[rows.length - 1].end_s, item.segment_id);
@@ -210,6 +211,5 @@ export const next = {
       followed += spread.n_cluster + spread.n_identified;
       drawProgress();
     });
-    on("names", () => now && drawStrip());
   },
 };

@@ -14,8 +14,7 @@ import { virtualList } from "../virtual.js";
 const PAGE = 500;
 const MOST_SCANNED = 20_000; // for suggestions, which the API cannot narrow down to
 let query = {};
-let wanted = PAGE;
-let more = false;
+let cursor = null; // where the listing goes on
 let loading = null;
 const chosen = new Map();
 let list = null;
@@ -28,35 +27,50 @@ function narrowing() {
   };
 }
 
-async function read() {
+const suggestedOnly = () => query.show === "suggested";
+
+/** The rows after a place, as many as are wanted or there are; what is asked for may change meanwhile: then null. */
+async function rowsAfter(after, most) {
   const asked = JSON.stringify([state.collection, query]);
   const found = [];
   let scanned = 0;
-  let after = null;
+  let next = after;
   do {
-    const limit = query.show === "suggested" ? 1000 : Math.min(1000, wanted - found.length);
-    const page = await get(inCollection(state.collection, "/segments"), { ...narrowing(), limit, after });
-    if (asked !== JSON.stringify([state.collection, query])) return;
+    const limit = suggestedOnly() ? 1000 : Math.min(1000, most - found.length);
+    const page = await get(inCollection(state.collection, "/segments"), { ...narrowing(), limit, after: next });
+    if (asked !== JSON.stringify([state.collection, query])) return null;
     scanned += page.items.length;
-    found.push(...(query.show === "suggested" ? page.items.filter((row) => row.suggestion) : page.items));
-    after = page.next;
-  } while (after && found.length < wanted && scanned < MOST_SCANNED);
-  more = Boolean(after);
-  if (query.show === "suggested") found.sort((a, b) => b.suggestion_probability - a.suggestion_probability);
-  list.show(found);
-  found.forEach((row) => chosen.has(row.segment_id) && chosen.set(row.segment_id, row));
-  tell(found);
+    found.push(...(suggestedOnly() ? page.items.filter((row) => row.suggestion) : page.items));
+    next = page.next;
+  } while (next && found.length < most && scanned < MOST_SCANNED);
+  return { found, next };
 }
 
-async function load() {
+/** Read again as far as it was read, for names have changed; or on from there. */
+async function read({ on = false } = {}) {
+  const known = on ? list.rows() : [];
+  const answer = await rowsAfter(on ? cursor : null, on ? PAGE : Math.max(PAGE, list.rows().length));
+  if (!answer) return;
+  cursor = answer.next;
+  const rows = [...known, ...answer.found];
+  if (suggestedOnly()) rows.sort((a, b) => b.suggestion_probability - a.suggestion_probability);
+  rows.forEach((row) => chosen.has(row.segment_id) && chosen.set(row.segment_id, row));
+  tell(rows);
+  list.show(rows);
+}
+
+/** One reading at a time: what comes meanwhile is read after it. */
+function load(how) {
   query = here().query;
   drawFilters();
-  if (!loading) loading = read().finally(() => { loading = null; });
-  return loading;
+  const mine = (loading || Promise.resolve()).catch(() => {}).then(() => read(how));
+  const done = mine.finally(() => { if (loading === done) loading = null; });
+  loading = done;
+  return done;
 }
 
 function tell(found) {
-  setText(byId("segments-facts"), found.length ? `${plural(found.length, "segment")}${more ? " and more" : ""}` : "");
+  setText(byId("segments-facts"), found.length ? `${plural(found.length, "segment")}${cursor ? " and more" : ""}` : "");
   const empty = byId("no-segments");
   empty.hidden = found.length > 0;
   const words = {
@@ -128,9 +142,9 @@ function clear() {
 
 export const segments = {
   topics: ["names", "files"],
-  load,
+  load: () => load(),
   reset() {
-    wanted = PAGE;
+    cursor = null;
     chosen.clear();
     list.show([]);
     drawChosen();
@@ -141,9 +155,7 @@ export const segments = {
       key: (row) => row.segment_id,
       make: (row) => segmentRow(row, { move, select, chosen: (one) => chosen.has(one.segment_id) }),
       reachedEnd: () => {
-        if (!more || loading || !byId("view-segments").offsetParent) return;
-        wanted = list.rows().length + PAGE;
-        attempt(load);
+        if (cursor && !loading) attempt(() => load({ on: true }));
       },
     });
     giveTo = nameField({ label: "Name the chosen segments", submit: give, action: "Give" });
