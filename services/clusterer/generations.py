@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from services.clusterer import judging, standing
-from services.clusterer.clustering import continuity, state
-from services.clusterer.clustering.cluster import Refit, refit
-from services.clusterer.clustering.types import NOISE, UNNAMED, Anchor, Said, Trust
+from services.clusterer.clustering import alternatives, continuity, state
+from services.clusterer.clustering.cluster import refit
+from services.clusterer.clustering.types import NOISE, UNNAMED, Anchor, Clustering, Method, Said, State, Trust
 from services.clusterer.spreading import Membership, names_of_clusters
 from shared.events import ClustersUpdated
 from shared.ids import new_id
@@ -38,23 +38,36 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The clusters of a collection in one encoder's space, not yet written: members by number of the cluster."""
+    """The clusters of a collection in one encoder's space, not yet written; `state` is None for a chosen method."""
 
     material: Material
-    refit: Refit
+    clustering: Clustering
+    state: State | None
     trusts: list[Trust]
 
 
-def find(database: Database, collection: str, encoder: str) -> Found:
-    """Cluster every vector of a collection; reads in one short transaction and holds none while it thinks."""
+def find(database: Database, collection: str, encoder: str, method: Method = "auto") -> Found:
+    """Cluster every vector of a collection; reads in one short transaction and holds none while it thinks.
+
+    Methods other than `auto` are for comparison: they leave nothing behind for arrivals and for the next clustering.
+    """
     with database.begin() as tx:
         material = _read(tx, collection, encoders.by_name(tx, encoder))
+    clustering, kept = _clustered(material, method)
+    trusts = judging.judged(clustering, kept, material.segment_ids, material.rows, material.recordings)
+    return Found(material, clustering, kept, trusts)
+
+
+def _clustered(material: Material, method: Method) -> tuple[Clustering, State | None]:
     spec = material.encoder.spec
     anchor = Anchor(float(spec["assign_threshold"]), float(spec["min_duration_s"]))
+    given = (material.rows, material.durations_s, anchor, material.said)
+    if method != "auto":
+        return alternatives.by_method(method, *given), None
     before = state.from_bytes(material.before) if material.before else None
     ids = np.frombuffer(b"".join(s.bytes for s in material.segment_ids), np.uint8).reshape(-1, 16)
-    found = refit(before, ids, material.rows, material.durations_s, anchor, material.said)
-    return Found(material, found, judging.judged(found, material.segment_ids, material.rows, material.recordings))
+    found = refit(before, ids, *given)
+    return found.clustering, found.state
 
 
 def _read(tx: Transaction, collection: str, encoder: StoredEncoder) -> Material:
@@ -93,12 +106,14 @@ def _pairs(pairs: Sequence[tuple[int, int]]) -> Int64[np.ndarray, "pairs 2"]:
 
 def write(tx: Transaction, found: Found) -> Report:
     """Make them the standing clusters; noise belongs to none. Call it under the names lock."""
-    material, clustering = found.material, found.refit.clustering
+    material, clustering = found.material, found.clustering
     name = material.encoder.name
     new = _clusters(tx, found)
     generation = clusters.write_generation(tx, material.collection, name, new)
-    known = standing.known(material.rows, clustering, [c.cluster_id for c in new])
-    left = Left(generation, state.to_bytes(found.refit.state), known.to_bytes())
+    left = None
+    if found.state is not None:
+        known = standing.known(material.rows, clustering, [c.cluster_id for c in new])
+        left = Left(generation, state.to_bytes(found.state), known.to_bytes())
     clustering_states.write(tx, material.collection, name, left)
     n_noise = int((clustering.labels == NOISE).sum())
     return Report(generation, len(new), n_noise, len(material.segment_ids))
@@ -106,7 +121,7 @@ def write(tx: Transaction, found: Found) -> Report:
 
 def _clusters(tx: Transaction, found: Found) -> list[NewCluster]:
     """The clusters with their facts, under the ids of the standing ones that they continue."""
-    material, clustering = found.material, found.refit.clustering
+    material, clustering = found.material, found.clustering
     members = {
         number: np.flatnonzero(clustering.labels == number)
         for number in range(int(clustering.labels.max(initial=NOISE)) + 1)
@@ -140,8 +155,8 @@ def _continued(tx: Transaction, material: Material, fresh: Mapping[int, set[UUID
 
 def finish(tx: Transaction, request_id: UUID, report: Report, found: Found) -> None:
     """Write the outcome and what it was found with onto the request."""
-    chosen: dict[str, Any] = asdict(found.refit.clustering.chosen)
-    parameters = {"method": found.refit.clustering.method, **{k: v for k, v in chosen.items() if v is not None}}
+    chosen: dict[str, Any] = asdict(found.clustering.chosen)
+    parameters = {"method": found.clustering.method, **{k: v for k, v in chosen.items() if v is not None}}
     clusters.finish(tx, request_id, report, parameters)
 
 

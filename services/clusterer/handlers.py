@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from services.clusterer import arriving, generations, hearing, naming, questioning, scopes
+from services.clusterer.clustering.types import Method
 from services.clusterer.spaces import Space, space_of
 from shared.events import (
     ClusteringRequested,
@@ -53,7 +54,7 @@ def recluster(work: Work, settings: ClustererSettings) -> None:
         if isinstance(delivered.event, ClusteringRequested):
             asked.setdefault((delivered.event.collection, delivered.event.encoder), []).append(delivered)
     for (collection, encoder), group in asked.items():
-        found = generations.find(work.database, collection, encoder)
+        found = generations.find(work.database, collection, encoder, _method(work, group[-1]))
         with work.commit(group) as commit:
             labels.lock_names(commit.tx, collection)
             updated = generations.write(commit.tx, found)
@@ -63,6 +64,14 @@ def recluster(work: Work, settings: ClustererSettings) -> None:
                 request_id = delivered.event.request_id
                 generations.finish(commit.tx, request_id, updated, found)
                 commit.publish(generations.event(request_id, found, updated), cause=delivered)
+
+
+def _method(work: Work, last: Delivered) -> Method:
+    """The method that the last of several requests names."""
+    assert isinstance(last.event, ClusteringRequested)
+    with work.database.begin() as tx:
+        method: Method = clusters.asked_for(tx, last.event.request_id).get("method", "auto")
+        return method
 
 
 def _follow(tx: Transaction, found: generations.Found, settings: ClustererSettings) -> None:

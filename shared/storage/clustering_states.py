@@ -41,7 +41,11 @@ _WRITE = sa.text("""
 """)
 
 
-def write(tx: Transaction, collection: str, encoder: str, left: Left) -> None:
-    """Keep it in place of what was left before."""
+def write(tx: Transaction, collection: str, encoder: str, left: Left | None) -> None:
+    """Keep it in place of what was left before; None: nothing is left."""
+    if left is None:
+        own = (clustering_state.c.collection == collection, clustering_state.c.encoder == encoder)
+        tx.execute(sa.delete(clustering_state).where(*own))
+        return
     values = {"generation": left.generation, "state": left.state, "standing": left.standing}
     tx.execute(_WRITE, {"collection": collection, "encoder": encoder, **values})

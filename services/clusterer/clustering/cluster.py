@@ -116,15 +116,14 @@ def _continued(
 ) -> _Found:
     turned = centring.centred(rows, before.mean)
     graph, joined = state.carried(before, ids, turned, lambda share: progress(0.8 * share))
-    merges = linkage.average_linkage(turned, graph, before.cut, joined)
-    progress(0.9)
     if before.by_density:
         groups = with_singles(density.hdbscan(turned, graph, _DENSE, 1).labels)
     else:
+        merges = linkage.average_linkage(turned, graph, before.cut, joined)
         groups = linkage.cut(merges, len(rows), before.cut)
+        joined = _above(merges, float(scale.possible_centred(anchor, before.mean)[-1]))
     progress(1.0)
-    above = _above(merges, float(scale.possible_centred(anchor, before.mean)[-1]))
-    return replace(before, ids=ids, graph=graph, joined=above), turned, groups, None
+    return replace(before, ids=ids, graph=graph, joined=joined), turned, groups, None
 
 
 def _above(merges: Merges, cosine: float) -> Merges:

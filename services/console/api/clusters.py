@@ -39,10 +39,14 @@ class ClusterShown(Shown):
     trust: dict[str, Any]
 
 
+Method = Literal["auto", "density", "hdbscan", "spectral", "agglomerative"]
+
+
 class WantedClustering(Asked):
-    """The encoder to cluster by; the collection's first one if it is left out."""
+    """The encoder to cluster by, the collection's first one if it is left out; and a method, for comparison."""
 
     encoder: str | None = Field(None, examples=["ge2e"])
+    method: Method | None = Field(None, description="to compare with; `auto` needs no parameter and is the default")
 
 
 class ClusteringRequested(Shown):
@@ -87,7 +91,7 @@ def request(
         encoders.by_name(tx, encoder)
         if encoder not in offered:
             raise EncoderNotUsed(f"{collection!r} is not embedded by {encoder!r}; it has {', '.join(offered)}.")
-        event = clusters.request(tx, collection, encoder)
+        event = clusters.request(tx, collection, encoder, {"method": wanted.method} if wanted.method else {})
         publish(tx, [announce(event)])
     return ClusteringRequested(request_id=event.request_id)
 

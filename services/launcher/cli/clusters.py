@@ -1,5 +1,7 @@
 """`earmark cluster` and `earmark clusters`: group the voices of a collection, and see the groups."""
 
+from typing import Annotated
+
 import typer
 
 from services.launcher.cli.client import Document, api_path
@@ -10,8 +12,18 @@ from services.launcher.cli.recordings import list_rows
 from services.launcher.cli.session import connect
 from services.launcher.cli.waiting import PATIENCE_S, wait_for_state
 
-_COLUMNS = ("cluster_id", "segments", "recordings", "speaker", "cohesion", "exemplar_segment_id")
+_COLUMNS = ("cluster_id", "segments", "recordings", "speaker", "cohesion", "trust", "exemplar_segment_id")
 _RESULT = ("generation", "clusters", "noise", "segments")
+
+
+MethodName = Annotated[
+    str | None,
+    typer.Option(
+        "--method",
+        help="To compare with: density, hdbscan, spectral or agglomerative. The default needs no parameter.",
+        metavar="M",
+    ),
+]
 
 
 def cluster(
@@ -19,12 +31,13 @@ def cluster(
     *,
     collection: Collection,
     encoder: Encoder = None,
+    method: MethodName = None,
     wait: Wait = False,
     timeout: Timeout = WAIT_S,
     as_json: AsJson = False,
 ) -> None:
     """Cluster the segments of a collection anew."""
-    body: Document = {"encoder": encoder} if encoder else {}
+    body: Document = {k: v for k, v in {"encoder": encoder, "method": method}.items() if v}
     with connect(ctx) as api:
         result = api.post(api_path("collections", collection, "clusterings"), body)
         if wait:

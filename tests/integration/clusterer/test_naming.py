@@ -14,7 +14,7 @@ from shared.events import SegmentsEmbedded
 from shared.ids import new_id
 from shared.ledger import consumer
 from shared.ledger.outbox import announce, publish
-from shared.settings import LedgerSettings
+from shared.settings import ClustererSettings, LedgerSettings
 from shared.storage import clusters, collections, embeddings, encoders, labels, recordings, segments, statements
 from shared.storage.database import Database, Transaction
 from shared.storage.encoders import StoredEncoder
@@ -124,12 +124,17 @@ def test_an_arrival_that_sounds_like_a_named_speaker_is_identified(database: Dat
     assert not set(stranger) & found.keys()
 
 
-def test_a_label_without_clusters_reaches_its_neighbours(database: Database, space: StoredEncoder) -> None:
-    anna, bert = spoken(database, space, 0, 5), spoken(database, space, 1, 5)
+def test_a_label_among_few_voices_is_suggested_to_its_neighbours(database: Database, space: StoredEncoder) -> None:
+    """Four voices say little of how unlike two voices may be: a person is asked rather than a name given."""
+    anna, *others = (spoken(database, space, voice, 5) for voice in range(4))
     label(database, "Anna", segment_id=anna[0])
 
-    assert set(names(database)) == set(anna)
-    assert not set(bert) & names(database).keys()
+    assert set(names(database)) == {anna[0]}
+    with database.begin() as tx:
+        suggested = tx.execute(sa.text("SELECT segment_id, probability FROM suggestion")).all()
+    assert {row.segment_id for row in suggested} == set(anna[1:])
+    assert all(0.5 <= row.probability < 0.95 for row in suggested)
+    assert not {s for other in others for s in other} & names(database).keys()
 
 
 def test_a_persons_word_is_never_overwritten(database: Database, space: StoredEncoder) -> None:
