@@ -53,11 +53,11 @@ def announced(database: Database, name: str = "ge2e") -> StoredEncoder:
         return encoders.announce_encoder(tx, spec.name, spec.space, spec.dimension, asdict(spec))
 
 
-def new_segments(tx: Transaction, n_segments: int) -> list[UUID]:
-    """One recording with that many segments."""
+def new_segments(tx: Transaction, n_segments: int, n_samples: int = 100) -> list[UUID]:
+    """One recording with that many segments of that length."""
     recording_id = uuid4()
     recordings.register(tx, [recordings.NewRecording(recording_id, COLLECTION, str(recording_id), 1 << 40, "k", {})])
-    new = tuple(segments.NewSegment(uuid4(), n * 100, n * 100 + 100) for n in range(n_segments))
+    new = tuple(segments.NewSegment(uuid4(), n * n_samples, (n + 1) * n_samples) for n in range(n_segments))
     segments.write_cuts(tx, [segments.Cut(recording_id, COLLECTION, "whole@1", new, ("ge2e",))])
     return [s.segment_id for s in new]
 

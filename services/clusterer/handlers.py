@@ -115,7 +115,7 @@ def spread(tx: Transaction, event: LabelRecorded) -> LabelsPropagated:
         "n_cluster": 0 if of_cluster else changed.n_named,
         "n_identified": changed.n_identified,
     }
-    labels.describe(tx, entry, counts)
+    labels.describe(tx, entry, {**counts, "n_looked_at": changed.n_looked_at})
     return LabelsPropagated(label_id=event.label_id, collection=event.collection, **counts)
 
 

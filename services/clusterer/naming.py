@@ -20,10 +20,14 @@ ACTOR = "clusterer@2"
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How many segments changed their name, by their cluster or a person's word, and by identification."""
+    """How many segments changed their name, by their cluster or a person's word, and by identification.
+
+    `n_looked_at` is how many identification compared with the named.
+    """
 
     n_named: int
     n_identified: int
+    n_looked_at: int
 
 
 def settle(
@@ -48,7 +52,8 @@ def settle_all(tx: Transaction, space: Space, entry: Entry) -> Spread:
     members = clusters.members(tx, clusters.standing(tx, space.collection, space.encoder.name))
     membership = {s: Membership(c, p) for c, inside in members.items() for s, p in inside.items()}
     n_named, _, _ = _name(tx, space, entry, sorted({*scope, *membership}), membership)
-    return Spread(n_named, recognising.recognise_all(tx, space, entry))
+    found = recognising.recognise_all(tx, space, entry)
+    return Spread(n_named, found.n_changed, found.n_looked_at)
 
 
 def settle_arrivals(tx: Transaction, space: Space, entry: Entry, segment_ids: Sequence[UUID]) -> Spread:
@@ -75,7 +80,8 @@ def _settle(
 ) -> Spread:
     """Names from words first, then identification; `spoken_in`: clusters of which the scope is only a part."""
     n_named, left_open, also_moved = _name(tx, space, entry, scope, membership, spoken_in)
-    return Spread(n_named, recognising.recognise(tx, space, entry, left_open, moved | also_moved))
+    found = recognising.recognise(tx, space, entry, left_open, moved | also_moved)
+    return Spread(n_named, found.n_changed, found.n_looked_at)
 
 
 def _name(

@@ -1,6 +1,7 @@
 """Who sounds like a named speaker, among those whom no person and no cluster named."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
@@ -20,11 +21,19 @@ from shared.storage.speakers import Centroids
 from shared.storage.suggestions import Suggested
 
 
-def recognise(tx: Transaction, space: Space, entry: Entry, segment_ids: Sequence[UUID], moved: set[UUID]) -> int:
-    """Identify these segments, and whoever else the moved speakers could win or lose; returns how many changed."""
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """How many segments were compared with the named, and how many changed by it."""
+
+    n_looked_at: int = 0
+    n_changed: int = 0
+
+
+def recognise(tx: Transaction, space: Space, entry: Entry, segment_ids: Sequence[UUID], moved: set[UUID]) -> Recognised:
+    """Identify these segments, and whoever else the moved speakers could win or lose."""
     ear = hearing.ear_of(tx, space)
     if ear is None:
-        return 0
+        return Recognised()
     was = speakers.centroids(tx, space.collection, space.encoder).of(moved)
     if moved:
         speakers.refresh_centroids(tx, space.collection, space.encoder, sorted(moved), ear.backend.scored)
@@ -34,11 +43,11 @@ def recognise(tx: Transaction, space: Space, entry: Entry, segment_ids: Sequence
     return _write(tx, space, entry, ear, known, {*segment_ids, *near, *lost})
 
 
-def recognise_all(tx: Transaction, space: Space, entry: Entry) -> int:
-    """Identify everybody open to rules, with every speaker's voice made anew; returns how many changed."""
+def recognise_all(tx: Transaction, space: Space, entry: Entry) -> Recognised:
+    """Identify everybody open to rules, with every speaker's voice made anew."""
     ear = hearing.ear_of(tx, space)
     if ear is None:
-        return 0
+        return Recognised()
     everybody = sorted({*speakers.named(tx, space.collection), *speakers.enrolled(tx, space.collection, space.encoder)})
     speakers.refresh_centroids(tx, space.collection, space.encoder, everybody, ear.backend.scored)
     known = speakers.centroids(tx, space.collection, space.encoder)
@@ -57,7 +66,9 @@ def _near(tx: Transaction, space: Space, ear: Ear, voices: Iterable[Centroids]) 
     return found
 
 
-def _write(tx: Transaction, space: Space, entry: Entry, ear: Ear, known: Centroids, candidates: set[UUID]) -> int:
+def _write(
+    tx: Transaction, space: Space, entry: Entry, ear: Ear, known: Centroids, candidates: set[UUID]
+) -> Recognised:
     looked_at = sorted(candidates)
     now = labels.names(tx, looked_at)
     is_open = [s for s in looked_at if s not in now or now[s].assigned_by == "identification"]
@@ -65,7 +76,8 @@ def _write(tx: Transaction, space: Space, entry: Entry, ear: Ear, known: Centroi
     wanted, suggested = _identified(tx, ear, vectors, known)
     changed = spreading.changes(looked_at, now, wanted, of_rules=True)
     suggestions.write(tx, space.collection, looked_at, suggested)
-    return len(labels.write(tx, entry, space.collection, changed.names, changed.nobodys))
+    n_changed = len(labels.write(tx, entry, space.collection, changed.names, changed.nobodys))
+    return Recognised(len(vectors.ids), n_changed)
 
 
 def _identified(tx: Transaction, ear: Ear, vectors: Vectors, known: Centroids) -> tuple[Names, dict[UUID, Suggested]]:

@@ -109,11 +109,12 @@ def test_it_stays_known_who_said_so(story: Story) -> None:
     assert set(by_how.values()) <= {"cluster", "identification"}
 
 
-def test_a_later_upload_of_the_voice_is_identified_on_arrival(story: Story) -> None:
+def test_a_later_upload_of_the_voice_joins_its_cluster_and_has_its_name(story: Story) -> None:
+    (labelled,) = (row for row in story.export() if row["segment_id"] == story.labelled)
     rows = [row for row in story.export() if row["object_key"] == story.newcomer]
     assert rows
     assert {(row["speaker"], row["assigned_by"], row["cluster_id"]) for row in rows} == {
-        (SPEAKER, "identification", None)
+        (SPEAKER, "cluster", labelled["cluster_id"])
     }
     assert all(0.5 < row["confidence"] <= 1 for row in rows)
 

@@ -65,10 +65,15 @@ export const span = (row) => `${clock(row.start_s)} – ${clock(row.end_s)}`;
 
 export const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
 
-const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const DAY_AND_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
+/** A time: of today without its date. */
 export function when(iso) {
-  return el("time", { datetime: iso, title: iso }, TIME.format(new Date(iso)));
+  const at = new Date(iso);
+  const today = at.toDateString() === new Date().toDateString();
+  const text = today ? `today, ${TIME.format(at)}` : DAY_AND_TIME.format(at);
+  return el("time", { datetime: iso, title: DAY_AND_TIME.format(at) }, text);
 }
 
 /** What tells clusters apart for people: ids begin with the time, so their end does. */

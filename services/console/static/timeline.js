@@ -61,8 +61,12 @@ export function timeline({ label, keys = {}, chosen = () => {} }) {
   function mark() {
     drawing.querySelectorAll(".here").forEach((old) => old.remove());
     const row = rows[at];
-    setText(caption, row ? told(row) : "");
-    if (!row) return;
+    const share = `${rows.filter((one) => one.speaker).length} of ${rows.length} named`;
+    setText(caption, row ? told(row) : share);
+    if (!row) {
+      strip.setAttribute("aria-valuetext", share);
+      return;
+    }
     strip.setAttribute("aria-valuenow", at + 1);
     strip.setAttribute("aria-valuetext", `Segment ${at + 1} of ${rows.length}, ${told(row)}`);
     drawing.append(svg("rect", {
@@ -106,6 +110,7 @@ export function timeline({ label, keys = {}, chosen = () => {} }) {
     lengthS = Math.max(durationS, 0.1);
     strip.setAttribute("aria-valuemax", Math.max(1, rows.length));
     at = rows.findIndex((row) => row.segment_id === (selected || stood));
+    if (at < 0 && rows.length && document.activeElement === strip) at = 0;
     draw();
   };
   return element;

@@ -57,7 +57,7 @@ async function load() {
   );
 }
 
-const said = (word) => [el("b", {}, word.actor), " on ", when(word.said_at)];
+const said = (word) => [el("b", {}, word.actor), " (", when(word.said_at), ")"];
 
 function back(word, text) {
   return button("Undo", () => undoEntry(word.label_id, text), { class: "small" });

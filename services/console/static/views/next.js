@@ -22,6 +22,7 @@ let skipped = [];
 let given = 0;
 let followed = 0;
 let favourites = []; // names on the digits, in the order in which they came up: a digit never changes its meaning
+let refilling = 0;
 let parts = null;
 
 const fresh = (item) => !answered.has(item.segment_id) && !skipped.some((one) => one.segment_id === item.segment_id);
@@ -32,7 +33,8 @@ async function load() {
   if (asked !== state.collection) return;
   queue = found.filter((item) => fresh(item) && !(now && item.segment_id === now.segment_id));
   if (now) await lookAgain();
-  else advance();
+  else if (queue.length) advance();
+  else drawQuestion();
   drawProgress();
 }
 
@@ -64,10 +66,11 @@ function advance() {
       if (byId("autoplay").checked) play(parts.play);
     }
   }
-  if (queue.length < 3) setTimeout(() => attempt(refill), 600);
+  if (queue.length < 3 && !refilling) refilling = setTimeout(() => attempt(refill), 600);
 }
 
 async function refill() {
+  refilling = 0;
   if (byId("view-next").offsetParent) await load();
 }
 
@@ -112,6 +115,13 @@ async function denied() {
     item.suggestion = null;
     drawQuestion();
   }
+}
+
+/** Hear a neighbour; the big button stays that of the question. */
+function listen(segment) {
+  parts.play.segmentIds = [segment.segment_id];
+  play(parts.play);
+  parts.play.segmentIds = [now.segment_id];
 }
 
 function skip() {
@@ -193,7 +203,7 @@ export const next = {
     parts = {
       play: playButton([], "the segment in question"),
       form: nameField({ label: "Who speaks in this segment", submit: called, keys, review: true }),
-      strip: timeline({ label: "The recording around it" }),
+      strip: timeline({ label: "The recording around it: arrow keys walk, Space plays", chosen: listen, keys: { " ": listen } }),
     };
     byId("question-play").append(parts.play);
     byId("question-form").append(parts.form);
