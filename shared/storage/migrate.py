@@ -13,8 +13,8 @@ from shared.telemetry import configure_logging
 _LOCK_FOR_MIGRATIONS = 0x6561726E
 
 
-def upgrade(url: str) -> None:
-    """Run every migration that the database has not seen."""
+def upgrade(url: str, revision: str = "head") -> None:
+    """Run every migration that the database has not seen, up to one."""
     engine = sa.create_engine(with_driver(url), poolclass=sa.NullPool)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -22,7 +22,7 @@ def upgrade(url: str) -> None:
         connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_FOR_MIGRATIONS})
         connection.commit()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     engine.dispose()
 
 

@@ -18,7 +18,15 @@ LINK = re.compile(r"\]\(([^)#]+)(#[^)]*)?\)")
 BLOCK = re.compile(r"^```(?:sh)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`((?:earmark|make) [a-z][^`]*)`")
 # Read elsewhere than in shared/settings.py, whose variables docs/operations.md lists.
-OTHER_VARIABLES = {"EARMARK_DATA_DIR", "EARMARK_URL", "EARMARK_TOKEN", "EARMARK_TRACEBACK", "EARMARK_STACK_OF", "EARMARK_HISTORIES", "EARMARK_BENCH_PLOTS"}
+OTHER_VARIABLES = {
+    "EARMARK_DATA_DIR",
+    "EARMARK_URL",
+    "EARMARK_TOKEN",
+    "EARMARK_TRACEBACK",
+    "EARMARK_STACK_OF",
+    "EARMARK_HISTORIES",
+    "EARMARK_BENCH_PLOTS",
+}
 
 
 def commands() -> Iterator[list[str]]:

@@ -35,7 +35,8 @@ async function loadNaming() {
   const share = naming.segments ? naming.named / naming.segments : 0;
   byId("progress-fill").style.setProperty("width", `${100 * share}%`);
   const whole = naming.named === naming.segments ? 100 : Math.min(99, Math.floor(100 * share));
-  setText(byId("progress-text"), naming.segments ? `${whole} % of ${plural(naming.segments, "segment")} named` : "no segments yet");
+  const text = naming.segments ? `${whole} % of ${plural(naming.segments, "segment")} named` : "no segments yet";
+  setText(byId("progress-text"), text);
   byId("progress").title = `${naming.by_hand.toLocaleString("en")} by hand, ${
     (naming.named - naming.by_hand).toLocaleString("en")} followed, ${naming.suggested.toLocaleString("en")} suggested`;
   emit("naming");

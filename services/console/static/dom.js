@@ -2,7 +2,7 @@
 
 export const byId = (id) => document.getElementById(id);
 
-/** An element with attributes and children; strings become text nodes, functions listeners of `onclick` and the like. */
+/** An element with attributes and children: strings become text nodes, functions listeners of `onclick` and so on. */
 export function el(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {

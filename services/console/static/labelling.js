@@ -61,7 +61,7 @@ function entryOf(labelId, text, undoneToo) {
   };
 }
 
-/** Name segments or a cluster: `what` is { segment_id }, { segment_ids } or { cluster_id }. Returns whether it is recorded. */
+/** Name `what`: { segment_id }, { segment_ids } or { cluster_id }. Returns whether it is recorded. */
 export function nameVoice(what, speaker, { review = false, isNew = false, undone: undoneToo } = {}) {
   let given = false;
   const worked = attempted(async () => {

@@ -30,7 +30,8 @@ export function listen() {
   mine.addEventListener("error", () => {
     live.dataset.state = "off";
     setText(live.firstElementChild, "reconnecting…");
-    if (mine.readyState === EventSource.CLOSED && mine === stream) setTimeout(() => mine === stream && listen(), AGAIN_MS);
+    const gone = mine.readyState === EventSource.CLOSED; // the place in the stream too: begin anew
+    if (gone && mine === stream) setTimeout(() => mine === stream && listen(), AGAIN_MS);
   });
   document.body.dataset.eventTypes.split(" ").forEach((type) => mine.addEventListener(type, heard));
 }

@@ -1,6 +1,6 @@
 /* A field for a name: completes known names while one types, and obeys single keys as long as it is empty. */
 
-import { el } from "./dom.js";
+import { button, el } from "./dom.js";
 import { completion, dot, isKnown, matching } from "./names.js";
 
 let count = 0;
@@ -107,9 +107,8 @@ export function nameField({ label, submit, keys = {}, review = false, action = "
     else input.focus();
   });
   if (review) {
-    const first = el("button", { type: "button", class: "review-first", title: "See what would change (Shift+Enter)" }, "Review…");
-    first.addEventListener("click", () => (input.value.trim() ? send({ review: true }) : input.focus()));
-    form.append(first);
+    const first = () => (input.value.trim() ? send({ review: true }) : input.focus());
+    form.append(button("Review…", first, { title: "See what would change (Shift+Enter)" }));
   }
   form.input = input;
   form.focusField = () => input.focus();

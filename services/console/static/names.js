@@ -37,7 +37,7 @@ export function chip(name) {
 
 const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
-/** Known names with a word that begins as typed: names that begin so first, those heard in this collection before others. */
+/** Known names with a word that begins as typed: first those that begin so themselves, then those heard most here. */
 export function matching(typed, most = 6) {
   const wanted = fold(typed.trim());
   const here = new Map(state.naming.speakers.map((speaker) => [speaker.name, speaker.segments]));

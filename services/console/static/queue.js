@@ -32,12 +32,15 @@ async function ranked() {
     get(inCollection(state.collection, "/segments"), { unnamed: true, limit: 200 }),
   ]);
   const heads = clusters.items.filter((row) => !row.speaker).slice(0, LIMIT);
-  const segments = await Promise.all(heads.map((row) => get(`/v1/segments/${row.exemplar_segment_id}`).catch(() => null)));
+  const exemplar = (row) => get(`/v1/segments/${row.exemplar_segment_id}`).catch(() => null);
+  const segments = await Promise.all(heads.map(exemplar));
   const first = segments.map((segment, index) => segment && !segment.speaker && {
     ...segment, reason: `names ${plural(heads[index].segments, "segment")} of an unnamed voice`,
   }).filter(Boolean);
   const taken = new Set(heads.map((row) => row.cluster_id));
-  const others = unnamed.items.filter((row) => !taken.has(row.cluster_id)).sort((a, b) => Boolean(b.suggestion) - Boolean(a.suggestion));
-  const rest = others.map((row) => ({ ...row, reason: row.suggestion ? `may be ${row.suggestion}` : "sounds like no named voice" }));
+  const others = unnamed.items.filter((row) => !taken.has(row.cluster_id));
+  others.sort((a, b) => Boolean(b.suggestion) - Boolean(a.suggestion));
+  const reason = (row) => (row.suggestion ? `may be ${row.suggestion}` : "sounds like no named voice");
+  const rest = others.map((row) => ({ ...row, reason: reason(row) }));
   return [...first, ...rest].slice(0, LIMIT);
 }

@@ -22,8 +22,9 @@ function next() {
 export function allOf(recordingId) {
   if (!known.has(recordingId)) {
     known.set(recordingId, new Promise((resolve, reject) => {
-      const query = { recording_id: recordingId };
-      waiting.push(() => getRows(inCollection(state.collection, "/segments"), query, MOST).then(({ items }) => resolve(items), reject));
+      const path = inCollection(state.collection, "/segments");
+      const read = () => getRows(path, { recording_id: recordingId }, MOST);
+      waiting.push(() => read().then(({ items }) => resolve(items), reject));
       next();
     }));
   }

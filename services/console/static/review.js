@@ -1,7 +1,7 @@
 /* A review: what a label would change, with tick boxes, before it is given. */
 
 import { get, post } from "./api.js";
-import { button, byId, el, fileOf, percent, plural, span } from "./dom.js";
+import { byId, el, fileOf, percent, plural, span } from "./dom.js";
 import { dot } from "./names.js";
 import { playButton, stop } from "./player.js";
 import { state } from "./state.js";
@@ -9,7 +9,9 @@ import { state } from "./state.js";
 const SHOWN = 50;
 const LOOK_MS = 250;
 const PATIENCE_MS = 60_000;
-const RULES = { human: "by this word", cluster: "its cluster follows", identification: "sounds like them", import: "imported" };
+const RULES = {
+  human: "by this word", cluster: "its cluster follows", identification: "sounds like them", import: "imported",
+};
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -99,23 +101,25 @@ function row(change, n) {
     count(n);
   });
   get(`/v1/segments/${change.segment_id}`).then((segment) => {
-    place.replaceChildren(el("span", { class: "file" }, fileOf(segment.object_key, state.collection)), ` ${span(segment)}`);
-    box.setAttribute("aria-label", `${fileOf(segment.object_key, state.collection)} ${span(segment)} is the speaker`);
+    const file = fileOf(segment.object_key, state.collection);
+    place.replaceChildren(el("span", { class: "file" }, file), ` ${span(segment)}`);
+    box.setAttribute("aria-label", `${file} ${span(segment)} is the speaker`);
   }, () => { place.textContent = "a segment that is gone"; });
-  const sure = change.confidence === null || change.assigned_by === "human" ? "" : ` ·\u00a0${percent(change.confidence)}`;
+  const guessed = change.confidence !== null && change.assigned_by !== "human";
+  const sure = guessed ? ` ·\u00a0${percent(change.confidence)}` : "";
   return el("tr", { "data-segment": change.segment_id },
     el("td", {}, box),
     el("td", {}, playButton([change.segment_id], "this segment")),
     place,
-    el("td", { class: "diff" }, ...name(change.before, "nobody"), el("span", { "aria-label": "becomes" }, " → "), ...name(change.speaker, "nobody")),
+    el("td", { class: "diff" }, ...name(change.before), " → ", ...name(change.speaker)),
     el("td", { class: "quiet" }, `${RULES[change.assigned_by] || "left without a name"}${sure}`));
 }
 
-function name(speaker, nobody) {
-  return speaker ? [dot(speaker), speaker] : [el("i", { class: "nobody" }, nobody)];
+function name(speaker) {
+  return speaker ? [dot(speaker), speaker] : [el("i", { class: "nobody" }, "nobody")];
 }
 
 export function watchReview() {
-  byId("review-cancel").replaceWith(button("Leave it as it is", () => byId("review").close(""), { id: "review-cancel" }));
+  byId("review-cancel").addEventListener("click", () => byId("review").close(""));
   byId("review-apply").addEventListener("click", () => byId("review").close("apply"));
 }

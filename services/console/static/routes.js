@@ -14,7 +14,8 @@ export function addressOf(view, query = {}, collection = state.collection) {
 export function here() {
   const [path, search = ""] = location.hash.slice(1).split("?");
   const [collection = "", view = ""] = path.split("/").map(decode);
-  return { collection, view: VIEWS.includes(view) ? view : "voices", query: Object.fromEntries(new URLSearchParams(search)) };
+  const query = Object.fromEntries(new URLSearchParams(search));
+  return { collection, view: VIEWS.includes(view) ? view : "voices", query };
 }
 
 function decode(part) {

@@ -65,7 +65,7 @@ export function denyName(row, options) {
 }
 
 /** `move(element, step)` moves the focus to another row; `select(row, chosen)` is there where rows can be chosen. */
-export function segmentRow(row, { move, select = null, chosen = () => false, withFile = true }) {
+export function segmentRow(row, { move, select = null, chosen = () => false }) {
   let now = row;
   /** Once it is answered, the keys go on to the next row. */
   const goOn = async (answer) => {
@@ -73,7 +73,6 @@ export function segmentRow(row, { move, select = null, chosen = () => false, wit
     if (done && line.contains(document.activeElement)) move(line, 1);
     return done;
   };
-  const place = withFile ? `${fileOf(row.object_key, state.collection)} ${clock(row.start_s)}` : clock(row.start_s);
   const play = playButton([row.segment_id], `the segment at ${clock(row.start_s)}`);
   const box = select && el("input", {
     type: "checkbox", class: "choose", "aria-label": `Choose the segment at ${clock(row.start_s)}`,
@@ -98,8 +97,8 @@ export function segmentRow(row, { move, select = null, chosen = () => false, wit
   const why = button("Why?", () => openWhy(row.segment_id, why), {
     class: "why-button", "aria-label": `Why the segment at ${clock(row.start_s)} has its name`,
   });
-  const line = el("li", { class: `segment${select ? " choosable" : ""}`, title: place }, box, play,
-    el("span", { class: "span" }, withFile ? el("span", { class: "file" }, fileOf(row.object_key, state.collection)) : null,
+  const line = el("li", { class: `segment${select ? " choosable" : ""}` }, box, play,
+    el("span", { class: "span" }, el("span", { class: "file" }, fileOf(row.object_key, state.collection)),
       el("span", { class: "times" }, span(row)), text),
     person, reply, form, why);
   line.form = form;

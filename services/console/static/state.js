@@ -7,7 +7,7 @@ export const state = {
 
 const listeners = new Map();
 
-/** Call `heard` whenever something happens to "names", "files", "collection", "view", "naming" or a label ("spread"). */
+/** Call `heard` when there is news of "names", "files", the "collection", the counts ("naming"), or a label ("spread"). */
 export function on(topic, heard) {
   listeners.set(topic, [...(listeners.get(topic) || []), heard]);
 }

@@ -1,4 +1,4 @@
-/* A recording as a line of its segments, coloured by speaker: grey is unnamed, hatched is suggested. Arrow keys walk it. */
+/* A recording as a line of its segments, coloured by speaker: grey is unnamed, hatched suggested. Arrow keys walk it. */
 
 import { clock, el, setText, svg } from "./dom.js";
 import { colourNumber } from "./names.js";
@@ -8,11 +8,11 @@ const COLOURS = 12;
 
 /** The fills of suggestions, once for the whole page. */
 export function hatches() {
-  const patterns = Array.from({ length: COLOURS }, (_, n) => svg("pattern", {
-    id: `hatch-${n}`, class: `c${n}`, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)",
-  }, svg("rect", { width: 6, height: 6, class: "hatch-ground" }), svg("rect", { width: 2.6, height: 6, class: "hatch-line" })));
-  const holder = svg("svg", { width: 0, height: 0, "aria-hidden": "true", class: "hatches" }, svg("defs", {}, ...patterns));
-  document.body.append(holder);
+  const tile = { width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" };
+  const patterns = Array.from({ length: COLOURS }, (_, n) => svg("pattern", { id: `hatch-${n}`, class: `c${n}`, ...tile },
+    svg("rect", { width: 6, height: 6, class: "hatch-ground" }), svg("rect", { width: 2.6, height: 6, class: "hatch-line" })));
+  const holder = { width: 0, height: 0, "aria-hidden": "true", class: "hatches" };
+  document.body.append(svg("svg", holder, svg("defs", {}, ...patterns)));
 }
 
 function groupOf(row) {
@@ -30,7 +30,8 @@ export function timeline({ label, keys = {}, chosen = () => {} }) {
   const drawing = svg("svg", { height: HEIGHT, "aria-hidden": "true", class: "lane" });
   const caption = el("span", { class: "quiet caption" });
   const strip = el("div", {
-    class: "timeline", role: "slider", tabindex: "0", "aria-label": label, "aria-valuemin": "1", "aria-valuemax": "1", "aria-valuenow": "1",
+    class: "timeline", role: "slider", tabindex: "0",
+    "aria-label": label, "aria-valuemin": "1", "aria-valuemax": "1", "aria-valuenow": "1",
   }, drawing);
   const element = el("div", { class: "timeline-box" }, strip, caption);
   let rows = [];
@@ -47,7 +48,8 @@ export function timeline({ label, keys = {}, chosen = () => {} }) {
       const from = x(row.start_s);
       const wide = Math.max(1.5, x(row.end_s) - from - 0.8);
       const group = groupOf(row);
-      groups.set(group, `${groups.get(group) || ""}M${from.toFixed(1)} 6h${wide.toFixed(1)}v${HEIGHT - 12}h-${wide.toFixed(1)}z`);
+      const box = `M${from.toFixed(1)} 6h${wide.toFixed(1)}v${HEIGHT - 12}h-${wide.toFixed(1)}z`;
+      groups.set(group, (groups.get(group) || "") + box);
     });
     const paths = [...groups].map(([group, d]) => {
       const path = svg("path", { d, class: group.startsWith("h") ? "hatched" : `turn ${group}` });
@@ -69,9 +71,8 @@ export function timeline({ label, keys = {}, chosen = () => {} }) {
     }
     strip.setAttribute("aria-valuenow", at + 1);
     strip.setAttribute("aria-valuetext", `Segment ${at + 1} of ${rows.length}, ${told(row)}`);
-    drawing.append(svg("rect", {
-      class: "here", x: x(row.start_s) - 1, y: 2, width: Math.max(4, x(row.end_s) - x(row.start_s) + 1), height: HEIGHT - 4, rx: 3,
-    }));
+    const width = Math.max(4, x(row.end_s) - x(row.start_s) + 1);
+    drawing.append(svg("rect", { class: "here", x: x(row.start_s) - 1, y: 2, width, height: HEIGHT - 4, rx: 3 }));
   }
 
   function goto(index) {
@@ -96,7 +97,10 @@ export function timeline({ label, keys = {}, chosen = () => {} }) {
   });
   strip.addEventListener("focus", () => at < 0 && goto(0));
   strip.addEventListener("keydown", (event) => {
-    const steps = { ArrowRight: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: rows.length - 1 };
+    const [before, after] = [at - 1, at + 1];
+    const steps = {
+      ArrowRight: after, ArrowDown: after, ArrowLeft: before, ArrowUp: before, Home: 0, End: rows.length - 1,
+    };
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in steps) goto(steps[event.key]);
     else if (keys[event.key] && rows[at]) keys[event.key](rows[at]);

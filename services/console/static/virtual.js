@@ -1,10 +1,10 @@
-/* A list of any length of which only the part in sight is in the document. All rows are equally high: `--row` says how. */
+/* A list of any length of which only the part in sight is in the document. All rows are `--row` rem high. */
 
 import { reconcile } from "./dom.js";
 
 const SPARE = 6;
 
-/** `list` scrolls with the page. `reachedEnd` is called when its end comes near. Returns { show, draw, rows, reveal }. */
+/** `list` scrolls with the page; `reachedEnd` is called when its end comes near. */
 export function virtualList(list, { key, make, reachedEnd = () => {} }) {
   let rows = [];
   let asked = 0;

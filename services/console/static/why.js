@@ -11,9 +11,9 @@ import { attempt } from "./toast.js";
 
 const STATEMENTS = ["assign", "reject", "import", "split", "merge", "rename"];
 const DEEDS = {
-  assign: "named", reject: "said who it is not", import: "imported", split: "moved to another speaker", merge: "merged two speakers",
-  rename: "renamed", undo: "took back", propagate: "followed its cluster", identify: "recognised", cluster: "clustered anew",
-  calibrate: "calibrated anew", spread: "spread",
+  assign: "named", reject: "said who it is not", import: "imported", split: "moved to another speaker",
+  merge: "merged two speakers", rename: "renamed", undo: "took back", propagate: "followed its cluster",
+  identify: "recognised", cluster: "clustered anew", calibrate: "calibrated anew", spread: "spread",
 };
 let shown = null;
 let cameFrom = null;
@@ -44,13 +44,14 @@ async function load() {
   if (asked !== shown) return;
   const reply = answers();
   reply.update(segment);
+  const name = why.speaker ? chip(why.speaker) : el("span", { class: "chip c-none" }, "nobody yet");
   byId("why-body").replaceChildren(
     el("div", { class: "why-head" },
       playButton([asked], "this segment"),
       el("div", {}, el("p", { class: "file" }, fileOf(segment.object_key, state.collection)),
         el("p", { class: "quiet" }, span(segment)))),
     segment.text ? el("blockquote", {}, segment.text) : "",
-    el("div", { class: "why-name" }, why.speaker ? chip(why.speaker) : el("span", { class: "chip c-none" }, "nobody yet"), reply),
+    el("div", { class: "why-name" }, name, reply),
     el("ol", { class: "chain" }, ...chain(why)),
     el("h3", {}, "What happened"),
     history(why.history),
@@ -59,10 +60,6 @@ async function load() {
 
 const said = (word) => [el("b", {}, word.actor), " (", when(word.said_at), ")"];
 
-function back(word, text) {
-  return button("Undo", () => undoEntry(word.label_id, text), { class: "small" });
-}
-
 /** What a word was about: this very segment, another one, or a cluster. */
 function about(word, segmentId) {
   if (word.cluster_id) return `the voice ${shortId(word.cluster_id)}`;
@@ -70,46 +67,68 @@ function about(word, segmentId) {
   return word.segment_id ? "this very segment" : "this among several segments";
 }
 
-function chain(why) {
-  const steps = [];
-  const say = (...parts) => steps.push(el("li", {}, ...parts));
-  const word = why.because;
-  if (!why.speaker) say("No person and no rule has named this segment.");
-  if (why.assigned_by === "human" && word) say("Named by hand: ", ...said(word), ` named ${about(word, why.segment_id)}. `, back(word, `${why.speaker} for one word.`));
-  if (why.assigned_by === "import" && word) say("Imported: ", ...said(word), ". ", back(word, "An import."));
+/** A sentence about what a person said, with the way back from it. */
+function sentence(opening, word, why) {
+  const undo = button("Undo", () => undoEntry(word.label_id, `${word.speaker || why.speaker} for ${about(word, null)}.`), {
+    class: "small",
+  });
+  return el("li", {}, opening, ...said(word), ` named ${about(word, why.segment_id)}. `, undo);
+}
+
+/** Why it has its name: one step for each reason, down to what people said. */
+function reasons(why) {
+  const { because: word, enrolment } = why;
+  if (why.assigned_by === "human") return word ? [sentence("Named by hand: ", word, why)] : [];
+  if (why.assigned_by === "import") return word ? [sentence("Imported: ", word, why)] : [];
   if (why.assigned_by === "cluster") {
-    say(`It belongs to the voice ${shortId(why.cluster ? why.cluster.cluster_id : "")}, and that has this name.`);
-    if (word) say("The voice has it because ", ...said(word), ` named ${about(word, why.segment_id)}. `, back(word, `${why.speaker} for a voice.`));
+    const voice = why.cluster ? `the voice ${shortId(why.cluster.cluster_id)}` : "a voice";
+    const first = el("li", {}, `It belongs to ${voice}, and that has this name.`);
+    return word ? [first, sentence("The voice has it because ", word, why)] : [first];
   }
   if (why.assigned_by === "identification") {
-    const known = why.enrolment ? why.enrolment.segments : 0;
-    say(`It sounds like ${why.speaker}: ${percent(why.confidence)} sure, compared with ${plural(known, "segment")} of theirs.`);
-    (why.enrolment ? why.enrolment.words : []).forEach((one) => say("Their voice is known because ", ...said(one), ` named ${about(one, why.segment_id)}. `, back(one, `${why.speaker} for one word.`)));
+    const known = plural(enrolment ? enrolment.segments : 0, "segment");
+    const sure = `It sounds like ${why.speaker}: ${percent(why.confidence)} sure, compared with ${known} of theirs.`;
+    const words = enrolment ? enrolment.words : [];
+    return [el("li", {}, sure), ...words.map((one) => sentence("Their voice is known because ", one, why))];
   }
+  return [el("li", {}, "No person and no rule has named this segment.")];
+}
+
+function chain(why) {
+  const steps = reasons(why);
+  const say = (text) => steps.push(el("li", {}, text));
   if (why.suggestion && !why.speaker) {
-    say(`It may be ${why.suggestion}: ${percent(why.suggestion_probability)} likely, which is too little to say so without a person.`);
+    const likely = percent(why.suggestion_probability);
+    say(`It may be ${why.suggestion}: ${likely} likely, which is too little to say so without a person.`);
   }
   if (why.cluster) {
     const { segments, probability, cohesion, cluster_id: id } = why.cluster;
-    say(`It sounds like ${plural(segments - 1, "other segment")} (voice ${shortId(id)}, cohesion ${cohesion.toFixed(2)}); it belongs there to ${percent(probability)}.`);
+    const voice = `voice ${shortId(id)}, cohesion ${cohesion.toFixed(2)}`;
+    say(`It sounds like ${plural(segments - 1, "other segment")} (${voice}); it belongs there to ${percent(probability)}.`);
   } else say("It sounds like no other voice: it is in no cluster.");
   if (why.rejected.length) say(`Somebody said that it is not ${why.rejected.join(", nor ")}.`);
   return steps;
 }
 
-function history(changes) {
-  if (!changes.length) return el("p", { class: "quiet" }, "Nothing yet.");
-  const rows = [...changes].reverse().map((change) => el("tr", {},
+function changeRow(change) {
+  const rule = RULES[change.assigned_by];
+  const wayBack = button(change.operation === "undo" ? "Redo" : "Undo", () => {
+    undoEntry(change.label_id, `${change.speaker || "A change"}.`);
+  }, { class: "small" });
+  return el("tr", {},
     el("td", {}, when(change.at)),
     el("td", {}, change.speaker ? chip(change.speaker) : el("i", { class: "nobody" }, "nobody")),
-    el("td", { class: "quiet" }, `${DEEDS[change.operation] || change.operation}${change.assigned_by && RULES[change.assigned_by] ? ` (${RULES[change.assigned_by]})` : ""}`,
+    el("td", { class: "quiet" }, `${DEEDS[change.operation] || change.operation}${rule ? ` (${rule})` : ""}`,
       el("br"), change.actor),
-    el("td", {}, STATEMENTS.includes(change.operation) || change.operation === "undo"
-      ? button(change.operation === "undo" ? "Redo" : "Undo", () => undoEntry(change.label_id, `${change.speaker || "A change"}.`), { class: "small" })
-      : "")));
+    el("td", {}, STATEMENTS.includes(change.operation) || change.operation === "undo" ? wayBack : ""));
+}
+
+function history(changes) {
+  if (!changes.length) return el("p", { class: "quiet" }, "Nothing yet.");
+  const heads = ["When", "Who", "How, by whom", ""].map((text) => el("th", { scope: "col" }, text));
   return el("div", { class: "scroll" }, el("table", { class: "history" },
-    el("thead", {}, el("tr", {}, ...["When", "Who", "How, and by whom", ""].map((text) => el("th", { scope: "col" }, text)))),
-    el("tbody", {}, ...rows)));
+    el("thead", {}, el("tr", {}, ...heads)),
+    el("tbody", {}, ...[...changes].reverse().map(changeRow))));
 }
 
 export function watchWhy() {

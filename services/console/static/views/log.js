@@ -1,4 +1,4 @@
-/* The view "Log": everything that was said, the latest first, each with its way back; what rules did stands beside it. */
+/* The view "Log": everything that was said, the latest first, each with its way back; and what rules made of it. */
 
 import { get, inCollection } from "../api.js";
 import { button, byId, el, plural, setText, shortId, when } from "../dom.js";
@@ -49,7 +49,9 @@ function load() {
 function draw() {
   const all = [...entries.values()].reverse();
   const followed = new Map();
-  all.forEach((entry) => entry.cause_id && followed.set(entry.cause_id, (followed.get(entry.cause_id) || 0) + entry.segments));
+  all.filter((entry) => entry.cause_id).forEach(({ cause_id: cause, segments }) => {
+    followed.set(cause, (followed.get(cause) || 0) + segments);
+  });
   const rules = byId("with-rules").checked;
   const rows = all.filter((entry) => rules || UNDOABLE.includes(entry.operation));
   rows.forEach((entry) => { entry.followed = followed.get(entry.label_id) || 0; });
@@ -74,7 +76,7 @@ function sentence(entry) {
     import: () => [`imported names of ${plural(entry.segments, "segment")}`],
     merge: () => [`made ${detail.goes} and `, ...who, " one speaker"],
     rename: () => [`renamed ${detail.from} to `, el("b", {}, detail.to || "")],
-    undo: () => [undoes(entry) ? "took back: " : "took something back", ...(undoes(entry) ? sentence(undoes(entry)) : [])],
+    undo: () => (undoes(entry) ? ["took back: ", ...sentence(undoes(entry))] : ["took something back"]),
   }[entry.operation];
   return said ? said() : [`${entry.operation}: ${plural(entry.segments, "segment")} `, ...who];
 }
@@ -90,13 +92,15 @@ function logRow(row) {
   const what = el("span", { class: "what" });
   const facts = el("span", { class: "quiet facts" });
   const actions = el("span", { class: "actions" });
-  const element = el("li", { class: "entry" }, el("span", { class: "quiet at" }, when(row.created_at)), what, facts, actions);
+  const at = el("span", { class: "quiet at" }, when(row.created_at));
+  const element = el("li", { class: "entry" }, at, what, facts, actions);
   element.update = (entry) => {
     element.classList.toggle("undone", !entry.active);
     what.replaceChildren(el("span", { class: "actor" }, entry.actor), " ", ...sentence(entry));
     setText(facts, entry.active ? told(entry) : "taken back");
     actions.replaceChildren();
-    if (entry.segment_id) actions.append(button("Why?", (event) => openWhy(entry.segment_id, event.currentTarget), { class: "small" }));
+    const why = (event) => openWhy(entry.segment_id, event.currentTarget);
+    if (entry.segment_id) actions.append(button("Why?", why, { class: "small" }));
     if (entry.active && UNDOABLE.includes(entry.operation)) {
       const text = entry.operation === "undo" ? "Redo" : "Undo";
       actions.append(button(text, () => undoEntry(entry.label_id, `${what.textContent}.`), { class: "small" }));

@@ -137,12 +137,16 @@ function skippedAgain() {
   advance();
 }
 
+function whyNothing() {
+  if (skipped.length) return `Nothing else to ask just now. You skipped ${plural(skipped.length, "segment")}.`;
+  if (!state.naming.segments) return "No segments yet. Upload recordings first.";
+  return "Nothing to ask: everything has a name, or nothing is known yet of what has none.";
+}
+
 function drawQuestion() {
   byId("question").hidden = !now;
   byId("all-done").hidden = Boolean(now);
-  setText(byId("all-done-text"), skipped.length
-    ? `Nothing else to ask just now. You skipped ${plural(skipped.length, "segment")}.`
-    : state.naming.segments ? "Nothing to ask: everything has a name, or nothing is known yet of what has none." : "No segments yet. Upload recordings first.");
+  setText(byId("all-done-text"), whyNothing());
   byId("again").hidden = !skipped.length;
   if (!now) return;
   setText(byId("question-file"), fileOf(now.object_key, state.collection));
@@ -199,11 +203,15 @@ export const next = {
       " ": () => toggle(parts.play), Enter: confirmed, "-": denied, ArrowRight: skip, ArrowDown: skip,
       "?": () => openWhy(now.segment_id, parts.form.input),
     };
-    for (let digit = 1; digit <= MOST_CHIPS; digit += 1) keys[digit] = () => favourites[digit - 1] && called(favourites[digit - 1]);
+    for (let place = 0; place < MOST_CHIPS; place += 1) {
+      keys[place + 1] = () => favourites[place] && called(favourites[place]);
+    }
     parts = {
       play: playButton([], "the segment in question"),
       form: nameField({ label: "Who speaks in this segment", submit: called, keys, review: true }),
-      strip: timeline({ label: "The recording around it: arrow keys walk, Space plays", chosen: listen, keys: { " ": listen } }),
+      strip: timeline({
+        label: "The recording around it: arrow keys walk, Space plays", chosen: listen, keys: { " ": listen },
+      }),
     };
     byId("question-play").append(parts.play);
     byId("question-form").append(parts.form);

@@ -33,10 +33,11 @@ function recordingRow(row) {
     play.segmentIds = [segment.segment_id];
     toggle(play);
   };
+  const tellWhy = (segment) => openWhy(segment.segment_id, line.firstElementChild);
   const line = timeline({
     label: "Segments",
     chosen: listen,
-    keys: { " ": listen, Enter: (segment) => openWhy(segment.segment_id, line.firstElementChild), "?": (segment) => openWhy(segment.segment_id, line.firstElementChild) },
+    keys: { " ": listen, Enter: tellWhy, "?": tellWhy },
   });
   const element = el("li", { class: "recording" }, el("div", { class: "recording-head" }, name, badge, facts, speakers),
     el("div", { class: "recording-line" }, play, line));
@@ -61,7 +62,8 @@ function recordingRow(row) {
     setText(facts, `${clock(fresh.duration_s)}${known}${copies}`);
     speakers.replaceChildren(...fresh.speakers.map(chip));
     line.hidden = !fresh.segments;
-    line.firstElementChild.setAttribute("aria-label", `Segments of ${name.textContent}: arrow keys walk, Space plays, Enter tells why`);
+    const label = `Segments of ${name.textContent}: arrow keys walk, Space plays, Enter tells why`;
+    line.firstElementChild.setAttribute("aria-label", label);
     if (element.inSight) element.draw();
   };
   inSight.observe(element);

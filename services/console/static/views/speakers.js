@@ -49,7 +49,8 @@ function speakerRow(row) {
 
   async function mergeWith(other) {
     if (!allSpeakers().some((speaker) => speaker.name === other)) {
-      toast(`There is no speaker ${other}.`, { failed: true, remedy: "Choose one of the known names; to give this one another name, rename it." });
+      const remedy = "Choose one of the known names; to give this one another name, rename it.";
+      toast(`There is no speaker ${other}.`, { failed: true, remedy });
       return false;
     }
     return mergeSpeakers(now.name, other);
@@ -59,7 +60,8 @@ function speakerRow(row) {
     now = fresh;
     mark.className = `dot ${colourOf(fresh.name)}`;
     setText(name, fresh.name);
-    setText(facts, `${plural(fresh.segments, "segment")} in ${plural(fresh.recordings, "recording")}, ${fresh.human} named by hand`);
+    const where = `${plural(fresh.segments, "segment")} in ${plural(fresh.recordings, "recording")}`;
+    setText(facts, `${where}, ${fresh.human.toLocaleString("en")} named by hand`);
     setText(also, fresh.also.length ? `also ${fresh.also.join(", ")}` : "");
     look.href = addressOf("segments", { speaker: fresh.name });
     look.title = "Look through the segments; choose those that are somebody else to part them";
@@ -76,7 +78,8 @@ function draw() {
   const rows = known.filter((speaker) => everywhere || here.has(speaker.name)).sort((a, b) => b.segments - a.segments);
   reconcile(byId("speaker-list"), rows, (row) => row.speaker_id, speakerRow);
   byId("no-speakers").hidden = rows.length > 0;
-  setText(byId("speakers-facts"), `${plural(here.size, "speaker")} in this collection, ${known.length.toLocaleString("en")} in all`);
+  const all = known.length.toLocaleString("en");
+  setText(byId("speakers-facts"), `${plural(here.size, "speaker")} in this collection, ${all} in all`);
 }
 
 async function load() {

@@ -1,4 +1,4 @@
-/* The view "Voices": clusters with what makes them trustworthy; hear one with Space, name it with a letter and Enter. */
+/* The view "Voices": clusters and how far to trust them; hear one with Space, name it with a letter and Enter. */
 
 import { get, inCollection, post } from "../api.js";
 import { byId, el, plural, reconcile, setText, shortId } from "../dom.js";
@@ -71,7 +71,8 @@ function draw() {
   const wanted = byId("only-unnamed").checked ? rows.filter((row) => !row.speaker || isBusy(row)) : rows;
   reconcile(byId("clusters"), wanted, (row) => row.cluster_id, voiceRow);
   const named = rows.filter((row) => row.speaker).length;
-  setText(byId("voices-facts"), rows.length ? `${plural(rows.length, "voice")}${byId("more-clusters").hidden ? "" : " and more"}, ${named} named` : "");
+  const more = byId("more-clusters").hidden ? "" : " and more";
+  setText(byId("voices-facts"), rows.length ? `${plural(rows.length, "voice")}${more}, ${named} named` : "");
   byId("all-named").hidden = !rows.length || wanted.length > 0;
   byId("no-clusters").hidden = rows.length > 0;
 }
