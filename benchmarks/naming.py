@@ -60,7 +60,7 @@ def _name(database: Database, segment_ids: list, speaker: str) -> tuple[int, int
     with database.begin() as tx:
         recorded = statements.name_segments(tx, segment_ids, speaker, "bench")
         labels.lock_names(tx, COLLECTION)
-        handlers.spread(tx, recorded.events[0])
+        handlers.spread(tx, recorded.events[0], ClustererSettings())
         found = tx.execute(
             sa.text("SELECT detail FROM label WHERE cause_id = :id AND operation = 'spread'"), {"id": recorded.label_id}
         ).scalar_one()

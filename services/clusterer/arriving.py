@@ -38,3 +38,12 @@ def _join(tx: Transaction, space: Space, arrived: Sequence[UUID]) -> list[UUID]:
     found = {segment_id for segment_id, _, _ in joined}
     deferrals.defer(tx, space.collection, name, [s for s in arrived if s not in found])
     return [s for s in waiting if s in found]
+
+
+def catch_up(tx: Transaction, space: Space, clustered: Sequence[UUID]) -> None:
+    """After a refit: whoever arrived while it was thought out joins its clusters, or waits."""
+    known = set(clustered)
+    deferrals.take(tx, space.collection, space.encoder.name)  # all before these have been clustered
+    late = [s for s in embeddings.ids_of_collection(tx, space.encoder, space.collection) if s not in known]
+    if late:
+        _join(tx, space, late)

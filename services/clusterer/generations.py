@@ -13,6 +13,7 @@ from services.clusterer.clustering import alternatives, continuity, state
 from services.clusterer.clustering.cluster import refit
 from services.clusterer.clustering.types import NOISE, UNNAMED, Anchor, Clustering, Method, Said, State, Trust
 from services.clusterer.spreading import Membership, names_of_clusters
+from shared.errors import TransientError
 from shared.events import ClustersUpdated
 from shared.ids import new_id
 from shared.storage import clustering_states, clusters, embeddings, encoders, segments, words
@@ -20,6 +21,12 @@ from shared.storage.clustering_states import Left
 from shared.storage.clusters import NewCluster, Report
 from shared.storage.database import Database, Transaction
 from shared.storage.encoders import StoredEncoder
+
+
+class SegmentsGone(TransientError):
+    """Segments were split or erased while their clusters were being found: they are found anew without them."""
+
+    code = "segments_gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +88,25 @@ def _read(tx: Transaction, collection: str, encoder: StoredEncoder) -> Material:
         durations_s=segments.durations_s(tx, segment_ids),
         recordings=clusters.recordings_of(tx, segment_ids),
         said=_said(tx, segment_ids),
-        before=clustering_states.state(tx, collection, encoder.name),
+        before=clustering_states.state(tx, collection, encoder.space),
     )
 
 
 def _said(tx: Transaction, segment_ids: Sequence[UUID]) -> Said:
-    """Segments of one named speaker belong together, those of two do not, nor a segment and whom it was denied to."""
+    """Segments of one named speaker belong together, those of two do not, nor a segment and whom it was denied to.
+
+    A word on a cluster says it of the cluster's exemplar alone: who is in the cluster is what is to be found out.
+    """
     row_of = {segment_id: row for row, segment_id in enumerate(segment_ids)}
     spoken = words.said(tx, segment_ids)
+    exemplars = clusters.exemplars_among(tx, [s for s, word in spoken.items() if word.kind == "cluster"])
     numbers: dict[UUID, int] = {}
     speakers = np.full(len(segment_ids), UNNAMED, np.int64)
     first: dict[UUID, int] = {}
     for segment_id, word in sorted(spoken.items()):
-        row = row_of[segment_id]
-        speakers[row] = numbers.setdefault(word.speaker_id, len(numbers))
-        first.setdefault(word.speaker_id, row)
+        if word.kind != "cluster" or segment_id in exemplars:
+            speakers[row_of[segment_id]] = numbers.setdefault(word.speaker_id, len(numbers))
+            first.setdefault(word.speaker_id, row_of[segment_id])
     denied = [(row_of[s], first[p]) for s, p in sorted(words.rejected(tx, segment_ids)) if p in first]
     return Said(speakers, np.zeros((0, 2), np.int64), _pairs(denied))
 
@@ -105,8 +116,10 @@ def _pairs(pairs: Sequence[tuple[int, int]]) -> Int64[np.ndarray, "pairs 2"]:
 
 
 def write(tx: Transaction, found: Found) -> Report:
-    """Make them the standing clusters; noise belongs to none. Call it under the names lock."""
+    """Make them the standing clusters; noise belongs to none. Call it under the names lock. Raises SegmentsGone."""
     material, clustering = found.material, found.clustering
+    if len(clusters.recordings_of(tx, material.segment_ids)) < len(material.segment_ids):
+        raise SegmentsGone
     name = material.encoder.name
     new = _clusters(tx, found)
     generation = clusters.write_generation(tx, material.collection, name, new)
@@ -114,7 +127,7 @@ def write(tx: Transaction, found: Found) -> Report:
     if found.state is not None:
         known = standing.known(material.rows, clustering, [c.cluster_id for c in new])
         left = Left(generation, state.to_bytes(found.state), known.to_bytes())
-    clustering_states.write(tx, material.collection, name, left)
+    clustering_states.write(tx, material.collection, material.encoder.space, left)
     n_noise = int((clustering.labels == NOISE).sum())
     return Report(generation, len(new), n_noise, len(material.segment_ids))
 

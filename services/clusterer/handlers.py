@@ -1,10 +1,12 @@
 """The use cases of the clusterer: take arrivals in, find clusters, let names follow what people said."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from services.clusterer import arriving, generations, hearing, naming, questioning, scopes
 from services.clusterer.clustering.types import Method
 from services.clusterer.spaces import Space, space_of
+from shared.errors import NotFound
 from shared.events import (
     ClusteringRequested,
     ClustersUpdated,
@@ -18,7 +20,7 @@ from shared.events import (
 )
 from shared.ledger.consumer import Commit, Delivered, Work
 from shared.settings import ClustererSettings
-from shared.storage import clusters, labels, reviews
+from shared.storage import clusters, labels, reviews, words
 from shared.storage.database import Transaction
 
 
@@ -79,22 +81,23 @@ def _follow(tx: Transaction, found: generations.Found, settings: ClustererSettin
     space = space_of(tx, found.material.collection)
     if space.encoder.name != found.material.encoder.name:
         return
+    arriving.catch_up(tx, space, found.material.segment_ids)
     entry = labels.append(tx, space.collection, "cluster", naming.ACTOR)
     hearing.refit(tx, space, entry, settings)
     naming.settle_all(tx, space, entry)
 
 
-def propagate(work: Work) -> None:
+def propagate(work: Work, settings: ClustererSettings) -> None:
     """Let the names follow each statement of a batch."""
     for delivered in work.delivered:
         event = delivered.event.now() if isinstance(delivered.event, LabelRecordedV1) else delivered.event
         assert isinstance(event, LabelRecorded)
         with work.commit([delivered]) as commit:
             labels.lock_names(commit.tx, event.collection)
-            commit.publish(spread(commit.tx, event), cause=delivered)
+            commit.publish(spread(commit.tx, event, settings), cause=delivered)
 
 
-def spread(tx: Transaction, event: LabelRecorded) -> LabelsPropagated:
+def spread(tx: Transaction, event: LabelRecorded, settings: ClustererSettings) -> LabelsPropagated:
     """Let the names of one collection follow one statement. Call it under the names lock."""
     space = space_of(tx, event.collection)
     scope = scopes.of_statement(tx, event)
@@ -108,7 +111,11 @@ def spread(tx: Transaction, event: LabelRecorded) -> LabelsPropagated:
         cluster_id=event.cluster_id,
         cause_id=event.label_id,
     )
-    changed = naming.settle(tx, space, entry, scope.segment_ids, scope.moved)
+    if hearing.is_deaf(tx, space):  # as after an upgrade, or after a voice was erased
+        hearing.refit(tx, space, entry, settings)
+        changed = naming.settle_all(tx, space, entry)
+    else:
+        changed = naming.settle(tx, space, entry, scope.segment_ids, scope.moved)
     of_cluster = event.cluster_id is not None and event.operation == "assign"
     counts = {
         "n_direct": changed.n_named if of_cluster else len(scope.segment_ids),
@@ -119,19 +126,29 @@ def spread(tx: Transaction, event: LabelRecorded) -> LabelsPropagated:
     return LabelsPropagated(label_id=event.label_id, collection=event.collection, **counts)
 
 
-def forget(work: Work) -> None:
+def forget(work: Work, settings: ClustererSettings) -> None:
     """After segments are gone: clusters and names that rested on them follow."""
-    collections = {d.event.collection for d in work.delivered if isinstance(d.event, SegmentsRemoved)}
+    removed: dict[str, set[UUID]] = {}
+    for delivered in work.delivered:
+        if isinstance(delivered.event, SegmentsRemoved):
+            removed.setdefault(delivered.event.collection, set()).update(delivered.event.speaker_ids)
     with work.commit() as commit:
-        for collection in sorted(collections):
-            labels.lock_names(commit.tx, collection)
-            clusters.recount(commit.tx, collection)
-            entry = labels.append(commit.tx, collection, "forget", naming.ACTOR)
-            naming.settle_all(commit.tx, space_of(commit.tx, collection), entry)
-            labels.forget_if_unused(commit.tx, entry)
+        for collection, speaker_ids in sorted(removed.items()):
+            _forget(commit.tx, space_of(commit.tx, collection), speaker_ids, settings)
 
 
-def review(work: Work) -> None:
+def _forget(tx: Transaction, space: Space, speaker_ids: set[UUID], settings: ClustererSettings) -> None:
+    labels.lock_names(tx, space.collection)
+    entry = labels.append(tx, space.collection, "forget", naming.ACTOR)
+    if hearing.is_deaf(tx, space):  # a voice was erased, and with it how scores are made
+        hearing.refit(tx, space, entry, settings)
+        naming.settle_all(tx, space, entry)
+    elif speaker_ids:
+        naming.settle(tx, space, entry, words.of_speakers(tx, sorted(speaker_ids), space.collection), speaker_ids)
+    labels.forget_if_unused(tx, entry)
+
+
+def review(work: Work, settings: ClustererSettings) -> None:
     """Do what each label would do, write down what it changed, and take it all back but that."""
     for delivered in work.delivered:
         event = delivered.event
@@ -139,12 +156,17 @@ def review(work: Work) -> None:
         with work.commit([delivered]) as commit:
             labels.lock_names(commit.tx, event.collection)
             tried = commit.tx.begin_nested()
-            recorded = reviews.carry_out(commit.tx, event.review_id)
-            for follows in recorded.events:
-                spread(commit.tx, follows)
-            after = reviews.effects(commit.tx, recorded.label_id)
+            try:
+                recorded = reviews.carry_out(commit.tx, event.review_id)
+                for follows in recorded.events:
+                    spread(commit.tx, follows, settings)
+                after = reviews.effects(commit.tx, recorded.label_id)
+            except NotFound as gone:  # what was to be named is there no more
+                tried.rollback()
+                reviews.fail(commit.tx, event.review_id, gone)
+                continue
             tried.rollback()
-            reviews.write(commit.tx, event.review_id, after)
+            reviews.write(commit.tx, event.review_id, labels.last_seq(commit.tx, event.collection), after)
 
 
 def ask(work: Work) -> None:

@@ -41,6 +41,13 @@ def ear_of(tx: Transaction, space: Space) -> Ear | None:
     return Ear(Backend.from_bytes(stored.backend), Calibration(**stored.parameters)) if stored else None
 
 
+def is_deaf(tx: Transaction, space: Space) -> bool:
+    """Whether there are vectors but no ear for them."""
+    if calibrations.get(tx, space.collection, space.encoder) is not None:
+        return False
+    return bool(calibrations.sample(tx, space.collection, space.encoder, 1).ids.size)
+
+
 def refit(tx: Transaction, space: Space, entry: Entry, settings: ClustererSettings) -> Ear:
     """Fit anew to the collection's vectors and labels; every name has to be thought out again after that."""
     n_vectors = calibrations.count(tx, space.collection, space.encoder)

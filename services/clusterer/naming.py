@@ -51,7 +51,7 @@ def settle_all(tx: Transaction, space: Space, entry: Entry) -> Spread:
     scope = sorted(words.everything_said(tx, space.collection))
     members = clusters.members(tx, clusters.standing(tx, space.collection, space.encoder.name))
     membership = {s: Membership(c, p) for c, inside in members.items() for s, p in inside.items()}
-    n_named, _, _ = _name(tx, space, entry, sorted({*scope, *membership}), membership)
+    n_named, _ = _name(tx, space, entry, sorted({*scope, *membership}), membership)
     found = recognising.recognise_all(tx, space, entry)
     return Spread(n_named, found.n_changed, found.n_looked_at)
 
@@ -60,13 +60,18 @@ def settle_arrivals(tx: Transaction, space: Space, entry: Entry, segment_ids: Se
     """Name segments that have just received their vectors, and may have joined a cluster.
 
     A person may have named one before it had a vector: then it also gives its voice to that speaker and that cluster.
+    Those who only follow a cluster give theirs with the next statement on the speaker, or the next clustering: else
+    each arrival would have everybody near to the speaker looked at again.
     """
     spoken_of = words.said(tx, segment_ids)
     if spoken_of:
         return settle(tx, space, entry, segment_ids, {word.speaker_id for word in spoken_of.values()})
     joined = clusters.clusters_of(tx, space.encoder.name, segment_ids)
     membership = {s: Membership(c, p) for s, (c, p) in clusters.firmness(tx, space.encoder.name, list(joined)).items()}
-    return _settle(tx, space, entry, sorted(segment_ids), membership, set(), spoken_in=set(joined.values()))
+    scope = sorted(segment_ids)
+    n_named, _ = _name(tx, space, entry, scope, membership, spoken_in=set(joined.values()))
+    found = recognising.recognise(tx, space, entry, scope, moved=set())
+    return Spread(n_named, found.n_changed, found.n_looked_at)
 
 
 def _settle(
@@ -76,11 +81,10 @@ def _settle(
     scope: Sequence[UUID],
     membership: Mapping[UUID, Membership],
     moved: set[UUID],
-    spoken_in: set[UUID] | None = None,
 ) -> Spread:
-    """Names from words first, then identification; `spoken_in`: clusters of which the scope is only a part."""
-    n_named, left_open, also_moved = _name(tx, space, entry, scope, membership, spoken_in)
-    found = recognising.recognise(tx, space, entry, left_open, moved | also_moved)
+    """Names from words first, then identification."""
+    n_named, also_moved = _name(tx, space, entry, scope, membership)
+    found = recognising.recognise(tx, space, entry, scope, moved | also_moved)
     return Spread(n_named, found.n_changed, found.n_looked_at)
 
 
@@ -91,8 +95,11 @@ def _name(
     scope: Sequence[UUID],
     membership: Mapping[UUID, Membership],
     spoken_in: set[UUID] | None = None,
-) -> tuple[int, list[UUID], set[UUID]]:
-    """Names from words and clusters: how many changed, who is left open, and whose voices change by it."""
+) -> tuple[int, set[UUID]]:
+    """Names from words and clusters: how many changed, and whose voices change by it.
+
+    `spoken_in` are clusters of which the scope is only a part.
+    """
     said = words.said(tx, scope)
     elsewhere = words.said_in_clusters(tx, sorted(spoken_in)) if spoken_in else {}
     names_of_clusters = spreading.names_of_clusters(
@@ -104,4 +111,4 @@ def _name(
     now = labels.names(tx, scope)
     changed = spreading.changes(scope, now, wanted, of_rules=False)
     n_changed = len(labels.write(tx, entry, space.collection, changed.names, changed.nobodys))
-    return n_changed, [s for s in scope if s not in wanted], spreading.moved_speakers(now, changed)
+    return n_changed, spreading.moved_speakers(now, changed)

@@ -25,7 +25,7 @@ from shared.storage.speakers import Centroids
 WANTED: Final = 200
 """More than a person answers before they are thought out anew."""
 
-LARGEST: Final = 100_000
+LARGEST: Final = 20_000
 """So many segments are looked at; of a larger collection those of the first ids, which are hashes: a fair draw."""
 
 
@@ -42,7 +42,7 @@ class _Known:
 
 def think_out(tx: Transaction, space: Space) -> None:
     """Write the questions of a collection anew."""
-    seq = stored.last_seq(tx, space.collection)
+    seq = labels.last_seq(tx, space.collection)
     ear = hearing.ear_of(tx, space)
     if ear is None:
         return

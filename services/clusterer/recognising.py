@@ -51,7 +51,7 @@ def recognise_all(tx: Transaction, space: Space, entry: Entry) -> Recognised:
     everybody = sorted({*speakers.named(tx, space.collection), *speakers.enrolled(tx, space.collection, space.encoder)})
     speakers.refresh_centroids(tx, space.collection, space.encoder, everybody, ear.backend.scored)
     known = speakers.centroids(tx, space.collection, space.encoder)
-    candidates = embeddings.open_to_rules(tx, space.encoder, space.collection).segment_ids()
+    candidates = embeddings.open_to_rules(tx, space.encoder, space.collection)
     return _write(tx, space, entry, ear, known, {*candidates, *suggestions.everybody(tx, space.collection)})
 
 
@@ -62,7 +62,7 @@ def _near(tx: Transaction, space: Space, ear: Ear, voices: Iterable[Centroids]) 
         if known.speaker_ids:
             bound = reach.near(hearing.enrolled(known), ear.calibration, ear.backend)
             near = Near(bound.directions, bound.bounds)
-            found += embeddings.open_to_rules(tx, space.encoder, space.collection, near).segment_ids()
+            found += embeddings.open_to_rules(tx, space.encoder, space.collection, near)
     return found
 
 
@@ -74,7 +74,11 @@ def _write(
     is_open = [s for s in looked_at if s not in now or now[s].assigned_by == "identification"]
     vectors = embeddings.of_segments(tx, space.encoder, is_open)
     wanted, suggested = _identified(tx, ear, vectors, known)
-    changed = spreading.changes(looked_at, now, wanted, of_rules=True)
+    has_vector = set(vectors.segment_ids())
+    known_at_all = speakers.spoken_of(tx, space.collection)
+    # What has no vector in this space cannot be judged: it keeps its name as long as anybody bears it.
+    judged = [s for s in looked_at if s in has_vector or (s in now and now[s].speaker_id not in known_at_all)]
+    changed = spreading.changes(judged, now, wanted, of_rules=True)
     suggestions.write(tx, space.collection, looked_at, suggested)
     n_changed = len(labels.write(tx, entry, space.collection, changed.names, changed.nobodys))
     return Recognised(len(vectors.ids), n_changed)

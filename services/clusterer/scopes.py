@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from shared.events import LabelRecorded
-from shared.storage import people, reversals, words
+from shared.storage import clusters, people, reversals, words
 from shared.storage.database import Transaction
 
 
@@ -23,4 +23,7 @@ def of_statement(tx: Transaction, event: LabelRecorded) -> Scope:
         speakers = {s for one in statement.speaker_ids for s in people.one_voice(tx, one)}
         return Scope(words.of_speakers(tx, sorted(speakers), event.collection), speakers)
     segment_ids = words.segments(tx, statement.label_id, event.collection)
+    if statement.cluster_id:  # whoever is in it now follows its name, or no longer does
+        now = clusters.members(tx, [statement.cluster_id]).get(statement.cluster_id, {})
+        segment_ids = sorted({*segment_ids, *now})
     return Scope(segment_ids, words.speakers_around(tx, segment_ids))

@@ -22,19 +22,19 @@ def recluster(work: Work) -> None:
 @consumes(app, "clusterer.propagate")
 def propagate(work: Work) -> None:
     """Spread a person's label."""
-    handlers.propagate(work)
+    handlers.propagate(work, bootstrap.clusterer())
 
 
 @consumes(app, "clusterer.forget")
 def forget(work: Work) -> None:
     """Let names follow the removal of segments."""
-    handlers.forget(work)
+    handlers.forget(work, bootstrap.clusterer())
 
 
 @consumes(app, "clusterer.review")
 def review(work: Work) -> None:
     """Think out what a label would change."""
-    handlers.review(work)
+    handlers.review(work, bootstrap.clusterer())
 
 
 @consumes(app, "clusterer.ask")

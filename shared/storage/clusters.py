@@ -128,10 +128,16 @@ def join(tx: Transaction, collection: str, encoder: str, members: Sequence[tuple
     """Let (segment, cluster, probability) arrive in standing clusters. Call it under `labels.lock_names`."""
     if members:
         generation = generation_of(tx, collection, encoder)
-        tx.execute(_JOIN, {**_columns(members), "encoder": encoder, "generation": generation})
+        tx.execute(_ARRIVE, {**_columns(members), "encoder": encoder, "generation": generation})
         tx.execute(_COUNT, {"ids": sorted({cluster_id for _, cluster_id, _ in members})})
 
 
+_ARRIVE = sa.text(f"""
+    WITH {_WANTED}
+    INSERT INTO cluster_member (encoder, segment_id, from_generation, cluster_id, probability)
+    SELECT :encoder, segment_id, :generation, cluster_id, probability FROM wanted
+    ON CONFLICT DO NOTHING
+""")  # noqa: S608  # constants
 _COUNT = sa.text("""
     UPDATE cluster c SET n_segments = n.n_segments, n_recordings = n.n_recordings
     FROM (SELECT m.cluster_id, count(*) AS n_segments, count(DISTINCT s.recording_id) AS n_recordings
@@ -251,3 +257,13 @@ def exemplars(tx: Transaction, cluster_ids: Sequence[UUID]) -> dict[UUID, list[U
     """The most typical segments of each cluster."""
     rows = tx.execute(_EXEMPLARS, {"ids": list(cluster_ids)})
     return {row.cluster_id: [UUID(s) for s in row.ids or ()] for row in rows}
+
+
+_EXEMPLARS_AMONG = sa.text("""
+    SELECT exemplar_segment_id FROM cluster WHERE "current" AND exemplar_segment_id = ANY(:ids)
+""")
+
+
+def exemplars_among(tx: Transaction, segment_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the segments that stand for their cluster."""
+    return set(tx.execute(_EXEMPLARS_AMONG, {"ids": list(segment_ids)}).scalars())

@@ -21,6 +21,12 @@ class DatabaseUnavailable(TransientError):
     code = "database_unavailable"
 
 
+class GoneMeanwhile(TransientError):
+    """What this refers to was removed at the same moment, as by a split or an erasure: look again, and try again."""
+
+    code = "gone_meanwhile"
+
+
 class Database:
     """A pool of connections to one Postgres. Opens nothing until the first transaction."""
 
@@ -48,7 +54,8 @@ class Database:
     def begin(self) -> Iterator[Transaction]:
         """One transaction: committed on a clean exit, rolled back otherwise.
 
-        Raises DatabaseUnavailable when the server is away or the transaction must be tried again.
+        Raises DatabaseUnavailable when the server is away or the transaction must be tried again, GoneMeanwhile when
+        another transaction has removed what this one refers to.
         """
         try:
             with self._engine.begin() as tx:
@@ -60,6 +67,8 @@ class Database:
         except sa.exc.DBAPIError as error:
             if error.connection_invalidated or isinstance(error.orig, _RETRYABLE):
                 raise DatabaseUnavailable(str(error.orig).strip().split("\n", 1)[0]) from error
+            if isinstance(error.orig, psycopg.errors.ForeignKeyViolation):
+                raise GoneMeanwhile("Something was removed meanwhile.") from error
             raise
         except (psycopg.OperationalError, sa.exc.TimeoutError) as error:
             raise DatabaseUnavailable(str(error).strip().split("\n", 1)[0]) from error

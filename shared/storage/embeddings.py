@@ -131,17 +131,39 @@ def of_collection(tx: Transaction, encoder: StoredEncoder, collection: str) -> V
 
 
 _OPEN = """
-    SELECT segment_id, vector FROM {partition} e LEFT JOIN assignment a USING (segment_id)
+    SELECT segment_id FROM {partition} e LEFT JOIN assignment a USING (segment_id)
     WHERE e.collection = {collection} AND coalesce(a.assigned_by, 'identification') = 'identification' {near}
     ORDER BY segment_id
 """
 
 
-def open_to_rules(tx: Transaction, encoder: StoredEncoder, collection: str, near: Near | None = None) -> Vectors:
-    """The vectors of segments that no person and no cluster named; those near to a direction only, if one is given."""
+def open_to_rules(tx: Transaction, encoder: StoredEncoder, collection: str, near: Near | None = None) -> list[UUID]:
+    """Segments with a vector that no person and no cluster named; those near to a direction only, if one is given."""
     condition = sql.SQL("") if near is None else near.condition()
     query = sql.SQL(_OPEN).format(partition=partition(encoder), collection=sql.Literal(collection), near=condition)
-    return copy_out(tx, encoder, query)
+    return [row[0] for row in driver(tx).execute(query)]
+
+
+_IN_SPACES = sa.text("""
+    SELECT e.encoder_id, count(*) AS n FROM embedding e
+    WHERE e.collection = :collection AND e.encoder_id = ANY(ARRAY(SELECT encoder_id FROM encoder WHERE name = :name))
+    GROUP BY 1
+""")
+
+
+def outdated(tx: Transaction, encoder: StoredEncoder, collection: str) -> bool:
+    """Whether an older space of the same encoder holds more than twice as many vectors of a collection."""
+    counts = {r.encoder_id: r.n for r in tx.execute(_IN_SPACES, {"collection": collection, "name": encoder.name})}
+    most: int = max(counts.values(), default=0)
+    return most > 2 * int(counts.get(encoder.encoder_id, 0))
+
+
+def ids_of_collection(tx: Transaction, encoder: StoredEncoder, collection: str) -> list[UUID]:
+    """The segments of a collection that have a vector, in no particular order."""
+    query = sql.SQL("SELECT segment_id FROM {} WHERE collection = {}").format(
+        partition(encoder), sql.Literal(collection)
+    )
+    return [row[0] for row in driver(tx).execute(query)]
 
 
 def _copy_out(tx: Transaction, encoder: StoredEncoder, condition: sql.Composed) -> Vectors:

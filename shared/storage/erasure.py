@@ -50,9 +50,11 @@ _COLLECTIONS = sa.text("""
     UNION SELECT collection FROM centroid WHERE speaker_id = ANY(:speakers)
     ORDER BY 1
 """)
+# Locked before anything is deleted: an embedder that writes a vector for one of them right now holds its row.
 _SEGMENTS = sa.text("""
-    SELECT s.segment_id, s.recording_id, s.collection FROM assignment a JOIN segment s USING (segment_id)
-    WHERE a.speaker_id = ANY(:speakers) ORDER BY s.recording_id, s.segment_id
+    SELECT s.segment_id, s.recording_id, s.collection FROM segment s
+    WHERE s.segment_id IN (SELECT segment_id FROM assignment WHERE speaker_id = ANY(:speakers))
+    ORDER BY s.segment_id FOR UPDATE
 """)
 _KEYS = sa.text("SELECT DISTINCT key FROM stored_object WHERE recording_id = ANY(:recordings) ORDER BY key")
 # In this order: each row goes before what it refers to. Rows that refer to segments otherwise go with those.
@@ -72,9 +74,12 @@ _STATEMENTS = {
     # Both hold names in words.
     "questions": """DELETE FROM question WHERE collection IN
         (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
-    "reviews": """DELETE FROM review WHERE collection IN
+    "reviews": """DELETE FROM review WHERE asked->>'speaker' = ANY(ARRAY(
+        SELECT name FROM speaker WHERE speaker_id = ANY(:speakers))) OR collection IN
         (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
-    # They hold means of voices; the next clustering begins without them.
+    # Both hold means of voices: the next clustering begins without them, and scores are learned anew.
+    "calibrations": """DELETE FROM calibration WHERE collection IN
+        (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
     "states of clusterings": """DELETE FROM clustering_state WHERE collection IN
         (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
     "segments": "DELETE FROM segment WHERE segment_id = ANY(:segments)",

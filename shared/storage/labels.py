@@ -87,6 +87,19 @@ def append(
     return Entry(row.label_id, row.seq)
 
 
+_LAST = sa.text("""
+    SELECT coalesce(max(seq), 0) FROM label WHERE collection = :collection AND operation = ANY(:operations)
+""")
+STATEMENTS = ("assign", "reject", "split", "import", "undo", "cluster")
+"""What people say of a collection, and a clustering of it: names follow from these, and questions."""
+
+
+def last_seq(tx: Transaction, collection: str) -> int:
+    """The place of the last of these in the log."""
+    values = {"collection": collection, "operations": list(STATEMENTS)}
+    return int(tx.execute(_LAST, values).scalar_one())
+
+
 def describe(tx: Transaction, entry: Entry, detail: dict[str, Any]) -> None:
     """Write onto an entry of this transaction what it came to."""
     tx.execute(sa.update(label).where(label.c.label_id == entry.label_id).values(detail=detail))

@@ -68,7 +68,10 @@ def one_voice(tx: Transaction, speaker_id: UUID) -> list[UUID]:
 
 
 def settle_merges(tx: Transaction) -> set[UUID]:
-    """Make `canonical_id` follow from the merges that stand, in their order; returns the speakers that changed."""
+    """Make `canonical_id` follow from the merges that stand, in their order; returns the speakers that changed.
+
+    Call it under `lock_merges`.
+    """
     merges = tx.execute(
         sa.select(label.c.speaker_id, label.c.other_speaker_id)
         .where(label.c.operation == "merge", label.c.active)
@@ -76,13 +79,22 @@ def settle_merges(tx: Transaction) -> set[UUID]:
     )
     wanted = merged([(row.speaker_id, row.other_speaker_id) for row in merges])
     changed = set()
-    for row in tx.execute(sa.select(speaker.c.speaker_id, speaker.c.canonical_id).with_for_update()).all():
+    now = sa.select(speaker.c.speaker_id, speaker.c.canonical_id).order_by(speaker.c.speaker_id)
+    for row in tx.execute(now).all():
         canonical_id = wanted.get(row.speaker_id, row.speaker_id)
         if canonical_id != row.canonical_id:
             statement = sa.update(speaker).where(speaker.c.speaker_id == row.speaker_id)
             tx.execute(statement.values(canonical_id=canonical_id))
             changed |= {row.speaker_id, canonical_id, row.canonical_id}
     return changed
+
+
+_LOCK_FOR_MERGES = 0x6561726F
+
+
+def lock_merges(tx: Transaction) -> None:
+    """One merge, or undoing of one, after the other: each reads all of them before it writes who is who."""
+    tx.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_FOR_MERGES})
 
 
 def merged(merges: Iterable[tuple[UUID, UUID]]) -> dict[UUID, UUID]:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from shared.errors import NotFound
 from shared.storage.database import Transaction
-from shared.storage.labels import SegmentGone
+from shared.storage.labels import SegmentGone, last_seq
 from shared.storage.tables import question, questionnaire, segment, skipped
 from shared.units import seconds
 
@@ -56,18 +56,15 @@ class Questions:
     fresh: bool
 
 
-def last_seq(tx: Transaction, collection: str) -> int:
-    """The place of the last entry of a collection's log."""
-    found = sa.text("SELECT coalesce(max(seq), 0) FROM label WHERE collection = :collection")
-    return int(tx.execute(found, {"collection": collection}).scalar_one())
-
-
 def write(tx: Transaction, collection: str, seq: int, new: Sequence[NewQuestion]) -> None:
     """Make these the questions of a collection; they know the log up to `seq`."""
     key = {"collection": collection, "seq": seq}
     statement = insert(questionnaire).values(**key)
     changed = {"seq": seq, "thought_out_at": sa.func.clock_timestamp()}
-    tx.execute(statement.on_conflict_do_update(index_elements=["collection"], set_=changed))
+    newer = questionnaire.c.seq <= seq  # what was thought out with more in view stays
+    written = statement.on_conflict_do_update(index_elements=["collection"], set_=changed, where=newer)
+    if tx.execute(written).rowcount == 0:
+        return
     tx.execute(sa.delete(question).where(question.c.collection == collection))
     values = {
         "collection": collection,

@@ -39,6 +39,7 @@ STATEMENTS = frozenset({"assign", "reject", "import", "split", "merge", "rename"
 
 def merge(tx: Transaction, stays: str, goes: str, actor: str) -> Recorded:
     """A person says that two speakers are one, who goes by the first name. Raises UnknownSpeaker, AlreadyOne."""
+    people.lock_merges(tx)
     stays_id, goes_id = people.speaker_named(tx, stays), people.speaker_named(tx, goes)
     both = people.one_voice(tx, stays_id) + people.one_voice(tx, goes_id)
     if len(set(both)) < len(both):
@@ -67,6 +68,8 @@ def undo(tx: Transaction, label_id: UUID, actor: str) -> Recorded:
     row = _entry(tx, label_id)
     if row.operation not in STATEMENTS | {"undo"}:
         raise NotUndoable(f"{label_id} is no person's label but the rule's entry {row.operation!r}.")
+    if "erased" in row.detail:
+        raise NotUndoable(f"What {label_id} was about has been erased.")
     if not row.active:
         raise AlreadyUndone(f"{label_id} has been taken back.")
     statement = _flip(tx, row)
@@ -92,6 +95,7 @@ class Statement:
     label_id: UUID
     operation: str
     speaker_ids: tuple[UUID, ...]
+    cluster_id: UUID | None
 
 
 def statement_of(tx: Transaction, label_id: UUID) -> Statement:
@@ -100,7 +104,7 @@ def statement_of(tx: Transaction, label_id: UUID) -> Statement:
     while row.operation == "undo":
         row = _row(tx, row.undoes_id)
     speaker_ids = tuple(s for s in (row.speaker_id, row.other_speaker_id) if s is not None)
-    return Statement(row.label_id, row.operation, speaker_ids)
+    return Statement(row.label_id, row.operation, speaker_ids, row.cluster_id)
 
 
 def _row(tx: Transaction, label_id: UUID) -> Any:
@@ -132,6 +136,7 @@ def _settle(tx: Transaction, entry: Entry, statement: Any) -> Recorded:
         people.settle_name(tx, statement.speaker_id)
         return Recorded(entry.label_id, None, statement.speaker_id, 0, ())
     if statement.operation == "merge":
+        people.lock_merges(tx)
         both = [statement.speaker_id, statement.other_speaker_id]
         concerned = _collections(tx, sorted({s for one in both for s in people.one_voice(tx, one)}))
         changed = people.settle_merges(tx)

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, EarmarkError, NotFound
 from shared.events import ReviewRequested
 from shared.ids import new_id
 from shared.storage import people, statements
 from shared.storage.database import Transaction
-from shared.storage.labels import names
+from shared.storage.labels import last_seq, names
 from shared.storage.statements import Recorded
 from shared.storage.tables import review
 
@@ -27,6 +27,12 @@ class AlreadyApplied(Conflict):
     """The reviewed label has been given; to take it back, undo it."""
 
     code = "already_applied"
+
+
+class ReviewOutdated(Conflict):
+    """Something was said of the collection since the changes were thought out; ask for the review again."""
+
+    code = "review_outdated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +58,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """`changes` is None while they are being thought out."""
+    """`changes` is None while they are being thought out; `failed` says why they never will be."""
 
     review_id: UUID
     collection: str
     asked: Asked
     changes: list[Change] | None
     label_id: UUID | None
+    seq: int | None
+    failed: str | None
 
 
 def request(tx: Transaction, collection: str, asked: Asked) -> ReviewRequested:
@@ -72,11 +80,15 @@ def request(tx: Transaction, collection: str, asked: Asked) -> ReviewRequested:
 
 def get(tx: Transaction, review_id: UUID) -> Review:
     """Raises UnknownReview."""
-    row = tx.execute(sa.select(review).where(review.c.review_id == review_id)).one_or_none()
+    return _read(tx, sa.select(review).where(review.c.review_id == review_id), review_id)
+
+
+def _read(tx: Transaction, statement: sa.Select[Any], review_id: UUID) -> Review:
+    row = tx.execute(statement).one_or_none()
     if row is None:
         raise UnknownReview(f"No review {review_id}.")
     changes = None if row.changes is None else [_change(change) for change in row.changes]
-    return Review(row.review_id, row.collection, _asked(row.asked), changes, row.label_id)
+    return Review(row.review_id, row.collection, _asked(row.asked), changes, row.label_id, row.seq, row.failed)
 
 
 def _asked(stored: dict[str, Any]) -> Asked:
@@ -89,28 +101,42 @@ def _change(stored: dict[str, Any]) -> Change:
     return Change(**{**stored, "segment_id": UUID(stored["segment_id"])})
 
 
-def carry_out(tx: Transaction, review_id: UUID) -> Recorded:
-    """Give the label that is asked for. Raises UnknownReview, and what naming raises."""
+def carry_out(tx: Transaction, review_id: UUID, actor: str | None = None) -> Recorded:
+    """Give the label that is asked for, in the name of whoever asked if nobody else is named.
+
+    Raises UnknownReview, and what naming raises.
+    """
     asked = get(tx, review_id).asked
     if asked.cluster_id:
-        return statements.name_cluster(tx, asked.cluster_id, asked.speaker, asked.actor)
-    return statements.name_segments(tx, asked.segment_ids, asked.speaker, asked.actor)
+        return statements.name_cluster(tx, asked.cluster_id, asked.speaker, actor or asked.actor)
+    return statements.name_segments(tx, asked.segment_ids, asked.speaker, actor or asked.actor)
 
 
-def apply(tx: Transaction, review_id: UUID, but: Sequence[UUID]) -> list[Recorded]:
-    """Give the label, and say of some segments that they are not that speaker's. Raises AlreadyApplied, UnknownReview.
+def apply(tx: Transaction, review_id: UUID, but: Sequence[UUID], actor: str) -> list[Recorded]:
+    """Give the label, and say of some segments that they are not that speaker's.
 
-    The rejections come first: then the label does not reach those segments at all.
+    Raises AlreadyApplied, ReviewOutdated, UnknownReview. The rejections come first: then the label does not reach those
+    segments at all.
     """
-    found = get(tx, review_id)
+    mine = sa.select(review).where(review.c.review_id == review_id).with_for_update()
+    found = _read(tx, mine, review_id)
     if found.label_id:
         raise AlreadyApplied(f"Review {review_id} has been applied.")
-    speaker_id = people.ensure_speaker(tx, found.asked.speaker)
-    recorded = [statements.reject_segment(tx, s, speaker_id, found.asked.actor) for s in but]
-    recorded.append(carry_out(tx, review_id))
+    if found.seq is None or found.seq != last_seq(tx, found.collection):
+        raise ReviewOutdated(f"Review {review_id} does not know what was said last.")
+    recorded = []
+    if but:
+        speaker_id = people.ensure_speaker(tx, found.asked.speaker)
+        recorded.append(statements.reject_segments(tx, list(dict.fromkeys(but)), speaker_id, actor))
+    recorded.append(carry_out(tx, review_id, actor))
     given = sa.update(review).where(review.c.review_id == review_id)
     tx.execute(given.values(label_id=recorded[-1].label_id))
     return recorded
+
+
+def fail(tx: Transaction, review_id: UUID, error: EarmarkError) -> None:
+    """Write down why the changes cannot be thought out."""
+    tx.execute(sa.update(review).where(review.c.review_id == review_id).values(failed=str(error)))
 
 
 _EFFECTS = sa.text("""
@@ -126,8 +152,8 @@ def effects(tx: Transaction, label_id: UUID) -> list[Change]:
     return [Change(**row) for row in tx.execute(_EFFECTS, {"label_id": label_id}).mappings()]
 
 
-def write(tx: Transaction, review_id: UUID, after: Sequence[Change]) -> None:
-    """Write down what would change; what is now stands beside it. A segment whose speaker stays is left out."""
+def write(tx: Transaction, review_id: UUID, seq: int, after: Sequence[Change]) -> None:
+    """Write down what would change, as of the statement `seq`; a segment whose speaker stays is left out."""
     now = names(tx, [change.segment_id for change in after])
     called = {s: people.name_of(tx, s) for s in {n.speaker_id for n in now.values()}}
     before = {s: called[n.speaker_id] for s, n in now.items()}
@@ -136,4 +162,4 @@ def write(tx: Transaction, review_id: UUID, after: Sequence[Change]) -> None:
         for change in after
         if change.speaker != before.get(change.segment_id)
     ]
-    tx.execute(sa.update(review).where(review.c.review_id == review_id).values(changes=changes))
+    tx.execute(sa.update(review).where(review.c.review_id == review_id).values(changes=changes, seq=seq))

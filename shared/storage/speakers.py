@@ -99,6 +99,16 @@ def named(tx: Transaction, collection: str) -> set[UUID]:
     return set(tx.execute(_NAMED, {"collection": collection}).scalars())
 
 
+_SPOKEN_OF = sa.text("""
+    SELECT DISTINCT speaker_id FROM assignment WHERE collection = :collection AND assigned_by <> 'identification'
+""")
+
+
+def spoken_of(tx: Transaction, collection: str) -> set[UUID]:
+    """Everybody who has a segment that people, imports or clusters gave to them."""
+    return set(tx.execute(_SPOKEN_OF, {"collection": collection}).scalars())
+
+
 def enrolled(tx: Transaction, collection: str, encoder: StoredEncoder) -> set[UUID]:
     """Everybody whose voice is kept."""
     return set(tx.execute(_ENROLLED, {"collection": collection, "encoder_id": encoder.encoder_id}).scalars())

@@ -53,10 +53,16 @@ def name_segments(
 
 def reject_segment(tx: Transaction, segment_id: UUID, speaker_id: UUID, actor: str) -> Recorded:
     """A person says who does not speak in a segment. Raises SegmentGone."""
-    collection = _collection_of(tx, [segment_id])
-    entry = append(tx, collection, "reject", actor, speaker_id, segment_id=segment_id)
-    _say(tx, entry, {segment_id: speaker_id}, "not")
-    return _recorded(tx, entry, collection, "reject", [segment_id], speaker_id=speaker_id, segment_id=segment_id)
+    return reject_segments(tx, [segment_id], speaker_id, actor)
+
+
+def reject_segments(tx: Transaction, segment_ids: Sequence[UUID], speaker_id: UUID, actor: str) -> Recorded:
+    """A person says who speaks in none of these segments of one collection, as one entry. Raises SegmentGone."""
+    collection = _collection_of(tx, segment_ids)
+    only = segment_ids[0] if len(segment_ids) == 1 else None
+    entry = append(tx, collection, "reject", actor, speaker_id, segment_id=only)
+    _say(tx, entry, dict.fromkeys(segment_ids, speaker_id), "not")
+    return _recorded(tx, entry, collection, "reject", segment_ids, speaker_id=speaker_id, segment_id=only)
 
 
 _MEMBERS = sa.text("""

@@ -175,7 +175,9 @@ def test_chosen_segments_of_a_speaker_go_to_another(page: Page, clustered: FullS
     name(clustered, "Ada Lovelace", cluster_id=largest(clustered))
     show(page, "segments")
     page.get_by_label("of", exact=True).select_option("Ada Lovelace")
-    chosen = [found["segment_id"] for found in rows(speaker="Ada Lovelace")[:2]]
+    hers = rows(speaker="Ada Lovelace")
+    expect(page.locator("#segments-facts")).to_have_text(f"{len(hers)} segments")  # the list is narrowed down by now
+    chosen = [found["segment_id"] for found in hers[:2]]
     for segment_id in chosen:
         row(page, segment_id).get_by_role("checkbox").check()
     page.locator("#chosen input").fill("Mary Somerville")

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 from services.clusterer.clustering import arrivals, centring, choose, density, linkage, scale, space, state
 from services.clusterer.clustering.constraints import obey
-from services.clusterer.clustering.groups import sizes, sums, with_singles, without_singles
+from services.clusterer.clustering.groups import sizes, sums, with_rest, with_singles, without_singles
 from services.clusterer.clustering.neighbours import neighbours
 from services.clusterer.clustering.types import (
     NOISE,
@@ -141,8 +141,7 @@ def firmness(
     if not n_clusters:
         return firm
     own, counts, total = labels[inside], sizes(labels, n_clusters), sums(rows, labels, n_clusters)
-    itself = np.einsum("rd,rd->r", rows[inside], rows[inside])
-    cosines = (np.einsum("rd,rd->r", rows[inside], total[own]) - itself) / np.maximum(counts[own] - 1, 1)
+    cosines = with_rest(rows, labels, inside, total) / np.maximum(counts[own] - 1, 1)
     above = np.maximum(cosines - cut, 0.0)
     highest = np.zeros(n_clusters)
     np.maximum.at(highest, own, above)

@@ -1,10 +1,13 @@
 """Sums and sizes of groups of rows. For unit rows they hold every mean cosine between groups: `S.T / (|S| |T|)`."""
 
+from typing import Final
+
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
 from services.clusterer.clustering.types import NOISE
 
+_BLOCK: Final = 1024  # rows gathered at once: few enough to stay in the cache
 
 def sums(
     rows: Float32[np.ndarray, "rows dim"], groups: Int64[np.ndarray, " rows"], n_groups: int
@@ -23,6 +26,21 @@ def sums(
     for group, start, end in zip(present[~pairs], starts[~pairs], ends[~pairs], strict=True):
         total[group] = rows[order[start:end]].sum(axis=0, dtype=np.float64)
     return total
+
+
+def with_rest(
+    rows: Float32[np.ndarray, "rows dim"],
+    groups: Int64[np.ndarray, " rows"],
+    some: Int64[np.ndarray, " some"],
+    total: Float32[np.ndarray, "groups dim"],
+) -> Float32[np.ndarray, " some"]:
+    """The sum of the cosines of some rows, none of them noise, to all others of their groups, from the groups' sums."""
+    cosines: Float32[np.ndarray, " some"] = np.empty(len(some), np.float32)
+    for first in range(0, len(some), _BLOCK):
+        block = some[first : first + _BLOCK]
+        here = rows[block]
+        cosines[first : first + _BLOCK] = np.einsum("rd,rd->r", here, total[groups[block]] - here)
+    return cosines
 
 
 def sizes(groups: Int64[np.ndarray, " rows"], n_groups: int) -> Int64[np.ndarray, " groups"]:
@@ -53,3 +71,9 @@ def evenly(rows: Float32[np.ndarray, "rows dim"], n_wanted: int) -> Int64[np.nda
         return np.arange(len(rows))
     along = np.argsort(rows @ rows.mean(axis=0, dtype=np.float64).astype(np.float32), kind="stable")
     return np.sort(along[np.linspace(0, len(rows) - 1, n_wanted).astype(np.int64)])
+
+
+def distinct(numbers: Int64[np.ndarray, " numbers"]) -> Int64[np.ndarray, " distinct"]:
+    """The numbers from 0 on, each once, ascending; by sorting, as numpy's hashing of millions is slow."""
+    ordered = np.sort(numbers)
+    return ordered[np.diff(ordered, prepend=-1) != 0] if len(ordered) else ordered

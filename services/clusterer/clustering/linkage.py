@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from services.clusterer.clustering.groups import sizes, sums
+from services.clusterer.clustering.groups import distinct, sizes, sums
 from services.clusterer.clustering.types import Graph, Merges
 
 _BLOCK: Final = 4096  # groups compared at once
@@ -102,7 +102,7 @@ class _Groups:
         chosen: Bool[np.ndarray, " edges"] = (cosines == best[left]) & (cosines == best[right])
         at = np.flatnonzero(chosen)
         ends = np.concatenate([left[at], right[at]])
-        if len(np.unique(ends)) < len(ends):
+        if len(distinct(ends)) < len(ends):
             taken: set[int] = set()
             for edge in at:
                 pair = {int(left[edge]), int(right[edge])}
@@ -139,7 +139,7 @@ class _Groups:
         moved = grown[left] | grown[right]
         other = (~moved).nonzero()[0]
         again = moved & (left != right)
-        unique = np.unique(left[again] * len(self.sizes) + right[again])
+        unique = distinct(left[again] * len(self.sizes) + right[again])
         fresh_left, fresh_right = np.divmod(unique, len(self.sizes))
         return (
             np.concatenate([left[other], fresh_left]),
@@ -160,7 +160,7 @@ def _edges(graph: Graph, lowest: float) -> tuple[Int64[np.ndarray, " edges"], In
     n_rows = len(graph.indices)
     row, place = np.nonzero(graph.cosines >= lowest)
     other = graph.indices[row, place].astype(np.int64)
-    pairs = np.unique(np.minimum(row, other) * n_rows + np.maximum(row, other))
+    pairs = distinct(np.minimum(row, other) * n_rows + np.maximum(row, other))
     left, right = np.divmod(pairs, n_rows)
     return left, right
 
@@ -172,7 +172,7 @@ def _between(
     _, first = np.unique(groups, return_index=True)
     one, other = first[groups[left]], first[groups[right]]
     apart = one != other
-    pairs = np.unique(np.minimum(one, other)[apart] * len(groups) + np.maximum(one, other)[apart])
+    pairs = distinct(np.minimum(one, other)[apart] * len(groups) + np.maximum(one, other)[apart])
     left, right = np.divmod(pairs, len(groups))
     return left, right
 

@@ -13,6 +13,7 @@ from services.clusterer.clustering import cuda
 from services.clusterer.clustering.types import Graph, Progress, silent
 
 _BLOCK: Final = 4096  # rows: a block of cosines is 64 MiB and its GEMM long enough to reach the core's full speed
+_CHUNKS: Final = 8  # for each neighbour, when the k best of a block are sought; by more no fewer values are kept
 
 
 def neighbours(rows: Float32[np.ndarray, "rows dim"], k: int, progress: Progress = silent) -> Graph:
@@ -20,14 +21,14 @@ def neighbours(rows: Float32[np.ndarray, "rows dim"], k: int, progress: Progress
     if len(rows) > _BLOCK and cuda.present():
         return cuda.neighbours(rows, k, progress)
     best = _Best(len(rows), k)
-    blocks = [np.arange(first, min(first + _BLOCK, len(rows))) for first in range(0, len(rows), _BLOCK)]
+    blocks = _blocks(len(rows))
     for at, block in enumerate(blocks):
         for other in blocks[at:]:
-            cosines = rows[block] @ rows[other].T  # (some, dim) @ (dim, others) -> (some, others)
+            cosines = rows[_span(block)] @ rows[_span(other)].T  # (some, dim) @ (dim, others) -> (some, others)
             if other is block:
                 np.fill_diagonal(cosines, -np.inf)
             else:
-                best.offer(cosines.T, other, block)
+                best.offer_back(cosines, block, other)
             best.offer(cosines, block, other)
         progress(1 - (1 - (at + 1) / len(blocks)) ** 2)  # the blocks form a triangle
     return best.graph()
@@ -47,32 +48,39 @@ def renewed(
     best.columns[stood] = now[graph.indices[place[stood]]]
     best.cosines[stood] = graph.cosines[place[stood]]
     lost = stood[(best.columns[stood] < 0).any(axis=1)]
+    best.columns[lost], best.cosines[lost] = -1, -np.inf
+    settled = np.ones(len(rows), bool)
+    settled[lost] = settled[place < 0] = False
     new = np.flatnonzero(place < 0)
-    asking = np.concatenate([new, lost])
-    best.columns[asking], best.cosines[asking] = -1, -np.inf
-    settled = np.setdiff1d(stood, lost)
-    for first in range(0, len(rows), _BLOCK):
-        others = np.arange(first, min(first + _BLOCK, len(rows)))
-        _ask(best, rows, asking, others)
-        hearing = np.intersect1d(others, settled)
+    for others in _blocks(len(rows)):
         for some in (new[at : at + _BLOCK] for at in range(0, len(new), _BLOCK)):
-            best.offer(rows[hearing] @ rows[some].T, hearing, some)
-        progress((first + len(others)) / len(rows))
+            cosines = _cosines_with_others(rows, some, others)
+            best.offer(cosines, some, others)
+            hearing = settled[_span(others)]
+            best.offer_back(cosines if hearing.all() else cosines[:, hearing], some, others[hearing])
+        for some in (lost[at : at + _BLOCK] for at in range(0, len(lost), _BLOCK)):
+            best.offer(_cosines_with_others(rows, some, others), some, others)
+        progress((int(others[-1]) + 1) / len(rows))
     return best.graph()
 
 
-def _ask(
-    best: "_Best",
-    rows: Float32[np.ndarray, "rows dim"],
-    asking: Int64[np.ndarray, " asking"],
-    others: Int64[np.ndarray, " others"],
-) -> None:
-    for at in range(0, len(asking), _BLOCK):
-        some = asking[at : at + _BLOCK]
-        cosines = rows[some] @ rows[others].T
-        inside = np.flatnonzero((some >= others[0]) & (some <= others[-1]))
-        cosines[inside, some[inside] - others[0]] = -np.inf  # itself
-        best.offer(cosines, some, others)
+def _blocks(n_rows: int) -> list[Int64[np.ndarray, " block"]]:
+    return [np.arange(first, min(first + _BLOCK, n_rows)) for first in range(0, n_rows, _BLOCK)]
+
+
+def _span(block: Int64[np.ndarray, " block"]) -> slice:
+    """The same rows without a copy of them."""
+    return slice(int(block[0]), int(block[-1]) + 1)
+
+
+def _cosines_with_others(
+    rows: Float32[np.ndarray, "rows dim"], some: Int64[np.ndarray, " some"], others: Int64[np.ndarray, " others"]
+) -> Float32[np.ndarray, "some others"]:
+    """Cosines of some rows with a block of others; -inf with itself."""
+    cosines: Float32[np.ndarray, "some others"] = rows[some] @ rows[_span(others)].T
+    inside = np.flatnonzero((some >= others[0]) & (some <= others[-1]))
+    cosines[inside, some[inside] - others[0]] = -np.inf
+    return cosines
 
 
 class _Best:
@@ -90,15 +98,33 @@ class _Best:
         columns: Int64[np.ndarray, " others"],
     ) -> None:
         """Look at the cosines of these rows with these columns, which they have not seen yet; -inf counts for none."""
-        k = min(self.columns.shape[1], cosines.shape[1])
-        if not k or not len(rows):
-            return
-        worst = self.cosines[rows, -1]
-        if np.isneginf(worst).all():  # nothing to beat yet: the block's own k best, and what equals the last of them
-            worst = np.nextafter(np.partition(cosines, -k, axis=1)[:, -k], np.float32(-np.inf))
-        some, column = np.nonzero(cosines > worst[:, None])
-        if len(some):
-            self._keep(some, rows, cosines[some, column], columns[column])
+        if cosines.size and self.columns.shape[1]:
+            beaten = self._to_beat(cosines, rows, axis=1)
+            found = np.flatnonzero(cosines > beaten[:, None])
+            some, column = np.divmod(found, cosines.shape[1])
+            self._keep(some, rows, cosines.ravel()[found], columns[column])
+
+    def offer_back(
+        self,
+        cosines: Float32[np.ndarray, "some others"],
+        rows: Int64[np.ndarray, " some"],
+        columns: Int64[np.ndarray, " others"],
+    ) -> None:
+        """As `offer`, of the columns with the rows: the other side of the same block."""
+        if cosines.size and self.columns.shape[1]:
+            beaten = self._to_beat(cosines, columns, axis=0)
+            found = np.flatnonzero(cosines > beaten)
+            row, some = np.divmod(found, cosines.shape[1])
+            self._keep(some, columns, cosines.ravel()[found], rows[row])
+
+    def _to_beat(
+        self, cosines: Float32[np.ndarray, "some others"], rows: Int64[np.ndarray, " those"], axis: int
+    ) -> Float32[np.ndarray, " those"]:
+        """Each row's worst standing cosine; where nothing stands, just below the block's own k best or a bit lower."""
+        worst = np.ascontiguousarray(self.cosines[rows, -1])  # comparing with a strided array is slow
+        if np.isneginf(worst).all():
+            worst = np.nextafter(_at_most_kth(cosines, self.columns.shape[1], axis), np.float32(-np.inf))
+        return worst
 
     def _keep(
         self,
@@ -107,6 +133,8 @@ class _Best:
         cosines: Float32[np.ndarray, " found"],
         columns: Int64[np.ndarray, " found"],
     ) -> None:
+        if not len(some):
+            return
         k = self.columns.shape[1]
         touched, of_touched = np.unique(some, return_inverse=True)
         at = rows[touched]
@@ -121,3 +149,18 @@ class _Best:
 
     def graph(self) -> Graph:
         return Graph(self.columns, self.cosines)
+
+
+def _at_most_kth(cosines: Float32[np.ndarray, "some others"], k: int, axis: int) -> Float32[np.ndarray, " those"]:
+    """No more than the k-th highest along the axis, and little less: the k-th highest among the highest of chunks."""
+    along = cosines.shape[axis]
+    length = max(1, along // (_CHUNKS * k))
+    n_chunks = along // length
+    if n_chunks < k:
+        lowest: Float32[np.ndarray, " those"] = np.full(cosines.shape[1 - axis], -np.inf, np.float32)
+        return lowest
+    if axis:
+        highest = cosines[:, : length * n_chunks].reshape(-1, length, n_chunks).max(axis=1)
+    else:
+        highest = cosines[: length * n_chunks].reshape(length, n_chunks, -1).max(axis=0).T
+    return np.ascontiguousarray(np.partition(highest, -k, axis=1)[:, -k])

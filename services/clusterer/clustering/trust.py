@@ -11,11 +11,14 @@ from jaxtyping import Float32, Float64, Int64
 
 from services.clusterer.clustering import linkage
 from services.clusterer.clustering.arrivals import means
-from services.clusterer.clustering.groups import sizes
+from services.clusterer.clustering.groups import sizes, sums, with_rest
+from services.clusterer.clustering.neighbours import neighbours
 from services.clusterer.clustering.types import NOISE, Graph, Trust
 
 N_EXEMPLARS: Final = 3  # as many as one listens to
-_BLOCK: Final = 1024  # rows compared with all clusters at once
+_ROUNDS: Final = 10  # a cluster's stability is known to .07: from round to round it varies by .2 or so
+_FEWEST_ROUNDS: Final = 3  # known to .12
+_RESAMPLED: Final = 200_000  # rows in all rounds together: so much is worth a second or two
 
 
 def trusts(
@@ -26,7 +29,7 @@ def trusts(
 ) -> list[Trust]:
     """The facts of each cluster, of unit rows whose mean is taken away; `recordings` numbers each row's recording."""
     n_clusters = int(labels.max(initial=NOISE)) + 1
-    inside, outside = _cosines(turned, labels, n_clusters)
+    inside, outside = _inside(turned, labels, n_clusters), _outside(turned, labels)
     order = np.argsort(labels, kind="stable")
     bounds = np.searchsorted(labels[order], np.arange(n_clusters + 1))
     found = []
@@ -38,7 +41,7 @@ def trusts(
                 size=len(members),
                 n_recordings=len(np.unique(recordings[members])),
                 cohesion=cohesion,
-                margin=cohesion - float(outside[members].mean()),
+                margin=cohesion - float(outside[number]),
                 stability=float(stability[number]),
                 exemplars=_exemplars(members, inside[members], recordings[members]),
             )
@@ -46,22 +49,23 @@ def trusts(
     return found
 
 
-def _cosines(
+def _inside(
     turned: Float32[np.ndarray, "rows dim"], labels: Int64[np.ndarray, " rows"], n_clusters: int
-) -> tuple[Float64[np.ndarray, " rows"], Float64[np.ndarray, " rows"]]:
-    """The mean cosine of each clustered row to the rest of its cluster, and to the nearest other one (-1: none)."""
-    inside, outside = np.zeros(len(turned)), np.full(len(turned), -1.0)
-    clustered = np.flatnonzero(labels != NOISE)
-    middle, counts = means(turned, labels), sizes(labels, n_clusters)
-    for first in range(0, len(clustered), _BLOCK):
-        some = clustered[first : first + _BLOCK]
-        own, at = labels[some], np.arange(len(some))
-        cosines = turned[some] @ middle.T  # (some, dim) @ (dim, clusters) -> (some, clusters)
-        itself = np.einsum("rd,rd->r", turned[some], turned[some])
-        inside[some] = (cosines[at, own] * counts[own] - itself) / np.maximum(counts[own] - 1, 1)
-        cosines[at, own] = -1.0
-        outside[some] = cosines.max(axis=1)
-    return inside, outside
+) -> Float64[np.ndarray, " rows"]:
+    """The mean cosine of each clustered row to the rest of its cluster."""
+    inside = np.zeros(len(turned))
+    clustered, counts = np.flatnonzero(labels != NOISE), sizes(labels, n_clusters)
+    cosines = with_rest(turned, labels, clustered, sums(turned, labels, n_clusters))
+    inside[clustered] = cosines / np.maximum(counts[labels[clustered]] - 1, 1)
+    return inside
+
+
+def _outside(
+    turned: Float32[np.ndarray, "rows dim"], labels: Int64[np.ndarray, " rows"]
+) -> Float64[np.ndarray, " clusters"]:
+    """The mean cosine between the rows of each cluster and those of its nearest other one; -1 where there is none."""
+    nearest = neighbours(means(turned, labels), 1).cosines
+    return nearest[:, 0].astype(np.float64) if nearest.size else np.full(len(nearest), -1.0)
 
 
 def _exemplars(
@@ -86,16 +90,15 @@ def stability(
     labels: Int64[np.ndarray, " rows"],
     cut: float,
     rng: np.random.Generator,
-    n_rounds: int = 10,
 ) -> Float64[np.ndarray, " clusters"]:
-    """How much of each cluster comes back when half of the rows are left out, over so many rounds; 0 to 1.
+    """How much of each cluster comes back when half of the rows are left out, over ten rounds, of many rows three.
 
     Rows that the graph does not hold (short ones, which do not vote) are to be left out by the caller. A cluster of
     which fewer than two rows remain says nothing in that round; if in none, its stability is 0.
     """
     n_clusters = int(labels.max(initial=NOISE)) + 1
     total, heard = np.zeros(n_clusters), np.zeros(n_clusters)
-    for _ in range(n_rounds):
+    for _ in range(min(_ROUNDS, max(_FEWEST_ROUNDS, _RESAMPLED // max(1, len(turned))))):
         kept = np.sort(rng.permutation(len(turned))[: (len(turned) + 1) // 2])
         groups = linkage.cut(linkage.average_linkage(turned[kept], _among(graph, kept), cut), len(kept), cut)
         alike, told = _jaccard(labels[kept], groups, n_clusters)

@@ -101,7 +101,7 @@ class Trust:
     size: int
     n_recordings: int
     cohesion: float  # mean cosine of a member to the rest of its cluster
-    margin: float  # cohesion less the mean cosine of the members to the nearest other cluster of each
+    margin: float  # cohesion less the mean cosine between the members and those of the nearest other cluster
     stability: float  # mean best Jaccard index with the clusters of resampled rows, 0 to 1
     exemplars: tuple[int, ...]  # rows, most typical first, of different recordings as far as there are
 

@@ -9,9 +9,9 @@ from pydantic import Field
 from services.console.api.shapes import Asked, CollectionName, Page, Paging, Shown
 from services.console.auth import Labeller, Requires
 from services.console.deps import ConsoleDep
-from shared.errors import InvalidRequest
+from shared.errors import Conflict, InvalidRequest
 from shared.ledger.outbox import announce, publish
-from shared.storage import clusters, collections, encoders, listing_labels, overview
+from shared.storage import clusters, collections, embeddings, encoders, listing_labels, overview
 
 router = APIRouter(tags=["clusters"])
 
@@ -20,6 +20,12 @@ class EncoderNotUsed(InvalidRequest):
     """Cluster by one of the collection's own encoders; `earmark collections show NAME` lists them."""
 
     code = "encoder_not_used"
+
+
+class BackfillFirst(Conflict):
+    """The encoder has a new space, in which most of the collection has no vectors: `earmark backfill` embeds it."""
+
+    code = "backfill_first"
 
 
 class ClusterShown(Shown):
@@ -91,6 +97,8 @@ def request(
         encoders.by_name(tx, encoder)
         if encoder not in offered:
             raise EncoderNotUsed(f"{collection!r} is not embedded by {encoder!r}; it has {', '.join(offered)}.")
+        if embeddings.outdated(tx, encoders.by_name(tx, encoder), collection):
+            raise BackfillFirst(f"Most of {collection!r} has vectors of an older {encoder!r} only.")
         event = clusters.request(tx, collection, encoder, {"method": wanted.method} if wanted.method else {})
         publish(tx, [announce(event)])
     return ClusteringRequested(request_id=event.request_id)

@@ -1,6 +1,6 @@
 """Name the speaker of segments or of a cluster, reject a name, take a word back, and follow how names spread."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -164,6 +164,7 @@ def as_of(
     console: ConsoleDep, collection: CollectionName, at: At, paging: Annotated[Paging, Depends()]
 ) -> Page[NameThen]:
     """The names of a collection as they were at a time, by segment; a time without an offset is UTC."""
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
     name = f"names:{collection}:{at.isoformat()}"
     start = paging.start(name)
     after = UUID(str(start[0])) if start else None

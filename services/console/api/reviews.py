@@ -26,6 +26,9 @@ class ChangeShown(Shown):
     confidence: float | None
 
 
+State = Literal["requested", "ready", "applied", "failed"]
+
+
 class ReviewAsked(Shown):
     """What to ask for the changes with."""
 
@@ -38,7 +41,8 @@ class ReviewShown(Shown):
     review_id: UUID
     collection: str
     speaker: str
-    state: Literal["requested", "ready", "applied"]
+    state: State
+    failed: str | None
     changes: list[ChangeShown]
     label_id: UUID | None
 
@@ -66,23 +70,29 @@ def show(console: ConsoleDep, review_id: UUID) -> ReviewShown:
     """What the label would change."""
     with console.database.begin() as tx:
         found = reviews.get(tx, review_id)
-    state: Literal["requested", "ready", "applied"] = "ready"
-    if found.label_id or found.changes is None:
-        state = "applied" if found.label_id else "requested"
     return ReviewShown(
         review_id=found.review_id,
         collection=found.collection,
         speaker=found.asked.speaker,
-        state=state,
+        state=_state(found),
+        failed=found.failed,
         changes=[ChangeShown.model_validate(change) for change in found.changes or ()],
         label_id=found.label_id,
     )
 
 
+def _state(found: reviews.Review) -> State:
+    if found.label_id:
+        return "applied"
+    if found.failed:
+        return "failed"
+    return "requested" if found.changes is None else "ready"
+
+
 @router.post("/v1/reviews/{review_id}/apply", status_code=202)
-def apply(console: ConsoleDep, _: Labeller, review_id: UUID, wanted: Applying) -> LabelRecorded:
+def apply(console: ConsoleDep, caller: Labeller, review_id: UUID, wanted: Applying) -> LabelRecorded:
     """Give the label, but for some segments."""
     with console.database.begin() as tx:
         speaker = reviews.get(tx, review_id).asked.speaker
-        recorded = reviews.apply(tx, review_id, wanted.but)
+        recorded = reviews.apply(tx, review_id, wanted.but, caller.name)
         return [announced(tx, one, speaker) for one in recorded][-1]

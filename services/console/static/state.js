@@ -7,7 +7,7 @@ export const state = {
 
 const listeners = new Map();
 
-/** Call `heard` when there is news of "names", "files", the "collection", the counts ("naming"), or a label ("spread"). */
+/** Call `heard` at news of "names", "files", the "collection", the counts ("naming"), or how a label "spread". */
 export function on(topic, heard) {
   listeners.set(topic, [...(listeners.get(topic) || []), heard]);
 }

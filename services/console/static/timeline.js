@@ -1,4 +1,4 @@
-/* A recording as a line of its segments, coloured by speaker: grey is unnamed, hatched suggested. Arrow keys walk it. */
+/* A recording as a line of its segments, coloured by speaker; grey: unnamed, hatched: suggested. Arrow keys walk. */
 
 import { clock, el, setText, svg } from "./dom.js";
 import { colourNumber } from "./names.js";
@@ -9,8 +9,12 @@ const COLOURS = 12;
 /** The fills of suggestions, once for the whole page. */
 export function hatches() {
   const tile = { width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" };
-  const patterns = Array.from({ length: COLOURS }, (_, n) => svg("pattern", { id: `hatch-${n}`, class: `c${n}`, ...tile },
-    svg("rect", { width: 6, height: 6, class: "hatch-ground" }), svg("rect", { width: 2.6, height: 6, class: "hatch-line" })));
+  const stripes = () => [
+    svg("rect", { width: 6, height: 6, class: "hatch-ground" }),
+    svg("rect", { width: 2.6, height: 6, class: "hatch-line" }),
+  ];
+  const pattern = (_, n) => svg("pattern", { id: `hatch-${n}`, class: `c${n}`, ...tile }, ...stripes());
+  const patterns = Array.from({ length: COLOURS }, pattern);
   const holder = { width: 0, height: 0, "aria-hidden": "true", class: "hatches" };
   document.body.append(svg("svg", holder, svg("defs", {}, ...patterns)));
 }

@@ -26,10 +26,12 @@ export function cohesionOf(cohesion) {
 /** Whether one example is enough to name it. */
 export function advice(row) {
   const { level } = stabilityOf(row.trust);
-  const apart = row.trust.margin === undefined || row.trust.margin === null || row.trust.margin >= 0.15;
-  if (level === "good" && apart && row.cohesion >= 0.5) return { text: "Holds together", level: "good" };
-  if (level === "poor" || !apart) return { text: "Perhaps several", level: "poor" };
-  return { text: "Listen to a few", level: "fair" };
+  const margin = row.trust.margin ?? 1;
+  if (level === "poor" || margin <= 0) return { text: "Perhaps several", level: "poor" };
+  if (margin < 0.15) return { text: "Near another", level: "fair" };
+  return level === "good" && row.cohesion >= 0.5
+    ? { text: "Holds together", level: "good" }
+    : { text: "Listen to a few", level: "fair" };
 }
 
 /** The facts of a cluster as an element with `update(row)`. */

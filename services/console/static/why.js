@@ -69,9 +69,8 @@ function about(word, segmentId) {
 
 /** A sentence about what a person said, with the way back from it. */
 function sentence(opening, word, why) {
-  const undo = button("Undo", () => undoEntry(word.label_id, `${word.speaker || why.speaker} for ${about(word, null)}.`), {
-    class: "small",
-  });
+  const text = `${word.speaker || why.speaker} for ${about(word, null)}.`;
+  const undo = button("Undo", () => undoEntry(word.label_id, text), { class: "small" });
   return el("li", {}, opening, ...said(word), ` named ${about(word, why.segment_id)}. `, undo);
 }
 
@@ -104,7 +103,8 @@ function chain(why) {
   if (why.cluster) {
     const { segments, probability, cohesion, cluster_id: id } = why.cluster;
     const voice = `voice ${shortId(id)}, cohesion ${cohesion.toFixed(2)}`;
-    say(`It sounds like ${plural(segments - 1, "other segment")} (${voice}); it belongs there to ${percent(probability)}.`);
+    const others = plural(segments - 1, "other segment");
+    say(`It sounds like ${others} (${voice}); it belongs there to ${percent(probability)}.`);
   } else say("It sounds like no other voice: it is in no cluster.");
   if (why.rejected.length) say(`Somebody said that it is not ${why.rejected.join(", nor ")}.`);
   return steps;

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from services.launcher.cli.client import Client, Document, api_path
+from services.launcher.cli.failure import Failure
 from services.launcher.cli.following import follow
 from services.launcher.cli.options import WAIT_S, AsJson, Timeout, Wait
 from services.launcher.cli.output import print_document, say, show_fields, show_rows, tell
@@ -64,9 +65,13 @@ def apply(
 def _thought_out(api: Client, review_id: str, timeout: float) -> Document:
     path = api_path("reviews", review_id)
     with spinner("thinking it out"):
-        return wait_for_state(lambda: api.get(path, patience_s=PATIENCE_S), "ready applied", timeout, "The review")
+        return wait_for_state(
+            lambda: api.get(path, patience_s=PATIENCE_S), "ready applied failed", timeout, "The review"
+        )
 
 
 def _show(review: Document) -> None:
+    if review["failed"]:
+        raise Failure("review_failed", review["failed"], "List the segments again and ask for another review.")
     show_rows(review["changes"], _COLUMNS, as_json=False, none="Nothing would change.")
     say(f"{len(review['changes'])} segments would change because of the name {review['speaker']}.")

@@ -37,6 +37,7 @@ cluster = Table(
     uuid_column("exemplar_segment_id", nullable=False),
     Column("trust", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),  # margin, stability, exemplars
     Index("ix_cluster_collection", "collection", "encoder", "current"),
+    Index("ix_cluster_exemplar", "exemplar_segment_id", postgresql_where=sa.text('"current"')),
 )
 
 # Who is in which cluster from one generation on and up to another; no end is now.
@@ -76,7 +77,7 @@ clustering_state = Table(
     "clustering_state",
     metadata,
     Column("collection", Text, ForeignKey("collection.name"), primary_key=True),
-    Column("encoder", Text, primary_key=True),
+    Column("space", Text, primary_key=True),  # of the encoder: vectors of another revision are no neighbours
     Column("generation", Integer, nullable=False),
     Column("state", sa.LargeBinary, nullable=False),
     Column("standing", sa.LargeBinary, nullable=False),

@@ -144,6 +144,8 @@ review = Table(
     Column("collection", Text, ForeignKey("collection.name"), nullable=False),
     Column("asked", JSONB, nullable=False),
     Column("changes", JSONB),  # NULL until they are thought out
+    Column("seq", sa.BigInteger),  # the last statement that they know of
+    Column("failed", Text),  # why they cannot be thought out
     uuid_column("label_id"),  # NULL until it is applied
     now_column("requested_at"),
 )

@@ -7,6 +7,7 @@ from itertools import count
 from uuid import UUID, uuid4
 
 import numpy as np
+import sqlalchemy as sa
 
 from services.clusterer import arriving, handlers, hearing, naming
 from services.clusterer.spaces import space_of
@@ -137,7 +138,7 @@ class World:
                 self.made.append(recorded.label_id if recorded else None)
                 for event in recorded.events if recorded else ():
                     labels.lock_names(tx, event.collection)
-                    handlers.spread(tx, event)
+                    handlers.spread(tx, event, ClustererSettings())
         return self
 
     def _say(self, tx: Transaction, step: Step) -> Recorded | None:
@@ -175,19 +176,29 @@ class World:
         with self.database.begin() as tx:
             return self._readable(tx, labels.names(tx, self.segment_ids))
 
+    def suggested(self) -> dict[int, tuple[str, float]]:
+        """Whom each segment may belong to."""
+        query = sa.text("""
+            SELECT segment_id, name, probability FROM suggestion JOIN speaker USING (speaker_id)
+            WHERE collection = :collection
+        """)
+        number_of = {segment_id: n for n, segment_id in enumerate(self.segment_ids)}
+        with self.database.begin() as tx:
+            rows = tx.execute(query, {"collection": self.collection}).all()
+        own = f" of {self.collection}"
+        return {number_of[row.segment_id]: (row.name.removesuffix(own), row.probability) for row in rows}
+
     def replayed(self) -> dict[int, tuple[str, str, float | None]]:
         """The same out of the log alone."""
         with self.database.begin() as tx:
             return self._readable(tx, labels.as_of(tx, self.collection, "infinity"))
 
-    def thought_out_anew(self) -> dict[int, tuple[str, str, float | None]]:
-        """The same when everybody's name is thought out from the beginning; leaves nothing behind."""
+    def thought_out_anew(self) -> "World":
+        """The same world after everybody's name was thought out from the beginning."""
         with self.database.begin() as tx:
             entry = labels.append(tx, self.collection, "cluster", naming.ACTOR)
             naming.settle_all(tx, space_of(tx, self.collection), entry)
-            found = self._readable(tx, labels.names(tx, self.segment_ids))
-            tx.rollback()
-            return found
+        return self
 
     def ear(self) -> hearing.Ear | None:
         """How this world's scores are read."""

@@ -62,6 +62,7 @@ def test_taking_a_step_back_is_as_if_it_had_never_been_made(database: Database, 
     assume(with_it.made[at] is not None)
     assume([with_it.made[i] is None for i in others] == [without.made[i] is None for i in others])
     assert with_it.do([Undo(at)]).state() == without.state()
+    assert with_it.suggested() == without.suggested()
 
 
 @random
@@ -77,7 +78,9 @@ def test_what_was_changed_step_by_step_is_what_follows_from_everything_said(
     database: Database, history: list[Step]
 ) -> None:
     world = World(database).do(history)
-    assert world.thought_out_anew() == world.state()
+    state, suggested = world.state(), world.suggested()
+    anew = world.thought_out_anew()
+    assert (anew.state(), anew.suggested()) == (state, suggested)
 
 
 def test_the_worlds_are_worth_it(database: Database) -> None:

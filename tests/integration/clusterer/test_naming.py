@@ -65,7 +65,7 @@ def work_off(database: Database) -> None:
     tasks = {
         "clusterer.assign": lambda work: handlers.assign(work, ClustererSettings()),
         "clusterer.recluster": lambda work: handlers.recluster(work, ClustererSettings()),
-        "clusterer.propagate": handlers.propagate,
+        "clusterer.propagate": lambda work: handlers.propagate(work, ClustererSettings()),
     }
     for name, handler in tasks.items():
         with database.begin() as tx:

@@ -7,7 +7,7 @@ import pytest
 
 from services.clusterer import handlers
 from services.launcher import stack
-from shared.settings import DatabaseSettings
+from shared.settings import ClustererSettings, DatabaseSettings
 from shared.storage import clusters, explain, labels, listing_labels, migrate, reversals, words
 from shared.storage.database import Database
 from tests.support.stack import open_folder
@@ -97,7 +97,7 @@ def test_a_label_of_the_last_release_can_be_taken_back(upgraded: Database) -> No
         recorded = reversals.undo(tx, OF_CLUSTER, "me")
         for event in recorded.events:
             labels.lock_names(tx, event.collection)
-            handlers.spread(tx, event)
+            handlers.spread(tx, event, ClustererSettings())
         # The segment that was named by hand still names its cluster.
         assert {s: n.because_id for s, n in labels.names(tx, SEGMENTS[:3]).items()} == dict.fromkeys(
             SEGMENTS[:3], BY_HAND

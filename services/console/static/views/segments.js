@@ -64,7 +64,11 @@ function load(how) {
   query = here().query;
   drawFilters();
   const mine = (loading || Promise.resolve()).catch(() => {}).then(() => read(how));
-  const done = mine.finally(() => { if (loading === done) loading = null; });
+  const done = mine.finally(() => {
+    if (loading !== done) return;
+    loading = null;
+    list.draw(); // somebody may have come to the end meanwhile
+  });
   loading = done;
   return done;
 }

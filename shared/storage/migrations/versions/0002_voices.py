@@ -18,7 +18,20 @@ ALTER TABLE speaker ALTER COLUMN canonical_id SET NOT NULL;
 CREATE INDEX ix_speaker_canonical ON speaker (canonical_id);
 
 ALTER TABLE label ALTER COLUMN collection DROP NOT NULL;
-ALTER TABLE label ADD COLUMN seq BIGINT GENERATED ALWAYS AS IDENTITY;
+-- One entry for each collection that knew the speaker: a rename is one entry for all of them from now on.
+DELETE FROM label l USING label first
+WHERE l.operation = 'rename' AND first.operation = 'rename' AND first.speaker_id = l.speaker_id
+  AND first.detail = l.detail AND first.actor = l.actor AND first.label_id < l.label_id
+  AND l.created_at - first.created_at < interval '1 minute';
+UPDATE label SET collection = NULL WHERE operation = 'rename';
+
+-- In the order of time: an identity alone would number the rows as they lie on the disk.
+ALTER TABLE label ADD COLUMN seq BIGINT;
+UPDATE label SET seq = n.seq
+FROM (SELECT label_id, row_number() OVER (ORDER BY created_at, label_id) AS seq FROM label) AS n
+WHERE n.label_id = label.label_id;
+ALTER TABLE label ALTER COLUMN seq SET NOT NULL, ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY;
+SELECT setval(pg_get_serial_sequence('label', 'seq'), (SELECT coalesce(max(seq), 0) + 1 FROM label), false);
 ALTER TABLE label ADD COLUMN other_speaker_id UUID;
 ALTER TABLE label ADD COLUMN undoes_id UUID;
 ALTER TABLE label ADD COLUMN active BOOLEAN DEFAULT true NOT NULL;
@@ -49,7 +62,13 @@ WHERE l.operation = 'assign' AND l.cluster_id IS NOT NULL AND l.speaker_id IS NO
 ON CONFLICT DO NOTHING;
 
 ALTER TABLE label_effect DROP CONSTRAINT pk_label_effect;
-ALTER TABLE label_effect ADD COLUMN seq BIGINT GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE label_effect ADD COLUMN seq BIGINT;
+UPDATE label_effect SET seq = n.seq
+FROM (SELECT e.ctid AS place, row_number() OVER (ORDER BY l.seq, e.segment_id) AS seq
+      FROM label_effect e JOIN label l USING (label_id)) AS n
+WHERE n.place = label_effect.ctid;
+ALTER TABLE label_effect ALTER COLUMN seq SET NOT NULL, ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY;
+SELECT setval(pg_get_serial_sequence('label_effect', 'seq'), (SELECT coalesce(max(seq), 0) + 1 FROM label_effect), false);
 ALTER TABLE label_effect ADD COLUMN because_id UUID;
 ALTER TABLE label_effect ADD COLUMN at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL;
 ALTER TABLE label_effect ALTER COLUMN assigned_by DROP NOT NULL;
@@ -91,7 +110,7 @@ CREATE TABLE calibration (
     CONSTRAINT fk_calibration_collection FOREIGN KEY(collection) REFERENCES collection (name)
 );
 
--- Their vectors are turned by a back-end from now on: they are made again with the next label or clustering.
+-- Their vectors are turned by a back-end from now on: both are made again with the next statement or clustering.
 DELETE FROM centroid;
 ALTER TABLE centroid ADD COLUMN seconds DOUBLE PRECISION NOT NULL;
 
@@ -103,6 +122,7 @@ ALTER TABLE cluster ALTER COLUMN born SET NOT NULL;
 ALTER TABLE cluster ADD COLUMN trust JSONB DEFAULT '{}'::jsonb NOT NULL;
 DROP INDEX ix_cluster_collection;
 CREATE INDEX ix_cluster_collection ON cluster (collection, encoder, current);
+CREATE INDEX ix_cluster_exemplar ON cluster (exemplar_segment_id) WHERE current;
 
 -- Ids of clusters were made of their members: those that no longer stand have no successor, and no members are kept.
 DELETE FROM cluster_member m USING cluster c WHERE c.cluster_id = m.cluster_id AND NOT c.current;
@@ -130,11 +150,11 @@ CREATE TABLE erasure (
 
 CREATE TABLE clustering_state (
     collection TEXT NOT NULL,
-    encoder TEXT NOT NULL,
+    space TEXT NOT NULL,
     generation INTEGER NOT NULL,
     state BYTEA NOT NULL,
     standing BYTEA NOT NULL,
-    CONSTRAINT pk_clustering_state PRIMARY KEY (collection, encoder),
+    CONSTRAINT pk_clustering_state PRIMARY KEY (collection, space),
     CONSTRAINT fk_clustering_state_collection FOREIGN KEY(collection) REFERENCES collection (name)
 );
 -- Arrays of numbers that differ: trying to compress them is time for nothing.
@@ -145,6 +165,8 @@ CREATE TABLE review (
     collection TEXT NOT NULL,
     asked JSONB NOT NULL,
     changes JSONB,
+    seq BIGINT,
+    failed TEXT,
     label_id UUID,
     requested_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT pk_review PRIMARY KEY (review_id),
