@@ -60,7 +60,7 @@ def recluster(work: Work, settings: ClustererSettings) -> None:
         with work.commit(group) as commit:
             labels.lock_names(commit.tx, collection)
             updated = generations.write(commit.tx, found)
-            _follow(commit.tx, found, settings)
+            follow(commit.tx, found, settings)
             for delivered in group:
                 assert isinstance(delivered.event, ClusteringRequested)
                 request_id = delivered.event.request_id
@@ -76,7 +76,7 @@ def _method(work: Work, last: Delivered) -> Method:
         return method
 
 
-def _follow(tx: Transaction, found: generations.Found, settings: ClustererSettings) -> None:
+def follow(tx: Transaction, found: generations.Found, settings: ClustererSettings) -> None:
     """After a refit: everybody's name is thought out anew."""
     space = space_of(tx, found.material.collection)
     if space.encoder.name != found.material.encoder.name:

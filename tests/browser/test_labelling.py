@@ -95,7 +95,7 @@ def suggested(page: Page, clustered: FullStack, rows: Rows) -> str:
     segment_id = rows(unnamed=True, cluster_id=largest(clustered, 1))[0]["segment_id"]
     suggest(clustered, segment_id, "Ada Lovelace")
     show(page, "segments")
-    page.get_by_label("Show").select_option("suggested")
+    page.get_by_label("Show", exact=True).select_option("suggested")
     expect(row(page, segment_id).locator(".who")).to_contain_text("Ada Lovelace?")
     return segment_id
 
@@ -174,7 +174,7 @@ def test_a_speaker_is_renamed_and_called_as_before_again(page: Page, clustered: 
 def test_chosen_segments_of_a_speaker_go_to_another(page: Page, clustered: FullStack, rows: Rows) -> None:
     name(clustered, "Ada Lovelace", cluster_id=largest(clustered))
     show(page, "segments")
-    page.get_by_label("of", exact=True).select_option("Ada Lovelace")
+    page.get_by_label("Speaker", exact=True).select_option("Ada Lovelace")
     hers = rows(speaker="Ada Lovelace")
     expect(page.locator("#segments-facts")).to_have_text(f"{len(hers)} segments")  # the list is narrowed down by now
     chosen = [found["segment_id"] for found in hers[:2]]

@@ -24,6 +24,7 @@ from services.clusterer.clustering.types import (
     Progress,
     Said,
     State,
+    nothing_joined,
     nothing_said,
     silent,
 )
@@ -100,10 +101,12 @@ def _begun(
     merges = linkage.average_linkage(turned, graph, float(cosines[0]))
     progress(0.9)
     best = choose.best_cut(turned, merges, cosines, lambda share: progress(0.9 + 0.1 * share))
-    dense = density.hdbscan(turned, graph, _DENSE, 1).labels
+    tree = density.grown(turned, graph)
+    dense = density.dense(tree, len(rows), _DENSE)
     by_density = choose.denser(turned, dense, best.groups)
     groups = with_singles(dense) if by_density else best.groups
-    after = State(ids, graph, _above(merges, float(cosines[-1])), mean, best.cosine, by_density, len(rows))
+    joined, kept = _above(merges, float(cosines[-1])), tree if by_density else nothing_joined()
+    after = State(ids, graph, joined, mean, best.cosine, by_density, kept, len(rows))
     return after, turned, groups, best.silhouette
 
 
@@ -115,15 +118,15 @@ def _continued(
     progress: Progress,
 ) -> _Found:
     turned = centring.centred(rows, before.mean)
-    graph, joined = state.carried(before, ids, turned, lambda share: progress(0.8 * share))
+    graph, joined, tree = state.carried(before, ids, turned, lambda share: progress(0.8 * share))
     if before.by_density:
-        groups = with_singles(density.hdbscan(turned, graph, _DENSE, 1).labels)
+        groups = with_singles(density.dense(tree, len(rows), _DENSE))
     else:
         merges = linkage.average_linkage(turned, graph, before.cut, joined)
         groups = linkage.cut(merges, len(rows), before.cut)
         joined = _above(merges, float(scale.possible_centred(anchor, before.mean)[-1]))
     progress(1.0)
-    return replace(before, ids=ids, graph=graph, joined=joined), turned, groups, None
+    return replace(before, ids=ids, graph=graph, joined=joined, tree=tree), turned, groups, None
 
 
 def _above(merges: Merges, cosine: float) -> Merges:

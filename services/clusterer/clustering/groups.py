@@ -9,6 +9,7 @@ from services.clusterer.clustering.types import NOISE
 
 _BLOCK: Final = 1024  # rows gathered at once: few enough to stay in the cache
 
+
 def sums(
     rows: Float32[np.ndarray, "rows dim"], groups: Int64[np.ndarray, " rows"], n_groups: int
 ) -> Float32[np.ndarray, "groups dim"]:

@@ -4,13 +4,14 @@ import io
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int32, Int64, UInt8
 
+from services.clusterer.clustering import density
 from services.clusterer.clustering.neighbours import renewed
 from services.clusterer.clustering.types import Graph, Merges, Progress, State, silent
 
 _CHEAP: Final = 4096  # rows: one block of cosines; a fresh start costs a second
-_FORMAT: Final = 1  # raise it when fields or their meaning change; another format is as good as none
+_FORMAT: Final = 2  # raise it when fields or their meaning change; another format is as good as none
 
 
 def still_good(before: State, ids: UInt8[np.ndarray, "rows 16"]) -> bool:
@@ -29,18 +30,28 @@ def carried(
     ids: UInt8[np.ndarray, "rows 16"],
     turned: Float32[np.ndarray, "rows dim"],
     progress: Progress = silent,
-) -> tuple[Graph, Merges]:
-    """The graph of these rows, and those of the certain joins whose rows are all still there."""
+) -> tuple[Graph, Merges, Merges]:
+    """The graph of these rows, the certain joins whose rows are all still there, and the spanning tree.
+
+    The tree may have rested on any row: once one is gone, the graph's pieces are joined anew, which compares all rows.
+    """
     place = _places(before.ids, ids)
-    return renewed(before.graph, place, turned, progress), _followed(before, place)
-
-
-def _followed(before: State, place: Int64[np.ndarray, " rows"]) -> Merges:
+    graph = renewed(before.graph, place, turned, progress)
     now = np.full(len(before.ids), -1, np.int32)
     now[place[place >= 0]] = np.flatnonzero(place >= 0)
-    left, right = now[before.joined.left], now[before.joined.right]
+    if not before.by_density:
+        tree = before.tree
+    elif (now >= 0).all():
+        tree = density.grown(turned, graph, density.Known(_followed(before.tree, now), np.flatnonzero(place < 0)))
+    else:
+        tree = density.grown(turned, graph)
+    return graph, _followed(before.joined, now), tree
+
+
+def _followed(joins: Merges, now: Int32[np.ndarray, " before"]) -> Merges:
+    left, right = now[joins.left], now[joins.right]
     both = (left >= 0) & (right >= 0)
-    return Merges(left[both], right[both], before.joined.cosines[both])
+    return Merges(left[both], right[both], joins.cosines[both])
 
 
 def _places(known: UInt8[np.ndarray, "known 16"], ids: UInt8[np.ndarray, "rows 16"]) -> Int64[np.ndarray, " rows"]:
@@ -69,6 +80,9 @@ def to_bytes(state: State) -> bytes:
         mean=state.mean,
         cut=state.cut,
         by_density=state.by_density,
+        tree_left=state.tree.left,
+        tree_right=state.tree.right,
+        tree_cosines=state.tree.cosines,
         n_begun=state.n_begun,
     )
     return target.getvalue()
@@ -86,5 +100,6 @@ def from_bytes(stored: bytes) -> State | None:
             mean=arrays["mean"],
             cut=float(arrays["cut"]),
             by_density=bool(arrays["by_density"]),
+            tree=Merges(arrays["tree_left"], arrays["tree_right"], arrays["tree_cosines"]),
             n_begun=int(arrays["n_begun"]),
         )

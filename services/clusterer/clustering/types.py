@@ -58,6 +58,11 @@ class Merges:
     cosines: Float64[np.ndarray, " merges"]
 
 
+def nothing_joined() -> Merges:
+    """No joins."""
+    return Merges(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0))
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """The parameters that a clustering was found with; None where the method has no such parameter."""
@@ -91,6 +96,7 @@ class State:
     mean: Float64[np.ndarray, " dim"]  # that the graph's cosines were taken with
     cut: float  # chosen with that mean
     by_density: bool  # so too whether HDBSCAN's clusters are taken, not those of the cut
+    tree: Merges  # the spanning tree of highest cosines, where they are; else empty
     n_begun: int  # how many rows there were when mean and cut were chosen
 
 

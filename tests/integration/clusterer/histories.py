@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import sqlalchemy as sa
 
-from services.clusterer import arriving, handlers, hearing, naming
+from services.clusterer import arriving, generations, handlers, naming
 from services.clusterer.spaces import space_of
 from shared.encoders import registry
 from shared.ids import new_id
@@ -26,7 +26,7 @@ from shared.storage import (
     segments,
     statements,
 )
-from shared.storage.clusters import NewCluster
+from shared.storage.clusters import NewCluster, Report
 from shared.storage.database import Database, Transaction
 from shared.storage.labels import Names
 from shared.storage.statements import Recorded
@@ -87,7 +87,12 @@ class Undo:
     step: int
 
 
-Step = Name | NameCluster | Reject | Import | Merge | Undo
+@dataclass(frozen=True, slots=True)
+class Recluster:
+    """Somebody asks for fresh clusters."""
+
+
+Step = Name | NameCluster | Reject | Import | Merge | Undo | Recluster
 
 
 @dataclass(slots=True)
@@ -123,7 +128,9 @@ class World:
             )
             for c in CLUSTERS
         ]
-        clusters.write_generation(tx, self.collection, "spectral", new)
+        request = clusters.request(tx, self.collection, "spectral")
+        generation = clusters.write_generation(tx, self.collection, "spectral", new)
+        clusters.finish(tx, request.request_id, Report(generation, len(new), 0, N_SEGMENTS), {})
         self.cluster_ids = [c.cluster_id for c in new]
 
     def called(self, name: str) -> str:
@@ -133,6 +140,10 @@ class World:
     def do(self, steps: Sequence[Step]) -> "World":
         """Make the steps one after the other, and let the names follow each."""
         for step in steps:
+            if isinstance(step, Recluster):
+                self.made.append(None)
+                self._recluster()
+                continue
             with self.database.begin() as tx:
                 recorded = self._say(tx, step)
                 self.made.append(recorded.label_id if recorded else None)
@@ -141,6 +152,15 @@ class World:
                     handlers.spread(tx, event, ClustererSettings())
         return self
 
+    def _recluster(self) -> None:
+        found = generations.find(self.database, self.collection, "spectral")
+        with self.database.begin() as tx:
+            labels.lock_names(tx, self.collection)
+            request = clusters.request(tx, self.collection, "spectral")
+            generations.finish(tx, request.request_id, generations.write(tx, found), found)
+            handlers.follow(tx, found, ClustererSettings())
+            self.cluster_ids = clusters.standing(tx, self.collection, "spectral") or self.cluster_ids
+
     def _say(self, tx: Transaction, step: Step) -> Recorded | None:
         recorded = None
         match step:
@@ -148,7 +168,8 @@ class World:
                 ids = [self.segment_ids[n] for n in numbers]
                 recorded = statements.name_segments(tx, ids, self.called(speaker), "test")
             case NameCluster(number, speaker):
-                recorded = statements.name_cluster(tx, self.cluster_ids[number], self.called(speaker), "test")
+                own = self.cluster_ids[number % len(self.cluster_ids)]
+                recorded = statements.name_cluster(tx, own, self.called(speaker), "test")
             case Reject(number, speaker):
                 speaker_id = people.speaker_named(tx, self.called(speaker))
                 recorded = statements.reject_segment(tx, self.segment_ids[number], speaker_id, "test")
@@ -199,11 +220,6 @@ class World:
             entry = labels.append(tx, self.collection, "cluster", naming.ACTOR)
             naming.settle_all(tx, space_of(tx, self.collection), entry)
         return self
-
-    def ear(self) -> hearing.Ear | None:
-        """How this world's scores are read."""
-        with self.database.begin() as tx:
-            return hearing.ear_of(tx, space_of(tx, self.collection))
 
     def _readable(self, tx: Transaction, names: Names) -> dict[int, tuple[str, str, float | None]]:
         number_of = {segment_id: n for n, segment_id in enumerate(self.segment_ids)}

@@ -15,6 +15,7 @@ from tests.integration.clusterer.histories import (
     Merge,
     Name,
     NameCluster,
+    Recluster,
     Reject,
     Step,
     Undo,
@@ -36,6 +37,12 @@ said: st.SearchStrategy[Step] = st.one_of(
     st.builds(Merge, speakers, speakers).filter(lambda merge: merge.stays != merge.goes),
 )
 steps = st.lists(st.one_of(said, st.builds(Undo, st.integers(0, 7))), min_size=1, max_size=8)
+
+
+# Clusters follow from what was said until then, and are not taken back with it.
+steps_and_clusterings = st.lists(
+    st.one_of(said, st.builds(Undo, st.integers(0, 7)), st.builds(Recluster)), min_size=1, max_size=8
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +73,14 @@ def test_taking_a_step_back_is_as_if_it_had_never_been_made(database: Database, 
 
 
 @random
-@given(history=steps)
+@given(history=steps_and_clusterings)
 def test_replaying_the_log_gives_the_tables(database: Database, history: list[Step]) -> None:
     world = World(database).do(history)
     assert world.replayed() == world.state()
 
 
 @random
-@given(history=steps)
+@given(history=steps_and_clusterings)
 def test_what_was_changed_step_by_step_is_what_follows_from_everything_said(
     database: Database, history: list[Step]
 ) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import HDBSCAN
 from sklearn.metrics import adjusted_rand_score
 
-from services.clusterer.clustering.density import hdbscan, spanning_tree
+from services.clusterer.clustering.density import Known, grown, hdbscan, spanning_tree
 from services.clusterer.clustering.neighbours import neighbours
 from services.clusterer.clustering.types import NOISE
 from tests.unit.clusterer.clustering.conftest import Voices
@@ -44,13 +44,28 @@ def test_smoothed_density_differs_from_the_textbook_where_rows_tie(voices: Voice
     np.testing.assert_allclose(ours.probabilities[inside], theirs.probabilities_[inside], atol=0.05)
 
 
-def test_a_graph_in_pieces_is_joined_by_its_nearest_rows() -> None:
+def crowds(n_each: int) -> np.ndarray:
+    """Fifteen of them, far apart, in random order."""
     rng = np.random.default_rng(0)
-    rows = np.repeat(np.eye(15), 12, axis=0) + 0.05 * rng.normal(size=(180, 15))
-    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    rows = np.repeat(np.eye(15), n_each, axis=0) + 0.05 * rng.normal(size=(15 * n_each, 15))
+    return rng.permutation(rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_a_graph_in_pieces_is_joined_by_its_nearest_rows() -> None:
+    rows = crowds(12)
     pieces, whole = (spanning_tree(rows, neighbours(rows, k), 1) for k in (11, 179))
     assert len(pieces[0]) == 179
     np.testing.assert_allclose(np.sort(pieces[2]), np.sort(whole[2]), atol=1e-6)
+
+
+@pytest.mark.parametrize("n_old", [90, 175, 180])
+def test_a_tree_that_grew_by_new_rows_is_the_tree_made_anew(n_old: int) -> None:
+    rows = crowds(12)
+    before = Known(grown(rows[:n_old], neighbours(rows[:n_old], 4)), np.arange(n_old, 180))
+    graph = neighbours(rows, 4)
+    after, anew = grown(rows, graph, before), grown(rows, graph)
+    assert len(anew.left) == 179
+    np.testing.assert_allclose(np.sort(after.cosines), np.sort(anew.cosines), atol=1e-6)
 
 
 def test_equal_rows_are_one_cluster_beside_another() -> None:
