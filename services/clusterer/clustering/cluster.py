@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 from services.clusterer.clustering import arrivals, centring, choose, density, linkage, scale, space, state
 from services.clusterer.clustering.constraints import obey
-from services.clusterer.clustering.groups import sizes, sums, with_rest, with_singles, without_singles
+from services.clusterer.clustering.groups import sizes, sums, with_singles, without_singles
 from services.clusterer.clustering.neighbours import neighbours
 from services.clusterer.clustering.types import (
     NOISE,
@@ -106,7 +106,8 @@ def _begun(
     by_density = choose.denser(turned, dense, best.groups)
     groups = with_singles(dense) if by_density else best.groups
     joined, kept = _above(merges, float(cosines[-1])), tree if by_density else nothing_joined()
-    after = State(ids, graph, joined, mean, best.cosine, by_density, kept, len(rows))
+    reach = least_firm(turned, without_singles(groups)) if by_density else best.cosine
+    after = State(ids, graph, joined, mean, reach, by_density, kept, len(rows))
     return after, turned, groups, best.silhouette
 
 
@@ -134,19 +135,36 @@ def _above(merges: Merges, cosine: float) -> Merges:
     return Merges(merges.left[certain], merges.right[certain], merges.cosines[certain])
 
 
+def least_firm(rows: Float32[np.ndarray, "rows dim"], labels: Int64[np.ndarray, " rows"]) -> float:
+    """The lowest mean cosine of a row to the rest of its cluster: the cut of clusters that no cut made."""
+    inside, cosines = _to_the_rest(rows, labels)
+    return float(cosines.min()) if len(inside) else 1.0
+
+
+def _to_the_rest(
+    rows: Float32[np.ndarray, "rows dim"], labels: Int64[np.ndarray, " rows"]
+) -> tuple[Int64[np.ndarray, " inside"], Float64[np.ndarray, " inside"]]:
+    """The clustered rows, and the mean cosine of each to the rest of its cluster."""
+    n_clusters = int(labels.max(initial=NOISE)) + 1
+    inside = np.flatnonzero(labels >= 0)
+    own, counts, total = labels[inside], sizes(labels, n_clusters), sums(rows, labels, n_clusters)
+    itself = np.einsum("rd,rd->r", rows[inside], rows[inside])
+    cosines = (np.einsum("rd,rd->r", rows[inside], total[own]) - itself) / np.maximum(counts[own] - 1, 1)
+    return inside, cosines.astype(np.float64)
+
+
 def firmness(
     rows: Float32[np.ndarray, "rows dim"], labels: Int64[np.ndarray, " rows"], cut: float
 ) -> Float64[np.ndarray, " rows"]:
     """How far above the cut a row's mean cosine to the rest of its cluster is, against the firmest row there."""
     firm = np.zeros(len(rows))
-    n_clusters = int(labels.max(initial=NOISE)) + 1
-    inside = np.flatnonzero(labels >= 0)
-    if not n_clusters:
+    inside, cosines = _to_the_rest(rows, labels)
+    if not len(inside):
         return firm
-    own, counts, total = labels[inside], sizes(labels, n_clusters), sums(rows, labels, n_clusters)
-    cosines = with_rest(rows, labels, inside, total) / np.maximum(counts[own] - 1, 1)
     above = np.maximum(cosines - cut, 0.0)
-    highest = np.zeros(n_clusters)
-    np.maximum.at(highest, own, above)
-    firm[inside] = np.divide(above, highest[own], out=np.ones(len(inside)), where=highest[own] > 0)
+    highest = np.zeros(int(labels.max()) + 1)
+    np.maximum.at(highest, labels[inside], above)
+    firm[inside] = np.divide(
+        above, highest[labels[inside]], out=np.ones(len(inside)), where=highest[labels[inside]] > 0
+    )
     return firm

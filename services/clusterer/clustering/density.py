@@ -125,8 +125,8 @@ def bridges(rows: Float32[np.ndarray, "rows dim"], graph: Graph, known: Known | 
         nearest = _between(rows[order], starts)
     else:
         nearest = _at_new(rows, pieces, known.new, (order, starts))
-        ends = pieces[known.tree.left], pieces[known.tree.right]
-        np.maximum.at(nearest, ends, known.tree.cosines.astype(np.float32))
+        crossing = pieces[known.tree.left], pieces[known.tree.right]
+        np.maximum.at(nearest, crossing, known.tree.cosines.astype(np.float32))
     ends, cosines = _prim(np.maximum(nearest, nearest.T))
     first = order[starts].astype(np.int32)
     return Merges(first[ends], first[1:], cosines.astype(np.float64))

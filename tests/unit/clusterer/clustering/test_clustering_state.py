@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from services.clusterer.clustering import choose
 from services.clusterer.clustering import state as module
+from services.clusterer.clustering.centring import NEIGHBOURS, centred
 from services.clusterer.clustering.cluster import cluster, refit
+from services.clusterer.clustering.density import hdbscan
+from services.clusterer.clustering.neighbours import neighbours
 from services.clusterer.clustering.state import from_bytes, still_good, to_bytes
 from services.clusterer.clustering.types import Anchor
 from tests.unit.clusterer.clustering.conftest import Voices
@@ -69,3 +73,28 @@ def test_a_state_ends_when_the_rows_have_doubled_or_mostly_gone(voices: Voices, 
     assert not still_good(state, ids[:600])
     assert not still_good(state, ids[:150])
     assert not still_good(state, ids[200:500])
+
+
+def test_density_s_clusters_grow_by_new_rows_as_if_anew(
+    voices: Voices, anchor: Anchor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choose, "denser", lambda *_: True)
+    rows, _ = voices.rows([20, 25, 30] * 8)
+    rows = np.random.default_rng(0).permutation(rows)
+    ids, durations_s, n_old = named(len(rows)), np.full(len(rows), 3.0), 590
+    first = refit(None, ids[:n_old], rows[:n_old], durations_s[:n_old], anchor)
+    stored = from_bytes(to_bytes(first.state))
+    again = refit(stored, ids, rows, durations_s, anchor)
+    turned = centred(rows, first.state.mean)
+    anew = hdbscan(turned, neighbours(turned, NEIGHBOURS), 2, 1).labels
+    assert again.state.by_density
+    assert adjusted_rand_score(anew, again.clustering.labels) == pytest.approx(1)
+
+
+def test_a_tree_that_lost_a_row_is_made_anew(voices: Voices, anchor: Anchor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "denser", lambda *_: True)
+    rows, _ = voices.rows([20] * 12)
+    ids, durations_s = named(len(rows)), np.full(len(rows), 3.0)
+    first = refit(None, ids, rows, durations_s, anchor)
+    again = refit(first.state, ids[5:], rows[5:], durations_s[5:], anchor)
+    assert len(again.state.tree.left) == len(rows) - 6

@@ -58,13 +58,13 @@ def test_a_graph_in_pieces_is_joined_by_its_nearest_rows() -> None:
     np.testing.assert_allclose(np.sort(pieces[2]), np.sort(whole[2]), atol=1e-6)
 
 
-@pytest.mark.parametrize("n_old", [90, 175, 180])
+@pytest.mark.parametrize("n_old", [200, 297, 300])
 def test_a_tree_that_grew_by_new_rows_is_the_tree_made_anew(n_old: int) -> None:
-    rows = crowds(12)
-    before = Known(grown(rows[:n_old], neighbours(rows[:n_old], 4)), np.arange(n_old, 180))
-    graph = neighbours(rows, 4)
+    rows = crowds(20)
+    before = Known(grown(rows[:n_old], neighbours(rows[:n_old], 8)), np.arange(n_old, 300))
+    graph = neighbours(rows, 8)
     after, anew = grown(rows, graph, before), grown(rows, graph)
-    assert len(anew.left) == 179
+    assert len(anew.left) == 299
     np.testing.assert_allclose(np.sort(after.cosines), np.sort(anew.cosines), atol=1e-6)
 
 
