@@ -22,8 +22,8 @@ def judged(
 ) -> list[Trust]:
     """The facts of each cluster, by its number; without a state to resample from, its stability is 0."""
     turned = centring.centred(rows, clustering.mean)
-    numbers = {recording_id: n for n, recording_id in enumerate(sorted(set(recordings.values())))}
-    of_recordings = np.array([numbers[recordings[s]] if s in recordings else -1 for s in segment_ids], np.int64)
+    numbers: dict[UUID | None, int] = {r: n for n, r in enumerate(sorted(set(recordings.values())))}
+    of_recordings = np.array([numbers.get(recordings.get(s), -1) for s in segment_ids], np.int64)
     n_clusters = int(clustering.labels.max(initial=-1)) + 1
     stability = np.zeros(n_clusters)
     if state is not None:

@@ -217,9 +217,8 @@ def speakers_ever(tx: Transaction, segment_ids: Sequence[UUID]) -> set[UUID]:
 
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('names:' || :collection, 0))")
-_LOCK_SHARED = sa.text("SELECT pg_advisory_xact_lock_shared(hashtextextended('names:' || :collection, 0))")
 
 
-def lock_names(tx: Transaction, collection: str, *, shared: bool = False) -> None:
-    """Keep propagation (exclusive) and arrivals (shared) apart: an arrival sees the new names or is seen by them."""
-    tx.execute(_LOCK_SHARED if shared else _LOCK, {"collection": collection})
+def lock_names(tx: Transaction, collection: str) -> None:
+    """Let one transaction at a time change the names of a collection: each sees what the one before it did."""
+    tx.execute(_LOCK, {"collection": collection})

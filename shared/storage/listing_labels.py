@@ -67,14 +67,22 @@ class ListedLabel:
     created_at: datetime
 
 
+# What concerns all collections is found by itself and put between: a condition for both would read the whole log.
 _LABELS = sa.text("""
+    WITH own AS (
+        SELECT * FROM label WHERE collection = :collection AND (created_at, label_id) > (:created_at, :label_id)
+        ORDER BY created_at, label_id LIMIT :most
+    ), everywhere AS (
+        SELECT * FROM label l
+        WHERE collection IS NULL AND (created_at, label_id) > (:created_at, :label_id)
+          AND (detail->'collections' ? :collection OR EXISTS (
+              SELECT FROM assignment a WHERE a.collection = :collection AND a.speaker_id = l.speaker_id))
+        ORDER BY created_at, label_id LIMIT :most
+    )
     SELECT l.label_id, l.operation, p.name AS speaker, l.segment_id, l.cluster_id, l.actor, l.cause_id, l.undoes_id,
            l.active, l.detail,
            (SELECT count(*) FROM label_effect e WHERE e.label_id = l.label_id) AS segments, l.created_at
-    FROM label l LEFT JOIN speaker p USING (speaker_id)
-    WHERE (l.collection = :collection OR l.collection IS NULL AND (l.detail->'collections' ? :collection
-           OR l.speaker_id IN (SELECT speaker_id FROM assignment WHERE collection = :collection)))
-      AND (l.created_at, l.label_id) > (:created_at, :label_id)
+    FROM (SELECT * FROM own UNION ALL SELECT * FROM everywhere) l LEFT JOIN speaker p USING (speaker_id)
     ORDER BY l.created_at, l.label_id LIMIT :most
 """)
 

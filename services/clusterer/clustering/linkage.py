@@ -15,7 +15,7 @@ from services.clusterer.clustering.groups import distinct, sizes, sums
 from services.clusterer.clustering.types import Graph, Merges
 
 _BLOCK: Final = 4096  # groups compared at once
-_GATHERED: Final = 65_536  # pairs whose sums are multiplied at once: 64 MiB a side at 256 dimensions
+_GATHERED: Final = 1024  # pairs whose sums are multiplied at once: 1 MiB a side at 256 dimensions stays in the cache
 
 
 def average_linkage(

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from services.console.api.shapes import Asked, CollectionName, Shown
-from services.console.auth import Labeller, Requires
+from services.console.auth import Requires
 from services.console.deps import ConsoleDep
 from shared.ledger.outbox import announce, publish
 from shared.storage import backfills
@@ -51,8 +51,8 @@ class BackfillShown(Shown):
     unreadable: int
 
 
-@router.post("/v1/collections/{collection}/backfills", status_code=202)
-def request(console: ConsoleDep, _: Labeller, collection: CollectionName, wanted: WantedBackfill) -> BackfillRequested:
+@router.post("/v1/collections/{collection}/backfills", status_code=202, dependencies=[Depends(Requires("ingest"))])
+def request(console: ConsoleDep, collection: CollectionName, wanted: WantedBackfill) -> BackfillRequested:
     """Embed what a collection holds already; what was done for an earlier request is not done again."""
     with console.database.begin() as tx:
         requested = backfills.request(tx, collection, wanted.encoder, everything=wanted.everything)
