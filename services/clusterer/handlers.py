@@ -122,7 +122,7 @@ def spread(tx: Transaction, event: LabelRecorded, settings: ClustererSettings) -
         "n_cluster": 0 if of_cluster else changed.n_named,
         "n_identified": changed.n_identified,
     }
-    labels.describe(tx, entry, {**counts, "n_looked_at": changed.n_looked_at})
+    labels.describe(tx, entry, {**counts, "n_looked_at": changed.n_looked_at, "n_lost": changed.n_lost})
     return LabelsPropagated(label_id=event.label_id, collection=event.collection, **counts)
 
 
@@ -146,6 +146,7 @@ def _forget(tx: Transaction, space: Space, speaker_ids: set[UUID], settings: Clu
     elif speaker_ids:
         naming.settle(tx, space, entry, words.of_speakers(tx, sorted(speaker_ids), space.collection), speaker_ids)
     labels.forget_if_unused(tx, entry)
+    questioning.think_out(tx, space)
 
 
 def review(work: Work, settings: ClustererSettings) -> None:

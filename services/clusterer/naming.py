@@ -22,12 +22,13 @@ ACTOR = "clusterer@2"
 class Spread:
     """How many segments changed their name, by their cluster or a person's word, and by identification.
 
-    `n_looked_at` is how many identification compared with the named.
+    `n_looked_at` is how many identification compared with the named, `n_lost` how many have no name any more.
     """
 
     n_named: int
     n_identified: int
     n_looked_at: int
+    n_lost: int
 
 
 def settle(
@@ -51,9 +52,9 @@ def settle_all(tx: Transaction, space: Space, entry: Entry) -> Spread:
     scope = sorted(words.everything_said(tx, space.collection))
     members = clusters.members(tx, clusters.standing(tx, space.collection, space.encoder.name))
     membership = {s: Membership(c, p) for c, inside in members.items() for s, p in inside.items()}
-    n_named, _ = _name(tx, space, entry, sorted({*scope, *membership}), membership)
+    n_named, _, lost = _name(tx, space, entry, sorted({*scope, *membership}), membership)
     found = recognising.recognise_all(tx, space, entry)
-    return Spread(n_named, found.n_changed, found.n_looked_at)
+    return Spread(n_named, found.n_changed, found.n_looked_at, len(lost))
 
 
 def settle_arrivals(tx: Transaction, space: Space, entry: Entry, segment_ids: Sequence[UUID]) -> Spread:
@@ -69,9 +70,9 @@ def settle_arrivals(tx: Transaction, space: Space, entry: Entry, segment_ids: Se
     joined = clusters.clusters_of(tx, space.encoder.name, segment_ids)
     membership = {s: Membership(c, p) for s, (c, p) in clusters.firmness(tx, space.encoder.name, list(joined)).items()}
     scope = sorted(segment_ids)
-    n_named, _ = _name(tx, space, entry, scope, membership, spoken_in=set(joined.values()))
+    n_named, _, lost = _name(tx, space, entry, scope, membership, spoken_in=set(joined.values()))
     found = recognising.recognise(tx, space, entry, scope, moved=set())
-    return Spread(n_named, found.n_changed, found.n_looked_at)
+    return Spread(n_named, found.n_changed, found.n_looked_at, len(lost))
 
 
 def _settle(
@@ -83,9 +84,9 @@ def _settle(
     moved: set[UUID],
 ) -> Spread:
     """Names from words first, then identification."""
-    n_named, also_moved = _name(tx, space, entry, scope, membership)
+    n_named, also_moved, lost = _name(tx, space, entry, scope, membership)
     found = recognising.recognise(tx, space, entry, scope, moved | also_moved)
-    return Spread(n_named, found.n_changed, found.n_looked_at)
+    return Spread(n_named, found.n_changed, found.n_looked_at, len(lost))
 
 
 def _name(
@@ -95,8 +96,8 @@ def _name(
     scope: Sequence[UUID],
     membership: Mapping[UUID, Membership],
     spoken_in: set[UUID] | None = None,
-) -> tuple[int, set[UUID]]:
-    """Names from words and clusters: how many changed, and whose voices change by it.
+) -> tuple[int, set[UUID], set[UUID]]:
+    """Names from words and clusters: how many received one, whose voices change by it, and who lost theirs.
 
     `spoken_in` are clusters of which the scope is only a part.
     """
@@ -110,5 +111,6 @@ def _name(
     wanted = spreading.names_from_words(scope, membership, said, words.rejected(tx, scope), names_of_clusters)
     now = labels.names(tx, scope)
     changed = spreading.changes(scope, now, wanted, of_rules=False)
-    n_changed = len(labels.write(tx, entry, space.collection, changed.names, changed.nobodys))
-    return n_changed, spreading.moved_speakers(now, changed)
+    written = labels.write(tx, entry, space.collection, changed.names, changed.nobodys)
+    lost = written & set(changed.nobodys)
+    return len(written - lost), spreading.moved_speakers(now, changed), lost

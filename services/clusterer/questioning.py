@@ -11,6 +11,7 @@ from services.clusterer import hearing
 from services.clusterer.hearing import Ear
 from services.clusterer.identification.answer import NOBODY
 from services.clusterer.identification.asking import NOISE, Question, Scene, questions
+from services.clusterer.identification.calibration import ASSIGN
 from services.clusterer.identification.identifying import identify
 from services.clusterer.recognising import forbidden
 from services.clusterer.spaces import Space
@@ -24,6 +25,9 @@ from shared.storage.speakers import Centroids
 
 WANTED: Final = 200
 """More than a person answers before they are thought out anew."""
+
+LEAST_RESOLVED: Final = 1 - ASSIGN
+"""A name that is as sure as one that is given unasked needs no question."""
 
 LARGEST: Final = 20_000
 """So many segments are looked at; of a larger collection those of the first ids, which are hashes: a fair draw."""
@@ -49,7 +53,8 @@ def think_out(tx: Transaction, space: Space) -> None:
     known = _known(tx, space)
     asked = questions(_scene(tx, space, ear, known), WANTED)
     called = {row: people.name_of(tx, s) for row, s in enumerate(known.centroids.speaker_ids)}
-    stored.write(tx, space.collection, seq, [_new(question, known, called) for question in asked])
+    worthwhile = [q for q in asked if q.expected_resolved >= LEAST_RESOLVED]
+    stored.write(tx, space.collection, seq, [_new(question, known, called) for question in worthwhile])
 
 
 def _known(tx: Transaction, space: Space) -> _Known:
@@ -70,7 +75,9 @@ def _scene(tx: Transaction, space: Space, ear: Ear, known: _Known) -> Scene:
     speaker_of = {s: n for n, s in enumerate(known.centroids.speaker_ids)}
     row_of = {s: row for row, s in enumerate(ids)}
     names = {s: n.speaker_id for s, n in known.names.items()}
-    said = {s: w.speaker_id for s, w in words.said(tx, ids).items() if w.kind != "cluster"}
+    spoken = words.said(tx, ids)
+    of_clusters = clusters.exemplars_among(tx, [s for s, word in spoken.items() if word.kind == "cluster"])
+    said = {s: w.speaker_id for s, w in spoken.items() if w.kind != "cluster" or s in of_clusters}
     passed_over = stored.skipped_in(tx, space.collection)
     return Scene(
         clusters=_numbers(known, lambda s: number_of[known.cluster_of[s][0]] if s in known.cluster_of else NOISE),

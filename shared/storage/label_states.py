@@ -11,7 +11,10 @@ from shared.storage.labels import UnknownLabel
 
 @dataclass(frozen=True, slots=True)
 class LabelState:
-    """How far a label has got: `segments` were spoken of, `propagated` changed in the background because of it."""
+    """How far a label has got: `segments` were spoken of, `propagated` received a name because of it, `lost` lost one.
+
+    A cluster in which people name a second speaker is named by nobody: its members lose the name that they followed.
+    """
 
     label_id: UUID
     collection: str | None
@@ -19,6 +22,7 @@ class LabelState:
     state: str
     segments: int
     propagated: int
+    lost: int
 
 
 # What a statement did is told by the "spread" entry that the clusterer writes for each collection concerned when it is
@@ -29,11 +33,12 @@ _LABEL = sa.text("""
                                       ELSE coalesce(jsonb_array_length(l.detail->'collections'), 0) END
                 THEN 'propagated' ELSE 'recorded' END AS state,
            coalesce(CASE WHEN l.cluster_id IS NULL OR spread.n = 0 THEN said.n ELSE spread.n_direct END, 0) AS segments,
-           coalesce(spread.n_propagated, 0) AS propagated
+           coalesce(spread.n_propagated, 0) AS propagated, coalesce(spread.n_lost, 0) AS lost
     FROM label l
     CROSS JOIN LATERAL (
         SELECT count(*) AS n, sum((s.detail->>'n_direct')::int) AS n_direct,
-               sum((s.detail->>'n_cluster')::int + (s.detail->>'n_identified')::int) AS n_propagated
+               sum((s.detail->>'n_cluster')::int + (s.detail->>'n_identified')::int) AS n_propagated,
+               sum((s.detail->>'n_lost')::int) AS n_lost
         FROM label s WHERE s.cause_id = l.label_id AND s.operation = 'spread' AND s.created_at >= l.created_at
     ) AS spread
     CROSS JOIN LATERAL (

@@ -23,7 +23,7 @@ class AlreadyUndone(Conflict):
 
 
 class NotUndoable(Conflict):
-    """A rule wrote this entry; undo the person's label that is its `cause_id` in `earmark labels log`."""
+    """What a person said of speakers can be undone: names, rejections, imports, merges, splits, renames."""
 
     code = "not_undoable"
 
@@ -67,7 +67,7 @@ def undo(tx: Transaction, label_id: UUID, actor: str) -> Recorded:
     """
     row = _entry(tx, label_id)
     if row.operation not in STATEMENTS | {"undo"}:
-        raise NotUndoable(f"{label_id} is no person's label but the rule's entry {row.operation!r}.")
+        raise NotUndoable(f"{label_id} is an entry {row.operation!r}, which cannot be undone by itself.")
     if "erased" in row.detail:
         raise NotUndoable(f"What {label_id} was about has been erased.")
     if not row.active:

@@ -10,8 +10,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from shared.errors import Conflict
 from shared.events import LabelRecorded
-from shared.storage import words
+from shared.storage import people, words
 from shared.storage.database import Transaction
 from shared.storage.labels import ClusterGone, Entry, Named, Names, SegmentGone, append, names, write
 from shared.storage.people import ensure_speaker, ensure_speakers
@@ -49,6 +50,21 @@ def name_segments(
     entry = append(tx, collection, operation, actor, speaker_id, segment_id=only)
     _say(tx, entry, dict.fromkeys(segment_ids, speaker_id), "human")
     return _recorded(tx, entry, collection, operation, segment_ids, speaker_id=speaker_id, segment_id=only)
+
+
+class NotTheirs(Conflict):
+    """A split takes segments of the speaker that is split; to name other segments, label them."""
+
+    code = "not_theirs"
+
+
+def split_speaker(tx: Transaction, name: str, segment_ids: Sequence[UUID], to: str, actor: str) -> Recorded:
+    """A person says that some of a speaker's segments are somebody else's. Raises UnknownSpeaker, NotTheirs."""
+    speakers = people.one_voice(tx, people.speaker_named(tx, name))
+    now = names(tx, segment_ids)
+    if to == name or any(s not in now or now[s].speaker_id not in speakers for s in segment_ids):
+        raise NotTheirs(f"Not all of the segments are {name!r}'s." if to != name else f"{to!r} is {name!r}.")
+    return name_segments(tx, segment_ids, to, actor, operation="split")
 
 
 def reject_segment(tx: Transaction, segment_id: UUID, speaker_id: UUID, actor: str) -> Recorded:
@@ -163,7 +179,8 @@ _COLLECTIONS = sa.text("SELECT collection, count(*) AS n FROM segment WHERE segm
 def _collection_of(tx: Transaction, segment_ids: Sequence[UUID]) -> str:
     rows = tx.execute(_COLLECTIONS, {"ids": list(segment_ids)}).all()
     if len(rows) != 1 or rows[0].n != len(set(segment_ids)):
-        raise SegmentGone(f"Not every one of {len(segment_ids)} segments stands in one collection.")
+        several = f"The {len(segment_ids)} segments do not all stand, or not in one collection."
+        raise SegmentGone(f"No segment {segment_ids[0]}." if len(segment_ids) == 1 else several)
     return str(rows[0].collection)
 
 

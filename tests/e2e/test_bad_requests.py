@@ -18,9 +18,9 @@ BAD_REQUESTS: Final = (
     ("GET", "/v1/collections/nobody/export/segments", None, 404, "unknown_collection", "nobody"),
     ("POST", "/v1/collections/nobody/clusterings", {}, 404, "unknown_collection", "nobody"),
     ("POST", "/v1/collections/nobody/uploads/complete", {"object_keys": []}, 404, "unknown_collection", "nobody"),
-    ("POST", "/v1/collections", {"name": "a", "encoders": ["magic"]}, 422, "unknown_encoder", "ge2e, spectral"),
-    ("POST", "/v1/collections", {"name": "a", "segmenter": "magic"}, 422, "unknown_segmenter", "vad, whole"),
-    ("POST", "/v1/collections/a/uploads", {"paths": ["a"], "segmenter": "x"}, 422, "unknown_segmenter", "vad, whole"),
+    ("POST", "/v1/collections", {"name": "a", "encoders": ["magic"]}, 422, "unknown_encoder", "ge2e, pyannote"),
+    ("POST", "/v1/collections", {"name": "a", "segmenter": "magic"}, 422, "unknown_segmenter", "vad, whisper"),
+    ("POST", "/v1/collections/a/uploads", {"paths": ["a"], "segmenter": "x"}, 422, "unknown_segmenter", "vad, whisper"),
     ("POST", "/v1/collections", {"name": "bad name"}, 422, "bad_collection_name", "bad name"),
     ("POST", "/v1/collections", {"name": "../up"}, 422, "bad_collection_name", "../up"),
     ("POST", "/v1/collections", {"name": ""}, 422, "bad_collection_name", "''"),
@@ -66,7 +66,18 @@ def test_an_ingest_with_rejected_files_ends_with_status_3_and_a_reason_for_each(
     (tmp_path / "in").mkdir()
     for case in (*REFUSED[:4], ODD[2]):
         (tmp_path / "in" / case.name).write_bytes(case.make(tmp_path))
-    words = ("ingest", str(tmp_path / "in"), "-c", "by-command", "--segmenter", "whole", "--wait", "--json")
+    words = (
+        "ingest",
+        str(tmp_path / "in"),
+        "-c",
+        "by-command",
+        "--segmenter",
+        "whole",
+        "--include",
+        "*",
+        "--wait",
+        "--json",
+    )
     done = full_stack.earmark(*words, check=False)
     assert done.returncode == 3
     rows = {row["object_key"].partition("/")[2]: row for row in json.loads(done.stdout)["files"]}

@@ -59,7 +59,7 @@ class LabelRecorded(Shown):
 
 
 class LabelShown(Shown):
-    """How far a label has got; `propagated` changed their name because of it in the background."""
+    """How far a label has got; `propagated` received a name because of it in the background, `lost` lost theirs."""
 
     label_id: UUID
     collection: str | None
@@ -67,6 +67,7 @@ class LabelShown(Shown):
     state: Literal["recorded", "propagated"]
     segments: int
     propagated: int
+    lost: int
 
 
 class LabelLogEntry(Shown):

@@ -35,6 +35,8 @@ class ReservedSpeaker(InvalidRequest):
 def _speaker(name: str) -> str:
     if any(unicodedata.category(character) == "Cc" for character in name):
         raise ValueError("a name holds no control characters")
+    if name in {".", ".."}:
+        raise ValueError("a name is more than dots")
     return unicodedata.normalize("NFC", name)  # one name, however the keyboard composes it
 
 

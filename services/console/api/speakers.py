@@ -12,7 +12,7 @@ from services.console.api.shapes import Asked, Shown, SpeakerName, check_speaker
 from services.console.auth import Admin, Labeller, Requires
 from services.console.deps import ConsoleDep
 from shared.ledger.outbox import announce, publish
-from shared.storage import erasure, overview, people, reversals, statements
+from shared.storage import erasure, overview, reversals, statements
 
 router = APIRouter(tags=["speakers"])
 
@@ -83,9 +83,8 @@ def split(console: ConsoleDep, caller: Labeller, name: str, wanted: SpeakerSplit
     """Give some of a speaker's segments to somebody else, as one label."""
     to = check_speaker(wanted.to)
     with console.database.begin() as tx:
-        people.speaker_named(tx, name)
         segment_ids = list(dict.fromkeys(wanted.segment_ids))
-        recorded = statements.name_segments(tx, segment_ids, to, caller.name, operation="split")
+        recorded = statements.split_speaker(tx, name, segment_ids, to, caller.name)
         return announced(tx, recorded, to)
 
 

@@ -6,13 +6,12 @@ import typer
 
 from services.launcher.cli.client import Document, api_path
 from services.launcher.cli.options import WAIT_S, AsJson, Collection, Encoder, Limit, Timeout, Wait
-from services.launcher.cli.output import show_fields
+from services.launcher.cli.output import show_fields, show_rows
 from services.launcher.cli.progress import spinner
-from services.launcher.cli.recordings import list_rows
 from services.launcher.cli.session import connect
 from services.launcher.cli.waiting import PATIENCE_S, wait_for_state
 
-_COLUMNS = ("cluster_id", "segments", "recordings", "speaker", "cohesion", "trust", "exemplar_segment_id")
+_COLUMNS = ("cluster_id", "segments", "recordings", "speaker", "cohesion", "margin", "stability")
 _RESULT = ("generation", "clusters", "noise", "segments")
 
 
@@ -50,4 +49,7 @@ def cluster(
 
 def clusters(ctx: typer.Context, *, collection: Collection, limit: Limit = None, as_json: AsJson = False) -> None:
     """The clusters of a collection."""
-    list_rows(ctx, collection, "clusters", _COLUMNS, limit=limit, as_json=as_json)
+    with connect(ctx) as api:
+        rows = list(api.rows(api_path("collections", collection, "clusters"), limit=limit))
+    shown = rows if as_json else [{**row, **row["trust"]} for row in rows]
+    show_rows(shown, _COLUMNS, as_json=as_json, none="No clusters yet.")

@@ -1,6 +1,7 @@
 """Wait until a statement has spread, and say how far."""
 
 from services.launcher.cli.client import Client, Document, api_path
+from services.launcher.cli.output import tell
 from services.launcher.cli.progress import spinner
 from services.launcher.cli.waiting import PATIENCE_S, wait_for_state
 
@@ -13,4 +14,7 @@ def follow(api: Client, recorded: Document, *, wait: bool, timeout: float) -> Do
         with spinner("spreading"):
             done = wait_for_state(lambda: api.get(path, patience_s=PATIENCE_S), "propagated", timeout, "Spreading")
         result |= {"segments": done["segments"], "propagated": done["propagated"]}
+        if done.get("lost"):
+            result["lost"] = done["lost"]
+            tell(f"{done['lost']} segments have lost their name: people have named two speakers in their cluster.")
     return result

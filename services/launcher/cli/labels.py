@@ -39,11 +39,14 @@ def label(
     """Name the speaker of a segment or a cluster; the name spreads to what sounds alike."""
     if bool(segment) == (cluster is not None):
         raise typer.BadParameter("name either --segment ID or --cluster ID")
+    if negated and review:
+        raise typer.BadParameter("--not changes one segment only: there is nothing to review")
     if negated and (cluster or len(segment or ()) != 1):
         raise typer.BadParameter("--not goes with one --segment")
     with connect(ctx) as api:
         if review:
-            reviewed(api, {**_target(segment, cluster), "speaker": speaker}, timeout=timeout, as_json=as_json)
+            wanted = {**_target(segment, cluster), "speaker": speaker}
+            reviewed(api, wanted, wait=wait, timeout=timeout, as_json=as_json)
             return
         if negated:
             assert segment

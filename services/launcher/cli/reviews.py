@@ -18,7 +18,7 @@ Id = Annotated[str, typer.Argument(metavar="REVIEW_ID")]
 app = typer.Typer(no_args_is_help=True, help="Labels that were looked at before they are given.")
 
 
-def reviewed(api: Client, label: Document, *, timeout: float, as_json: bool) -> None:
+def reviewed(api: Client, label: Document, *, wait: bool, timeout: float, as_json: bool) -> None:
     """Show what a label would change; a person is asked whether to give it, a script gives it by `review apply`."""
     review = _thought_out(api, api.post(api_path("reviews"), label)["review_id"], timeout)
     if as_json:
@@ -27,7 +27,7 @@ def reviewed(api: Client, label: Document, *, timeout: float, as_json: bool) -> 
     _show(review)
     if typer.confirm("Give the label?"):
         applied = api.post(api_path("reviews", review["review_id"], "apply"), {"but": []})
-        show_fields(follow(api, applied, wait=False, timeout=timeout), as_json=False)
+        show_fields(follow(api, applied, wait=wait, timeout=timeout), as_json=False)
     else:
         tell(f"Nothing was changed. To give it later: earmark review apply {review['review_id']}")
 

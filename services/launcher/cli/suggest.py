@@ -25,4 +25,9 @@ def suggest_next(ctx: typer.Context, *, collection: Collection, limit: Number = 
             found = api.get(path, {"limit": limit}, patience_s=PATIENCE_S)
             if found["fresh"]:
                 break
-    show_rows(found["items"], _COLUMNS, as_json=as_json, none="Nothing to ask: everything has a name.")
+    show_rows(
+        found["items"],
+        _COLUMNS,
+        as_json=as_json,
+        none="Nothing to ask: whatever was clustered has a name, or was passed over.",
+    )
