@@ -70,6 +70,13 @@ def test_a_cluster_shows_why_to_trust_it(stack: FullStack) -> None:
         assert set(cluster["trust"]["exemplars"]) <= set(members(stack, cluster["cluster_id"]))
 
 
+def test_next_asks_about_the_largest_voice_first(stack: FullStack) -> None:
+    largest = max(clusters(stack), key=lambda cluster: cluster["segments"])
+    first = call(stack, "next", "-c", COLLECTION)[0]
+    assert first["cluster_id"] == largest["cluster_id"]
+    assert first["reason"] == f"names {largest['segments']} segments of an unnamed cluster"
+
+
 def test_clusters_keep_their_ids_when_they_are_found_again(stack: FullStack) -> None:
     before = {c["cluster_id"]: c["segments"] for c in clusters(stack)}
     call(stack, "cluster", "-c", COLLECTION, "--wait")

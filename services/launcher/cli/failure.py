@@ -35,8 +35,3 @@ class Failure(Exception):
 def no_stack() -> Failure:
     """Nobody answers, or nobody is known who could."""
     return Failure("not_running", "No stack is running.", "Start one: earmark up")
-
-
-def not_yet(what: str, release: str = "0.2.0") -> Failure:
-    """A command that stands in the contract and comes with a later release."""
-    return Failure("not_yet", f"`earmark {what}` does not exist yet.", f"It comes with release {release}.")

@@ -25,9 +25,4 @@ def suggest_next(ctx: typer.Context, *, collection: Collection, limit: Number = 
             found = api.get(path, {"limit": limit}, patience_s=PATIENCE_S)
             if found["fresh"]:
                 break
-    show_rows(
-        found["items"],
-        _COLUMNS,
-        as_json=as_json,
-        none="Nothing to ask: whatever was clustered has a name, or was passed over.",
-    )
+    show_rows(found["items"], _COLUMNS, as_json=as_json, none="Nothing to ask.")

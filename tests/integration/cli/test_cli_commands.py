@@ -81,19 +81,6 @@ def test_json_is_one_document(earmark: Earmark, words: tuple[str, ...]) -> None:
     assert result.document
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("next", "-c", "talk"),
-    ],
-)
-def test_what_does_not_exist_yet_says_so(earmark: Earmark, words: tuple[str, ...]) -> None:
-    people = earmark(*words)
-    assert people.status == 1
-    assert "does not exist yet" in people.err
-    assert earmark(*words, "--json").document["error"]["code"] == "not_yet"
-
-
 def test_an_error_of_the_api_is_a_line_and_its_remedy(earmark: Earmark) -> None:
     result = earmark("segments", "-c", "missing")
     assert (result.status, result.out) == (1, "")
