@@ -23,6 +23,7 @@ def test_a_collection_is_made_once(served: Served, meetings: Meetings) -> None:
         "name": "calls",
         "segmenter": "whole",
         "encoders": ["tiny"],
+        "speakers": None,
         "created_at": "",
     }
     again = make(served, name="calls", segmenter="whole", encoders=["tiny", "tiny"])

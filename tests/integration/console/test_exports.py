@@ -37,7 +37,7 @@ def test_segments_are_lines_of_json_in_order(served: Served, meetings: Meetings)
     assert rows == served.http.get(f"{BASE}/segments").json()["items"]
     assert set(rows[0]) == {
         *("segment_id", "recording_id", "object_key", "start_s", "end_s", "source", "text", "speaker_label"),
-        *("cluster_id", "speaker", "assigned_by", "confidence", "suggestion", "suggestion_probability"),
+        *("cluster_id", "speaker", "assigned_by", "confidence", "suggestion", "suggestion_probability", "words"),
     }
     assert (rows[0]["speaker"], rows[0]["assigned_by"]) == ("Zoë", "human")
 
