@@ -24,8 +24,6 @@ class Known:
     speaker: str | None
     said: bool
     """Whether people gave that name to this very segment, themselves or by an import."""
-    by_hand: bool = False
-    """Whether a person did: no import is stronger than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Plan:
 
     words: dict[UUID, str]
     unchanged: tuple[UUID, ...]
-    """Named as they are already: by people, or by whatever else if an id names them; or named otherwise by hand."""
+    """Named as they are already: by people, or by whatever else if an id names them."""
     mixed: tuple[UUID, ...]
     uncovered: tuple[UUID, ...]
     unknown_segments: tuple[UUID, ...]
@@ -126,7 +124,7 @@ def _by_time(draft: _Draft, placed: Iterable[Placed], known: Mapping[UUID, Known
     for recording_id, theirs in turns.items():
         mapped = map_turns(segments[recording_id], theirs)
         for segment_id, speaker in mapped.words:
-            if known[segment_id].by_hand or (known[segment_id].said and known[segment_id].speaker == speaker):
+            if known[segment_id].said and known[segment_id].speaker == speaker:
                 draft.unchanged.add(segment_id)
             else:
                 draft.words[segment_id] = speaker

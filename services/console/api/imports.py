@@ -136,7 +136,6 @@ def _plan(tx: Transaction, collection: str, placed: Sequence[Placed], files: Seq
                 end_sample=span.end_sample,
                 speaker=span.speaker,
                 said=span.assigned_by in {"human", "import"},
-                by_hand=span.assigned_by == "human",
             )
             for span in spans
         ),

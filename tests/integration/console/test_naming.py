@@ -32,6 +32,7 @@ def test_a_segment_is_named_at_once(served: Served, meetings: Meetings) -> None:
         "state": "recorded",
         "segments": 1,
         "propagated": 0,
+        "lost": 0,
     }
 
 
