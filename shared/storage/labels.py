@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from shared.errors import NotFound
 from shared.ids import new_id
 from shared.storage.database import Transaction
-from shared.storage.tables import label, label_effect
+from shared.storage.tables import label
 
 AssignedBy = Literal["human", "import", "cluster", "identification"]
 
@@ -207,13 +207,6 @@ def said_by_people(tx: Transaction, collection: str, most: int) -> dict[UUID, UU
     """The speaker of segments that people named, so many at most: those of the first ids, which are hashes."""
     rows = tx.execute(_SAID, {"collection": collection, "most": most})
     return {row.segment_id: row.speaker_id for row in rows}
-
-
-def speakers_ever(tx: Transaction, segment_ids: Sequence[UUID]) -> set[UUID]:
-    """Every speaker that the log ever gave to any of the segments."""
-    given = sa.select(label_effect.c.speaker_id).distinct()
-    found = tx.execute(given.where(label_effect.c.segment_id == sa.any_(sa.cast(list(segment_ids), sa.ARRAY(sa.UUID)))))
-    return {speaker_id for speaker_id in found.scalars() if speaker_id is not None}
 
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('names:' || :collection, 0))")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 
 from services.clusterer.clustering.centring import centred
 from services.clusterer.clustering.choose import STRUCTURE
@@ -62,9 +62,3 @@ def joined(
         clear = nearest[some] - other > STRUCTURE * (1 - np.minimum(nearest[some], other))
         labels[some] = np.where((nearest[some] >= cut) & clear, best, NOISE)
     return Arrived(labels, nearest)
-
-
-def deferred(arrived: Arrived, asked_before: Bool[np.ndarray, " new"]) -> Bool[np.ndarray, " new"]:
-    """Which rows to ask for once more: those that joined nothing at their first time. The others stay unassigned."""
-    again: Bool[np.ndarray, " new"] = (arrived.labels == NOISE) & ~asked_before
-    return again

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from services.clusterer.clustering import trust
-from services.clusterer.clustering.arrivals import arrive, deferred, standing
+from services.clusterer.clustering.arrivals import arrive, standing
 from services.clusterer.clustering.centring import centred
 from services.clusterer.clustering.cluster import refit
-from services.clusterer.clustering.types import NOISE, Anchor, Arrived
+from services.clusterer.clustering.types import NOISE, Anchor
 from tests.unit.clusterer.clustering.conftest import Voices
 
 
@@ -34,11 +34,6 @@ def test_where_nothing_stands_nothing_is_joined(voices: Voices, anchor: Anchor) 
     rows, _ = voices.rows([1, 1])
     found = refit(None, np.zeros((2, 16), np.uint8), rows, np.full(2, 3.0), anchor).clustering
     assert arrive(rows, standing(rows, found)).labels.tolist() == [NOISE, NOISE]
-
-
-def test_an_arrival_is_deferred_once() -> None:
-    arrived = Arrived(np.array([0, NOISE, NOISE]), np.zeros(3))
-    assert deferred(arrived, np.array([False, False, True])).tolist() == [False, True, False]
 
 
 def test_facts_of_a_clear_cluster_are_better_than_those_of_a_mixed_one(voices: Voices, anchor: Anchor) -> None:
