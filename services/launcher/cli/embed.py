@@ -1,0 +1,80 @@
+"""`earmark embed`: a sample of a corpus as one `.npy` a sample, in one command that goes on where it was killed."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.launcher.cli.client import Document
+from services.launcher.cli.failure import REJECTED_INPUTS
+from services.launcher.cli.options import AsJson, Encoder
+from services.launcher.cli.output import print_document, say
+from services.launcher.cli.samples import By, Exclude, Group, Most, Percent, Sampling, Seed, Where, wishes
+from services.launcher.cli.session import connect
+from shared.wording import counted
+
+
+def embed(
+    ctx: typer.Context,
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", help="An extraction config: imports, samples and embeds.", exists=True, dir_okay=False
+        ),
+    ] = None,
+    mode: Annotated[str | None, typer.Option("--mode", help="One of the config's modes.", metavar="NAME")] = None,
+    collection: Annotated[
+        str | None, typer.Option("--collection", "-c", help="The collection; a config needs none.", metavar="NAME")
+    ] = None,
+    encoder: Encoder = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", file_okay=False, help="Made if need be.")] = None,
+    percent: Percent = None,
+    most: Most = None,
+    sampling: Sampling = None,
+    by: By = None,
+    group: Group = None,
+    where: Where = None,
+    exclude: Exclude = None,
+    seed: Seed = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Write files that are there again.", show_default=False)
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write one `.npy` a sample and `mapping.json`, of a collection's recordings or as an extraction config says.
+
+    Killed, it goes on where it was: files that are whole are kept.
+    """
+    from services.launcher.cli.extraction import Order, by_config, carry_out
+
+    begun_s = time.monotonic()
+    wanted = wishes(percent, most, sampling, by, group, where, exclude, seed)
+    with connect(ctx) as api:
+        if config is not None:
+            if wanted or out or overwrite:
+                raise typer.BadParameter(
+                    "--config says which samples and where to; only --mode, -c and --encoder go with it"
+                )
+            report = by_config(api, config, mode, collection, encoder)
+        else:
+            if collection is None or encoder is None or out is None or mode is not None:
+                raise typer.BadParameter("name --config, or -c, --encoder and --out")
+            order = Order(collection, encoder, wanted, out, out / "mapping.json", overwrite=overwrite)
+            report = carry_out(api, order)
+    report["seconds"] = round(time.monotonic() - begun_s, 3)
+    if as_json:
+        print_document(report)
+    else:
+        _tell(report)
+    if (report.get("imported") or {}).get("rejected"):
+        raise typer.Exit(REJECTED_INPUTS)
+
+
+def _tell(report: Document) -> None:
+    say(
+        f"{counted(report['samples'], 'sample')} of {counted(report['recordings'], 'recording')} in "
+        f"{report['output_dir']}: {report['written']} written, {report['kept']} there already"
+    )
+    say(f"The list of them is {report['mapping_path']}")

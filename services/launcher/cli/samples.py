@@ -1,0 +1,148 @@
+"""`earmark sample` and `earmark subsets`: draw recordings once, and use them under a name."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from services.launcher.cli.client import Client, Document, api_path
+from services.launcher.cli.options import TABLE_ROWS, AsJson, Collection
+from services.launcher.cli.output import print_document, say, show_fields, show_rows, tell
+from services.launcher.cli.progress import spinner
+from services.launcher.cli.session import connect
+from shared.wording import counted
+
+app = typer.Typer(no_args_is_help=True, help="Subsets: samples of a collection that were drawn once.")
+
+_DRAWING_S = 600.0  # of a million recordings
+_SAMPLED = "How the sample is drawn"
+
+Percent = Annotated[
+    float | None,
+    typer.Option(
+        "--percent", help="Of the recordings, rounded.  [default: 100]", metavar="P", rich_help_panel=_SAMPLED
+    ),
+]
+Most = Annotated[int | None, typer.Option("--max", help="So many recordings at most.", min=1, metavar="N")]
+Sampling = Annotated[
+    Literal["random", "stratified"] | None,
+    typer.Option("--sampling", help="From all, or from each stratum in proportion.  [default: random]"),
+]
+By = Annotated[str | None, typer.Option("--by", help="The attribute whose values are the strata.", metavar="ATTRIBUTE")]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        help="Draw recordings that share a value of this attribute together: whole groups, as many as come nearest.",
+        metavar="ATTRIBUTE",
+    ),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", help="Only with this attribute; may be given more than once.", metavar="NAME=VALUE"),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", help="Not with this attribute; may be given more than once.", metavar="NAME=VALUE"),
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Another seed, another sample.  [default: 42]", metavar="S")]
+SubsetName = Annotated[str, typer.Argument(metavar="SUBSET")]
+
+
+def wishes(
+    percent: float | None,
+    most: int | None,
+    sampling: str | None,
+    by: str | None,
+    group: str | None,
+    where: list[str] | None,
+    exclude: list[str] | None,
+    seed: int | None,
+) -> Document:
+    """The part of a request that says how to draw, as far as it was said; what is stratified says by what."""
+    said = {"percent": percent, "max_samples": most, "group": group, "where": where, "exclude": exclude, "seed": seed}
+    said |= {"sampling": sampling or ("stratified" if by else None), "by": by}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def sample(
+    ctx: typer.Context,
+    *,
+    collection: Collection,
+    name: Annotated[str, typer.Option("--name", help="What the subset is called.", metavar="SUBSET")],
+    percent: Percent = None,
+    most: Most = None,
+    sampling: Sampling = None,
+    by: By = None,
+    group: Group = None,
+    where: Where = None,
+    exclude: Exclude = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a subset of a collection: the same for the same seed, on any machine and whatever order the files have."""
+    with connect(ctx) as api, spinner("drawing"):
+        drawn = draw(api, collection, name, wishes(percent, most, sampling, by, group, where, exclude, seed))
+    if as_json:
+        print_document(drawn)
+        return
+    say(f"{counted(drawn['n_recordings'], 'recording')} in subset {name}")
+    _show_strata(drawn)
+
+
+def draw(api: Client, collection: str, name: str, wanted: Document) -> Document:
+    """The subset of this name, drawn now unless it stands already, drawn like this."""
+    path = api_path("collections", collection, "subsets")
+    return api.post(path, {"name": name, **wanted}, timeout_s=_DRAWING_S)
+
+
+def _show_strata(drawn: Document) -> None:
+    attribute = drawn["spec"]["by"] or "stratum"
+    rows = [
+        {
+            attribute: stratum["name"] or ("(none)" if drawn["spec"]["by"] else "(all)"),
+            "recordings": stratum["size"],
+            "quota": stratum["quota"],
+            "drawn": stratum["drawn"],
+            "": "small" if stratum["small"] else "",
+        }
+        for stratum in drawn["strata"]
+    ]
+    show_rows(rows, as_json=False)
+    if drawn["n_excluded"]:
+        tell(f"{counted(drawn['n_excluded'], 'recording')} excluded before")
+    elif drawn["spec"]["exclude"]:
+        tell(f"Nothing had {' or '.join(drawn['spec']['exclude'])}: nothing was excluded.")
+
+
+@app.command("list")
+def listing(ctx: typer.Context, *, collection: Collection, as_json: AsJson = False) -> None:
+    """The subsets of a collection."""
+    with connect(ctx) as api:
+        rows = api.items(api_path("collections", collection, "subsets"))
+    show_rows(rows, ("name", "n_recordings", "created_at"), as_json=as_json, none="No subsets yet.")
+
+
+@app.command("show")
+def show(ctx: typer.Context, name: SubsetName, *, collection: Collection, as_json: AsJson = False) -> None:
+    """How a subset was drawn, and its recordings."""
+    path = api_path("collections", collection, "subsets", name)
+    with connect(ctx) as api:
+        found = api.get(path)
+        members = list(api.rows(f"{path}/recordings", limit=None if as_json else TABLE_ROWS))
+    if as_json:
+        print_document({**found, "recordings": members})
+        return
+    show_fields({"recordings": found["n_recordings"], **found["spec"]}, as_json=False)
+    _show_strata(found)
+    show_rows(members, ("object_key", "recording_id"), as_json=False, none="Its recordings are gone.")
+
+
+@app.command("delete")
+def delete(ctx: typer.Context, name: SubsetName, *, collection: Collection, as_json: AsJson = False) -> None:
+    """Forget a subset; its recordings and their vectors stay."""
+    with connect(ctx) as api:
+        api.delete(api_path("collections", collection, "subsets", name))
+    if as_json:
+        print_document({"deleted": name})
+    else:
+        say(f"Subset {name} is deleted")
