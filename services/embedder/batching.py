@@ -1,13 +1,6 @@
-"""Pack clips of many recordings into batches of like length, and bring each vector back to its clip."""
+"""Pack clips of many recordings into batches of like length."""
 
 from collections.abc import Sequence
-
-import numpy as np
-from jaxtyping import Float32
-
-from shared.encoders.clips import Unusable, why_unusable
-from shared.encoders.protocol import Encoder
-from shared.units import samples
 
 
 def pack(clip_samples: Sequence[int], budget_samples: int) -> list[list[int]]:
@@ -27,21 +20,3 @@ def pack(clip_samples: Sequence[int], budget_samples: int) -> list[list[int]]:
             batches.append([position])
             longest = clip_samples[position]
     return batches
-
-
-def embed_clips(
-    encoder: Encoder, clips: Sequence[Float32[np.ndarray, " _samples"]], batch_audio_s: float
-) -> list[Float32[np.ndarray, " _dim"] | Unusable]:
-    """A unit vector for each clip, or the reason why it has none, in the order of the clips.
-
-    An unusable clip costs nobody else's vector. Raises what the encoder raises, which then concerns the whole batch.
-    """
-    outcomes: list[Float32[np.ndarray, " _dim"] | Unusable | None] = [why_unusable(clip) for clip in clips]
-    usable = [position for position, reason in enumerate(outcomes) if reason is None]
-    budget_samples = samples(batch_audio_s, encoder.spec.sample_rate_hz)
-    for batch in pack([clips[position].size for position in usable], budget_samples):
-        positions = [usable[i] for i in batch]
-        rows = encoder.embed([clips[position] for position in positions])
-        for position, row in zip(positions, rows, strict=True):
-            outcomes[position] = row
-    return [outcome for outcome in outcomes if outcome is not None]

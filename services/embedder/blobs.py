@@ -7,12 +7,24 @@ from pathlib import Path
 from shared.errors import TransientError
 from shared.storage.objects import ObjectGone, ObjectStore
 from shared.storage.recordings import AudioSource
+from shared.units import SAMPLE_RATE_HZ
 
 
 class AudioGone(TransientError):
     """The recording's bytes do not lie where they lay: it waits until another key, or the same, holds them again."""
 
     code = "audio_gone"
+
+
+class RenditionMissing(TransientError):
+    """The recording's audio has not been made at the rate that the encoder wants; it waits until ingest has made it."""
+
+    code = "rendition_missing"
+
+    def __init__(self, rates_hz: tuple[int, ...], *, lost: bool = False) -> None:
+        super().__init__(f"At {' and '.join(map(str, rates_hz))} Hz.")
+        self.rates_hz = rates_hz
+        self.lost = lost  # it had been made
 
 
 class BlobCache:
@@ -22,16 +34,20 @@ class BlobCache:
         self._objects = objects
         self._folder = folder
         self._capacity_bytes = capacity_bytes
-        self._kept: OrderedDict[str, tuple[Path, int]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int], tuple[Path, int]] = OrderedDict()
         self._lock = threading.Lock()
         self._n_fetched = 0
 
     def path(self, source: AudioSource) -> Path:
-        """The local copy of a recording's 16 kHz mono audio. Raises AudioGone when no object holds it any more."""
+        """The local copy of a recording's mono audio at the source's rate.
+
+        Raises AudioGone when no object holds it any more, RenditionMissing if it is not at 16 kHz.
+        """
+        own = source.sha256, source.sample_rate_hz
         with self._lock:
-            if source.sha256 in self._kept:
-                self._kept.move_to_end(source.sha256)
-                return self._kept[source.sha256][0]
+            if own in self._kept:
+                self._kept.move_to_end(own)
+                return self._kept[own][0]
             self._n_fetched += 1
             target = self._folder / f"{self._n_fetched}.audio"
         if source.bucket is None or source.key is None:
@@ -39,13 +55,15 @@ class BlobCache:
         try:
             fetched = self._objects.fetch(source.bucket, source.key, target)
         except ObjectGone as error:
+            if source.sample_rate_hz != SAMPLE_RATE_HZ:
+                raise RenditionMissing((source.sample_rate_hz,), lost=True) from error
             raise AudioGone from error
         # An original that serves as it is may have been overwritten since: its new bytes are another recording.
         if source.etag is not None and fetched.sha256 != source.sha256:
             target.unlink()
             raise AudioGone
         with self._lock:
-            self._kept[source.sha256] = (target, fetched.size_bytes)
+            self._kept[own] = (target, fetched.size_bytes)
         return target
 
     def shrink(self) -> None:

@@ -5,13 +5,18 @@ from dataclasses import asdict
 from functools import cache
 
 from services.embedder.blobs import BlobCache
+from services.embedder.catalogue import Catalogue
+from services.embedder.frames import FrameStore
+from services.embedder.models import ModelCache
 from services.embedder.ports import Embedder
-from shared.encoders import registry
-from shared.encoders.protocol import Encoder, EncoderOptions
+from shared.encoders import family_registry, registry
+from shared.encoders.protocol import EncoderOptions
+from shared.ledger.consumer import process_database
 from shared.ledger.scratch import scratch_folder
 from shared.settings import Settings
-from shared.storage import encoders
+from shared.storage import encoders, model_families
 from shared.storage.database import Database
+from shared.storage.model_families import KnownFamily
 from shared.storage.objects import ObjectStore
 
 FETCH_THREADS = 8
@@ -22,23 +27,26 @@ def embedder() -> Embedder:
     """The tools of this process. A model is loaded when its first segment comes."""
     settings = Settings()
     folder = scratch_folder("embedder")
-    options = EncoderOptions(device=settings.embedder.device, cpu_threads=settings.embedder.cpu_threads)
-
-    @cache
-    def built(name: str) -> Encoder:
-        return registry.build(name, options)
-
+    own = settings.embedder
+    options = EncoderOptions(device=own.device, cpu_threads=own.cpu_threads, dtype=own.dtype)
+    catalogue = Catalogue(process_database(), options, ModelCache(own.model_memory_bytes))
+    objects = ObjectStore(settings.s3)
     return Embedder(
         settings=settings,
-        blobs=BlobCache(ObjectStore(settings.s3), folder, settings.embedder.blob_cache_bytes),
-        spec=cache(registry.spec),
-        encoder=built,
+        objects=objects,
+        blobs=BlobCache(objects, folder, own.blob_cache_bytes),
+        frames=FrameStore(objects, settings.s3.derived_bucket, folder),
+        spec=catalogue.spec,
+        encoder=catalogue.encoder,
         fetching=ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="fetch"),
     )
 
 
 def announce(database: Database) -> None:
-    """Write down which encoders these workers offer, and make the partitions of their vectors."""
+    """Write down which encoders and families of models these workers offer, and make partitions for vectors."""
     with database.begin() as tx:
         for name, spec in registry.specs().items():
             encoders.announce_encoder(tx, name, spec.space, spec.dimension, asdict(spec))
+        for name, (family, installed) in family_registry.families().items():
+            known = KnownFamily(name, family.modality, family.extra, installed, family.models)
+            model_families.announce(tx, known)

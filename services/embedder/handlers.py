@@ -1,26 +1,27 @@
 """The use cases of the embedder: vectors for segments, backfills page by page, a check of an encoder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
 from uuid import UUID
 
-from services.embedder import asking, writing
+from services.embedder import asking, renditions, writing
 from services.embedder.asking import Asked
-from services.embedder.batching import embed_clips
-from services.embedder.blobs import AudioGone
-from services.embedder.checking import examine
+from services.embedder.blobs import AudioGone, RenditionMissing
+from services.embedder.catalogue import resolve
+from services.embedder.checking import check_of
+from services.embedder.making import make
 from services.embedder.outcome import Outcome
 from services.embedder.ports import Embedder
-from services.embedder.reading import Clip, NoClip, clips, portions
+from services.embedder.renditions import OriginalGone
 from shared import ids
-from shared.errors import EarmarkError
-from shared.events import BackfillRequested, EncoderCheckRequested
+from shared.errors import EarmarkError, PermanentError
+from shared.events import BackfillRequested, EncoderCheckRequested, EncoderRequested, SegmentsRemoved
 from shared.ledger.consumer import Commit, Delivered, Work
-from shared.storage import backfills, encoders, recordings, segments
+from shared.storage import backfills, definitions, encoders, frames, recordings, segments
+from shared.storage.frames import frames_key
 from shared.storage.recordings import AudioSource
-from shared.storage.segments import SegmentSpan
-from shared.units import samples
-
-BATCHES_IN_MEMORY = 4  # clips of so many batches are read before they are sorted by length
+from shared.units import SAMPLE_RATE_HZ
 
 
 def embed(work: Work, embedder: Embedder) -> None:
@@ -28,56 +29,51 @@ def embed(work: Work, embedder: Embedder) -> None:
     with work.database.begin() as tx:
         asked = asking.of(tx, work.delivered, embedder.spec)
         spans = segments.spans(tx, [s for a in asked.values() for s in a.segment_ids])
-        bucket = embedder.settings.s3.derived_bucket
-        sources = recordings.audio_sources(tx, [a.recording_id for a in asked.values()], bucket)
-    outcomes, unread = _vectors(spans, sources, asked, embedder)
+        rate_of, bucket = lambda name: embedder.spec(name).sample_rate_hz, embedder.settings.s3.derived_bucket
+        sources = renditions.sources(tx, asked.values(), rate_of, bucket)
+        lacking = renditions.lacking(tx, asked.values(), spans, rate_of, sources)
+    embedder.frames.clear()
+    made = make([span for span in spans if span.recording_id not in lacking], sources, asked.values(), embedder)
+    outcomes, unread = made.outcomes, made.unread | lacking
     with work.commit() as commit:
         lost = [recording_id for recording_id, error in unread.items() if isinstance(error, AudioGone)]
         forgotten = recordings.forget(commit.tx, lost)  # under no key any more: put back, it is registered anew
         back = _to_come_back(asked, unread, forgotten)
+        back |= _of_broken(asked, made.broken, unread)
         for delivered, error in back.items():
-            _come_back(commit, delivered, error, sources[asked[delivered].recording_id], asked[delivered].collection)
+            a = asked[delivered]
+            _come_back(commit, delivered, error, sources[SAMPLE_RATE_HZ][a.recording_id], a.collection)
         read = {d: a for d, a in asked.items() if a.recording_id not in unread}
         standing = segments.hold(commit.tx, [s for a in read.values() for s in a.segment_ids])
         for name, outcome in sorted(outcomes.items()):  # one order everywhere: two workers' locks never cross
+            if name in made.broken:
+                continue
             mine = {d: a for d, a in read.items() if name in a.encoders}
             writing.write(commit, embedder.spec(name), outcome, mine, standing)
-        writing.count(commit, [a for d, a in asked.items() if d not in back], outcomes, lost)
+        writing.count(commit, {d: a for d, a in asked.items() if d not in back}, outcomes, lost)
+    _discard_unwritten(outcomes, standing, embedder)
 
 
-def _vectors(
-    spans: Sequence[SegmentSpan],
-    sources: Mapping[UUID, AudioSource],
-    asked: Mapping[Delivered, Asked],
-    embedder: Embedder,
-) -> tuple[dict[str, Outcome], dict[UUID, EarmarkError]]:
-    """What each encoder made of its segments; and the recordings that cannot be read now, with the reason."""
-    wanted: dict[str, set[UUID]] = {}
-    for a in asked.values():
-        for name in a.encoders:
-            wanted.setdefault(name, set()).update(a.segment_ids)
-    outcomes = {name: Outcome() for name in wanted}
-    unread: dict[UUID, EarmarkError] = {}
-    batch_audio_s = embedder.settings.embedder.batch_audio_s
-    for portion in portions(clips(spans, sources, embedder), samples(BATCHES_IN_MEMORY * batch_audio_s)):
-        unread |= {one.span.recording_id: one.error for one in portion if isinstance(one, NoClip)}
-        readable = [one for one in portion if isinstance(one, Clip)]
-        for name, outcome in outcomes.items():
-            mine = [one for one in readable if one.span.segment_id in wanted[name]]
-            if mine:
-                _embed(mine, embedder, name, outcome)
-    embedder.blobs.shrink()
-    return outcomes, unread
+def _of_broken(
+    asked: Mapping[Delivered, Asked], broken: Mapping[str, EarmarkError], unread: Mapping[UUID, EarmarkError]
+) -> dict[Delivered, EarmarkError]:
+    """What has its other vectors by now, and waits for an encoder that cannot be built."""
+    return {
+        d: broken[name]
+        for d, a in asked.items()
+        for name in a.encoders
+        if name in broken and a.recording_id not in unread
+    }
 
 
-def _embed(mine: Sequence[Clip], embedder: Embedder, name: str, outcome: Outcome) -> None:
-    batch_audio_s = embedder.settings.embedder.batch_audio_s
-    results = embed_clips(embedder.encoder(name), [one.samples for one in mine], batch_audio_s)
-    for one, result in zip(mine, results, strict=True):
-        if isinstance(result, str):
-            outcome.refuse(one.span.segment_id, result)
-        else:
-            outcome.add(one.span.segment_id, result, len(one.samples))
+def _discard_unwritten(outcomes: Mapping[str, Outcome], standing: set[UUID], embedder: Embedder) -> None:
+    """Frames of segments that were removed while they were made belong to nobody."""
+    for name, outcome in outcomes.items():
+        space = embedder.spec(name).space
+        kept = {blob.sha256 for segment_id, blob in outcome.frames().items() if segment_id in standing}
+        for segment_id, blob in outcome.frames().items():
+            if segment_id not in standing and blob.sha256 not in kept:
+                embedder.objects.delete(embedder.settings.s3.derived_bucket, frames_key(space, blob.sha256))
 
 
 def _to_come_back(
@@ -94,9 +90,19 @@ def _to_come_back(
 
 
 def _come_back(commit: Commit, delivered: Delivered, error: EarmarkError, source: AudioSource, collection: str) -> None:
-    """Try a recording again later, without its batch mates; if its bytes moved, have their object looked at again."""
+    """Try a recording again later, without its batch mates; if its bytes moved, have their object looked at again.
+
+    What has not been made of it at the rate that is wanted is asked for.
+    """
     commit.defer(delivered, error)
-    if isinstance(error, AudioGone) and (seen := source.look_again(collection)):
+    if isinstance(error, RenditionMissing):
+        for request in renditions.requests(error, source, collection):
+            again = delivered.claim.fence if error.lost else 0  # else once, however often this comes back
+            own_id = ids.event_id(delivered.claim.event_id, request.type, f"{request.sample_rate_hz}:{again}")
+            commit.publish(request, cause=delivered, event_id=own_id)
+    elif (
+        isinstance(error, AudioGone) and not isinstance(error, OriginalGone) and (seen := source.look_again(collection))
+    ):
         own_id = ids.event_id(delivered.claim.event_id, seen.type, f"{seen.key}:{delivered.claim.fence}")
         commit.publish(seen, cause=delivered, event_id=own_id)
 
@@ -114,13 +120,40 @@ def enlist(work: Work, embedder: Embedder) -> None:
             if page.after is not None:
                 commit.publish(event.model_copy(update={"after": page.after}), cause=delivered)
             more = backfills.Count(n_wanted=page.n_segments, all_enlisted=page.after is None)
-            backfills.count(commit.tx, event.backfill_id, more)
+            writing.add_up(commit, event.backfill_id, more, delivered)
+
+
+def define(work: Work) -> None:
+    """Make a space of each checkpoint that somebody asked for, or say why it cannot be made."""
+    for delivered in work.delivered:
+        event = delivered.event
+        assert isinstance(event, EncoderRequested)
+        with work.database.begin() as tx:
+            definition = definitions.get(tx, event.encoder).definition
+        try:
+            model, spec = resolve(definition)
+        except PermanentError as error:
+            with work.commit([delivered]) as commit:
+                definitions.fail(commit.tx, event.encoder, error.code, str(error))
+            continue
+        with work.commit([delivered]) as commit:
+            encoders.announce_encoder(commit.tx, spec.name, spec.space, spec.dimension, asdict(spec))
+            definitions.settle(commit.tx, spec.name, model, asdict(spec))
+
+
+def discard(work: Work, embedder: Embedder) -> None:
+    """Delete the frames of segments that are gone, unless another segment has the same."""
+    gone = [s for d in work.delivered if isinstance(d.event, SegmentsRemoved) for s in d.event.segment_ids]
+    with work.commit() as commit:
+        # Before they are forgotten for good: if the store is away, this is done again.
+        for key in frames.discard(commit.tx, gone):
+            embedder.objects.delete(embedder.settings.s3.derived_bucket, key)
 
 
 def check(work: Work, embedder: Embedder) -> None:
     """Run the conformance checks of an encoder here, and write down what they found."""
     asked = [d.event for d in work.delivered if isinstance(d.event, EncoderCheckRequested)]
-    results = {event.check_id: examine(embedder.encoder(event.encoder)) for event in asked}
+    results = {event.check_id: check_of(event.encoder, partial(embedder.encoder, event.encoder)) for event in asked}
     with work.commit() as commit:
         for check_id, result in results.items():
             encoders.write_check(commit.tx, check_id, result)

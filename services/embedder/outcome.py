@@ -6,6 +6,7 @@ from uuid import UUID
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from shared.storage.frames import FrameBlob
 from shared.vectors import ZeroVector, unit
 
 
@@ -19,6 +20,8 @@ class Outcome:
 
     _sums: dict[UUID, Float64[np.ndarray, " dim"]] = field(default_factory=dict)
     _reasons: dict[UUID, str] = field(default_factory=dict)
+    _frames: dict[UUID, FrameBlob] = field(default_factory=dict)
+    made_with: str = ""
 
     def add(self, segment_id: UUID, vector: Float32[np.ndarray, " dim"], n_samples: int) -> None:
         """Count a piece's vector."""
@@ -28,6 +31,15 @@ class Outcome:
     def refuse(self, segment_id: UUID, reason: str) -> None:
         """Note why a piece has no vector."""
         self._reasons.setdefault(segment_id, reason)
+
+    def keep(self, segment_id: UUID, blob: FrameBlob | None) -> None:
+        """Note where a segment's frames lie, once they are whole."""
+        if blob is not None:
+            self._frames[segment_id] = blob
+
+    def frames(self) -> dict[UUID, FrameBlob]:
+        """Where the frames of segments lie, for encoders that keep them."""
+        return self._frames
 
     def vectors(self) -> dict[UUID, Float32[np.ndarray, " dim"]]:
         """The unit vector of every segment that has one."""

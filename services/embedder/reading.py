@@ -16,18 +16,19 @@ from services.embedder.ports import Embedder
 from shared.errors import EarmarkError
 from shared.storage.recordings import AudioSource
 from shared.storage.segments import SegmentSpan
-from shared.units import samples
+from shared.units import SAMPLE_RATE_HZ, samples
 
-LONGEST_CLIP = samples(120.0)
+LONGEST_CLIP_S = 120.0
 """A longer segment is read in even pieces of at most two minutes, so that a recording of hours needs no more memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One segment's audio at 16 kHz, or a piece of a long one."""
+    """One segment's audio at the rate that was asked for, or a piece of a long one."""
 
     span: SegmentSpan
     samples: Float32[np.ndarray, " samples"]
+    is_last: bool  # of its segment's pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +40,19 @@ class NoClip:
 
 
 def clips(
-    spans: Sequence[SegmentSpan], sources: Mapping[UUID, AudioSource], embedder: Embedder
+    spans: Sequence[SegmentSpan], sources: Mapping[UUID, AudioSource], embedder: Embedder, rate_hz: int
 ) -> Iterator[Clip | NoClip]:
-    """The audio of every span, in order; `spans` is sorted by recording and start. Downloads run ahead."""
+    """The audio of every span, in order; `spans` is sorted by recording and start. Downloads run ahead.
+
+    `sources` are files at that rate.
+    """
     by_recording = [(key, list(group)) for key, group in groupby(spans, key=lambda s: s.recording_id)]
     fetching = {key: embedder.fetching.submit(embedder.blobs.path, sources[key]) for key, _ in by_recording}
     for key, group in by_recording:
-        yield from _of_recording(group, fetching[key])
+        yield from _of_recording(group, fetching[key], rate_hz)
 
 
-def _of_recording(spans: Sequence[SegmentSpan], fetching: "Future[Path]") -> Iterator[Clip | NoClip]:
+def _of_recording(spans: Sequence[SegmentSpan], fetching: "Future[Path]", rate_hz: int) -> Iterator[Clip | NoClip]:
     import soundfile  # loads a codec library: not before there is something to read
 
     try:
@@ -58,16 +62,18 @@ def _of_recording(spans: Sequence[SegmentSpan], fetching: "Future[Path]") -> Ite
         return
     with soundfile.SoundFile(path) as file:
         for span in spans:
-            if file.tell() != span.start_sample:
-                file.seek(span.start_sample)
-            for n_samples in _pieces(span.end_sample - span.start_sample):
+            start, end = (sample * rate_hz // SAMPLE_RATE_HZ for sample in (span.start_sample, span.end_sample))
+            if file.tell() != start:
+                file.seek(start)
+            pieces = _pieces(end - start, samples(LONGEST_CLIP_S, rate_hz))
+            for number, n_samples in enumerate(pieces, 1):
                 piece = file.read(n_samples, dtype="float32")
-                yield Clip(span, piece) if len(piece) else NoClip(span, AudioGone())
+                yield Clip(span, piece, number == len(pieces)) if len(piece) else NoClip(span, AudioGone())
 
 
-def _pieces(n_samples: int) -> list[int]:
+def _pieces(n_samples: int, longest: int) -> list[int]:
     """Lengths of the pieces that a segment is read in, equal to within a sample."""
-    n_pieces = max(1, ceil(n_samples / LONGEST_CLIP))
+    n_pieces = max(1, ceil(n_samples / longest))
     return [n_samples * (k + 1) // n_pieces - n_samples * k // n_pieces for k in range(n_pieces)]
 
 

@@ -31,6 +31,18 @@ def backfill(work: Work) -> None:
     handlers.embed(work, bootstrap.embedder())
 
 
+@consumes(app, "embedder.define")
+def define(work: Work) -> None:
+    """Read the checkpoint of an encoder that somebody added."""
+    handlers.define(work)
+
+
+@consumes(app, "embedder.discard")
+def discard(work: Work) -> None:
+    """Delete what lies in the object store of segments that are gone."""
+    handlers.discard(work, bootstrap.embedder())
+
+
 @consumes(app, "embedder.check")
 def check(work: Work) -> None:
     """Measure an encoder on this machine."""

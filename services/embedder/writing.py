@@ -11,7 +11,7 @@ from shared import ids
 from shared.encoders.protocol import EncoderSpec
 from shared.events import RecordingEmbedded, SegmentsEmbedded
 from shared.ledger.consumer import Commit, Delivered
-from shared.storage import backfills, embeddings, encoders, progress, recordings
+from shared.storage import backfills, embeddings, encoders, frames, progress, recordings
 from shared.storage.backfills import Count
 from shared.storage.encoders import StoredEncoder
 
@@ -25,6 +25,7 @@ def write(
     for overwrite in (False, True):
         own = {s for a in asked.values() if a.overwrite is overwrite for s in a.segment_ids}
         new |= _write(commit, space, outcome, own & standing, overwrite=overwrite)
+    frames.write(commit.tx, space, [blob for s, blob in outcome.frames().items() if s in standing])
     touched = {a.recording_id: delivered for delivered, a in asked.items()}
     # A recording without segments is counted too: with nothing to add, it is complete.
     for counted in progress.recount(commit.tx, space, list(touched)):
@@ -33,7 +34,7 @@ def write(
             _announce_recording(commit, space.name, counted, delivered, asked[delivered])
     recordings.mark_ready(commit.tx, list(touched))
     for delivered, a in asked.items():
-        _announce_segments(commit, space.name, delivered, a, new)
+        _announce_segments(commit, space.name, delivered, a, new, outcome.made_with)
         new -= set(a.segment_ids)
 
 
@@ -45,11 +46,17 @@ def _write(commit: Commit, space: StoredEncoder, outcome: Outcome, own: set[UUID
     return embeddings.write(commit.tx, space, list(vectors), rows, overwrite=overwrite)
 
 
-def _announce_segments(commit: Commit, encoder: str, delivered: Delivered, asked: Asked, new: set[UUID]) -> None:
+def _announce_segments(
+    commit: Commit, encoder: str, delivered: Delivered, asked: Asked, new: set[UUID], made_with: str
+) -> None:
     done = tuple(segment_id for segment_id in asked.segment_ids if segment_id in new)
     if done:
         event = SegmentsEmbedded(
-            recording_id=asked.recording_id, collection=asked.collection, encoder=encoder, segment_ids=done
+            recording_id=asked.recording_id,
+            collection=asked.collection,
+            encoder=encoder,
+            segment_ids=done,
+            made_with=made_with,
         )
         commit.publish(event, cause=delivered)
 
@@ -68,16 +75,26 @@ def _announce_recording(
     commit.publish(event, cause=delivered, event_id=ids.event_id(counted.recording_id, event.type, encoder))
 
 
-def count(commit: Commit, asked: Iterable[Asked], outcomes: Mapping[str, Outcome], unreadable: Iterable[UUID]) -> None:
+def count(
+    commit: Commit, asked: Mapping[Delivered, Asked], outcomes: Mapping[str, Outcome], unreadable: Iterable[UUID]
+) -> None:
     """Tell the backfills what is done for them, once: under the fence of the deliveries that asked."""
     lost = set(unreadable)
     counts: dict[UUID, Count] = {}
-    for a in asked:
+    causes: dict[UUID, Delivered] = {}
+    for delivered, a in asked.items():
         if a.backfill_id is not None:
+            causes[a.backfill_id] = delivered
             reasons = outcomes[a.encoders[0]].reasons()
             n_without_voice = sum(segment_id in reasons for segment_id in a.segment_ids)
             n_unreadable = len(a.segment_ids) if a.recording_id in lost else 0
             more = Count(n_done=a.n_counted, n_without_voice=n_without_voice, n_unreadable=n_unreadable)
             counts[a.backfill_id] = counts.get(a.backfill_id, Count()) + more
     for backfill_id, more in sorted(counts.items()):
-        backfills.count(commit.tx, backfill_id, more)
+        add_up(commit, backfill_id, more, causes[backfill_id])
+
+
+def add_up(commit: Commit, backfill_id: UUID, more: Count, cause: Delivered) -> None:
+    """Add to a backfill's counts, and announce that it is done, if it is: exactly once, by the event's id."""
+    if finished := backfills.count(commit.tx, backfill_id, more):
+        commit.publish(finished, cause, ids.event_id(backfill_id, finished.type, ""))

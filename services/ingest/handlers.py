@@ -1,14 +1,20 @@
-"""The use cases of ingest: register objects as recordings, cut recordings into segments."""
+"""The use cases of ingest: register objects as recordings, cut recordings into segments, render at other rates."""
 
+from collections.abc import Mapping
+from itertools import groupby
+from uuid import UUID
+
+from services.ingest import rendering
 from services.ingest.cutting import AudioGone, cut
 from services.ingest.ports import Ingest
 from services.ingest.registering import Registered, register_objects
 from shared import ids
 from shared.errors import EarmarkError
-from shared.events import ObjectSeen, RecordingRegistered, RecordingRejected, SegmentsCreated
+from shared.events import ObjectSeen, RecordingRegistered, RecordingRejected, RenditionRequested, SegmentsCreated
 from shared.ledger.consumer import Commit, Delivered, Work
-from shared.storage import collections, recordings, segments
+from shared.storage import captions, collections, recordings, renditions, segments
 from shared.storage.recordings import AudioSource
+from shared.storage.renditions import Rendition
 from shared.units import seconds
 
 
@@ -29,6 +35,7 @@ def register(work: Work, ingest: Ingest) -> None:
             if registered.recording.recording_id in new:
                 new.discard(registered.recording.recording_id)
                 _announce(commit, registered, names[registered.recording.collection].segmenter)
+        _caption(commit, {r.recording.recording_id: r.delivered for r in held})  # a further key has captions of its own
         for rejected in (r for r in results.rejected if r.outcome in standing):
             event = seen[rejected.delivered]
             commit.publish(
@@ -89,6 +96,35 @@ def segment(work: Work, ingest: Ingest) -> None:
         for delivered, one in cuts.items():
             if one.recording_id in fresh:
                 _announce_segments(commit, delivered, one, ingest.settings.ledger.segments_per_event)
+        _caption(commit, {one.recording_id: d for d, one in cuts.items() if one.recording_id in fresh})
+
+
+def render(work: Work, ingest: Ingest) -> None:
+    """Make each recording's audio at each rate that is asked for and not there; who waits for it comes back."""
+    wanted = {d: d.event for d in work.delivered if isinstance(d.event, RenditionRequested)}
+    by_rate: dict[int, dict[UUID, Delivered]] = {}
+    for delivered, event in wanted.items():  # of several that ask for the same, the last one stands for all
+        by_rate.setdefault(event.sample_rate_hz, {})[event.recording_id] = delivered
+    made: list[Rendition] = []
+    gone: dict[Delivered, AudioSource] = {}
+    failed: dict[Delivered, EarmarkError] = {}
+    for rate_hz, asked in by_rate.items():
+        with work.database.begin() as tx:
+            known = renditions.sources(tx, list(asked), rate_hz, ingest.settings.s3.derived_bucket)
+            originals = renditions.originals(tx, list(asked))
+        for recording_id in originals.keys() - rendering.still_there(known.values(), ingest):
+            try:
+                made.append(rendering.render(originals[recording_id], rate_hz, ingest))
+            except AudioGone:
+                gone[asked[recording_id]] = originals[recording_id]
+            except EarmarkError as error:  # this one comes back, or is given up, alone
+                failed[asked[recording_id]] = error
+    with work.commit() as commit:
+        for delivered, why in failed.items():
+            commit.defer(delivered, why)
+        for delivered, source in gone.items():
+            _look_again(commit, delivered, source, wanted[delivered].collection)
+        renditions.write(commit.tx, made)
 
 
 def _look_again(commit: Commit, delivered: Delivered, source: AudioSource, collection: str) -> None:
@@ -110,3 +146,20 @@ def _announce_segments(commit: Commit, delivered: Delivered, one: segments.Cut, 
             duration_s=seconds(sum(s.end_sample - s.start_sample for s in portion)),
         )
         commit.publish(event, cause=delivered)
+
+
+def _caption(commit: Commit, delivered: Mapping[UUID, Delivered]) -> None:
+    """Give recordings that are cut the captions that wait for them; an object has few, so one event holds them all."""
+    settled = captions.settle(commit.tx, delivered)
+    for removed in settled.removed:
+        commit.publish(removed, cause=delivered[removed.recording_id])
+    for recording_id, group in groupby(settled.new, key=lambda span: span.recording_id):
+        new = list(group)
+        event = SegmentsCreated(
+            recording_id=recording_id,
+            collection=new[0].collection,
+            segmenter=captions.SEGMENTER,
+            segment_ids=tuple(span.segment_id for span in new),
+            duration_s=0.0,
+        )
+        commit.publish(event, cause=delivered[recording_id])

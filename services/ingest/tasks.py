@@ -13,6 +13,12 @@ def register(work: Work) -> None:
     handlers.register(work, bootstrap.ingest())
 
 
+@consumes(app, "ingest.render")
+def render(work: Work) -> None:
+    """Make recordings' audio at the rates that encoders want."""
+    handlers.render(work, bootstrap.ingest())
+
+
 @consumes(app, "ingest.segment")
 def segment(work: Work) -> None:
     """Cut new recordings into segments."""

@@ -5,8 +5,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32
 
-Unusable = Literal["no_samples", "not_finite", "no_voice"]
-"""Stable reasons, kept beside the segment: empty, NaN or infinity in it, digital silence."""
+Unusable = Literal["no_samples", "not_finite", "no_voice", "no_text", "of_text", "zero_vector"]
+"""Stable reasons, kept beside the segment: empty, NaN or infinity in it, digital silence; nothing for an encoder of
+texts to read, or for one of audio to hear; a vector without direction.
+"""
 
 
 def why_unusable(clip: Float32[np.ndarray, " samples"]) -> Unusable | None:

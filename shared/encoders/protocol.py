@@ -10,25 +10,33 @@ from jaxtyping import Float32
 
 Metric = Literal["cosine"]
 
+Modality = Literal["audio", "text"]
+"""What an encoder reads of a segment: its sound, or its text."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
     """A space of vectors. Two vectors may be compared only if their `space` is the same."""
 
-    name: str  # the entry point's name; lower-case letters, digits and underscores
+    name: str  # an entry point's: lower-case letters, digits, underscores; one that was added: also `.`, `:` and `-`
     revision: str  # changes whenever the same clip would get another vector: weights, features, preprocessing
     layer: str  # which layer's output is taken
     pooling: str  # how the outputs over time become one vector
-    sample_rate_hz: int  # of the clips that `embed` wants
+    sample_rate_hz: int  # of the clips that `embed` wants; 0 where it wants texts
     dimension: int
     min_duration_s: float  # shorter clips are embedded too, but say little of who speaks
     metric: Metric
     assign_threshold: float  # cosine to a speaker's centroid at which identification may assign by itself
+    modality: Modality = "audio"
+    window: str | None = None  # of models that look through one: padded or trimmed
+    frames: str | None = None  # the number type in which frames are kept beside the vector; None: they are not
 
     @property
     def space(self) -> str:
-        """An id made of what decides a vector's value, fit for an SQL name: `ge2e_5f0c1a9be247`."""
+        """An id made of what decides a vector's value: `ge2e_5f0c1a9be247`."""
         identity = f"{self.name}\n{self.revision}\n{self.layer}\n{self.pooling}"
+        if self.window is not None:
+            identity += f"\n{self.window}"
         return f"{self.name}_{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
@@ -54,6 +62,7 @@ class EncoderOptions:
 
     device: str = "auto"  # auto, cpu, cuda, cuda:1; auto takes the GPU if there is one
     cpu_threads: int = 1  # of the whole process: one process a core with one thread each is fastest
+    dtype: str = "auto"  # of a family's passes: auto, float32, bfloat16; auto is float32 on a CPU, bfloat16 on a GPU
 
 
 @dataclass(frozen=True, slots=True)

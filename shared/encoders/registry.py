@@ -34,6 +34,11 @@ def build(name: str, options: EncoderOptions) -> Encoder:
     return _plugin(name).build(options)
 
 
+def names() -> frozenset[str]:
+    """Of every encoder that a package offers, whether its libraries are installed or not."""
+    return frozenset(_installed().names)
+
+
 def _installed() -> EntryPoints:
     return entry_points(group=GROUP)
 

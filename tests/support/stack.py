@@ -42,7 +42,7 @@ class Servers:
                 "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'embedding'::regclass"
             ).fetchall():
                 connection.execute(f"DROP TABLE {partition}")
-            connection.execute("TRUNCATE encoder RESTART IDENTITY")
+            connection.execute("TRUNCATE encoder RESTART IDENTITY CASCADE")
         redis.Redis.from_url(self.state.redis_url).flushall()
         client = s3_client(self.state)
         for bucket in (AUDIO, DERIVED):

@@ -22,6 +22,8 @@ def install() -> None:
     """Put the stub in place, before anything imports torchaudio, where it is needed."""
     import torch
 
+    if sys.modules.get("torchaudio", torch) is None:
+        del sys.modules["torchaudio"]  # the embedder's mark of one that does not load
     if torch.version.cuda is not None or "torchaudio" in sys.modules or importlib.util.find_spec("torchaudio") is None:
         return
     extension = ModuleType("torchaudio._extension")

@@ -24,15 +24,23 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
     Raises UnreadableCheckpoint.
     """
+    content = read_checkpoint(path)
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else {}
+    return {name: shape for name, shape in state.items() if isinstance(shape, tuple)}
+
+
+def read_checkpoint(path: Path) -> Any:
+    """What was saved, with shapes where tensors were, and nothing of what is neither plain nor a tensor.
+
+    Raises UnreadableCheckpoint.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
             with archive.open(name) as file:
-                content = _ShapeUnpickler(file).load()
+                return _ShapeUnpickler(file).load()
     except (OSError, zipfile.BadZipFile, pickle.UnpicklingError, StopIteration, EOFError) as error:
         raise UnreadableCheckpoint(f"{path}: {error}") from error
-    state = content.get("state_dict", content) if isinstance(content, Mapping) else {}
-    return {name: shape for name, shape in state.items() if isinstance(shape, tuple)}
 
 
 class _Inert:

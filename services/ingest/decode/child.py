@@ -1,6 +1,6 @@
 """The decoding child: one JSON request a line on stdin, one JSON answer a line on stdout.
 
-    {"source": "/tmp/a.m4a", "target": "/tmp/a.flac", "limits": {...}}
+    {"source": "/tmp/a.m4a", "target": "/tmp/a.flac", "rate_hz": 16000, "limits": {...}}
     {"facts": {...}}   or   {"error": "truncated", "detail": "..."}
 
 Started by `process.ChildProcess` as `python -m services.ingest.decode.child PARENT_PID MEMORY_BYTES FILE_BYTES`.
@@ -37,7 +37,8 @@ def answer(line: bytes) -> dict[str, object]:
     request = json.loads(line)
     source, target = Path(request["source"]), Path(request["target"])
     try:
-        return {"facts": decode_file(source, target, DecodeLimits(**request["limits"])).as_json()}
+        limits = DecodeLimits(**request["limits"])
+        return {"facts": decode_file(source, target, limits, request["rate_hz"]).as_json()}
     except RejectedInput as error:
         return {"error": error.code, "detail": error.detail}
     except MemoryError:

@@ -1,4 +1,4 @@
-"""To 16 kHz mono, 16 bits, block by block: downmix, resample, quantise, measure."""
+"""To mono at one rate, 16 bits, block by block: downmix, resample, quantise, measure."""
 
 import math
 from typing import Final
@@ -62,10 +62,10 @@ class Downmix:
 
 
 class Resampler:
-    """Any rate to 16 kHz, by soxr at high quality, keeping its state from block to block."""
+    """Any rate to 16 kHz, or another, by soxr at high quality, keeping its state from block to block."""
 
-    def __init__(self, rate_hz: int) -> None:
-        self._stream = None if rate_hz == SAMPLE_RATE_HZ else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1)
+    def __init__(self, rate_hz: int, target_rate_hz: int = SAMPLE_RATE_HZ) -> None:
+        self._stream = None if rate_hz == target_rate_hz else soxr.ResampleStream(rate_hz, target_rate_hz, 1)
 
     def push(self, mono: Float32[np.ndarray, " frames"]) -> Float32[np.ndarray, " samples"]:
         """The samples that are ready after this block."""
@@ -81,7 +81,7 @@ class Resampler:
 
 
 class Loudness:
-    """Count, peak and mean power of 16 kHz mono audio."""
+    """Count, peak and mean power of mono audio."""
 
     def __init__(self) -> None:
         self.n_samples = 0

@@ -46,8 +46,10 @@ class _Progress:
     n_sounding: int = 0  # in blocks that are not digital silence
 
 
-def decode_file(source: Path, target: Path, limits: DecodeLimits) -> DecodedFacts:
+def decode_file(source: Path, target: Path, limits: DecodeLimits, rate_hz: int = SAMPLE_RATE_HZ) -> DecodedFacts:
     """Decode a whole file; write it to `target` as 16 kHz mono FLAC unless it can be served as it is.
+
+    At another rate it is always written, and the facts are measured at that rate.
 
     Memory does not grow with the duration. Raises the RejectedInput subclasses of `errors`, and OSError where the
     source cannot be read or the target not be written.
@@ -57,7 +59,7 @@ def decode_file(source: Path, target: Path, limits: DecodeLimits) -> DecodedFact
         sniffed = sniff_file(handle)
         promise = read_promise(sniffed.container, handle, sniffed.start, size)
         _check_promise(promise, limits)
-        job = _Job(source, handle, size, sniffed, promise, limits)
+        job = _Job(source, handle, size, sniffed, promise, limits, rate_hz)
         return job.run(target)
 
 
@@ -69,6 +71,7 @@ class _Job:
     sniffed: Sniffed
     promise: Promise
     limits: DecodeLimits
+    rate_hz: int
 
     def run(self, target: Path) -> DecodedFacts:
         try:
@@ -101,7 +104,7 @@ class _Job:
                 raise ZeroLength
             as_is = self._serves_as_is(pcm)
             blocks = chain([first], blocks)
-            written = Written(_measure(blocks)) if as_is else write_target(blocks, pcm, target, chosen)
+            written = Written(_measure(blocks)) if as_is else write_target(blocks, pcm, target, chosen, self.rate_hz)
             self._check_whole(pcm, progress)
             damaged = ("damaged_packets",) if pcm.n_damaged else ()
             loudness = written.loudness
@@ -111,19 +114,21 @@ class _Job:
                 original_sample_rate_hz=pcm.sample_rate_hz,
                 original_channels=pcm.channels,
                 n_samples=loudness.n_samples,
-                duration_s=loudness.n_samples / SAMPLE_RATE_HZ,
+                duration_s=loudness.n_samples / self.rate_hz,
                 serves_as_is=as_is,
                 peak=loudness.peak,
                 rms_db=loudness.rms_db,
                 notes=(*self.promise.notes, *damaged, *written.notes),
             )
         if facts.n_samples == 0:
-            raise ZeroLength(f"{progress.n_frames} samples at {facts.original_sample_rate_hz} Hz make none at 16 kHz.")
+            original_hz = facts.original_sample_rate_hz
+            raise ZeroLength(f"{progress.n_frames} samples at {original_hz} Hz make none at {self.rate_hz} Hz.")
         return facts, written.louder_channel
 
     def _serves_as_is(self, pcm: PcmSource) -> bool:
         return (
-            self.promise.plain
+            self.rate_hz == SAMPLE_RATE_HZ
+            and self.promise.plain
             and self.sniffed.container in (Container.FLAC, Container.WAV)
             and (pcm.sample_rate_hz, pcm.channels) == (SAMPLE_RATE_HZ, 1)
         )

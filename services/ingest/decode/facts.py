@@ -9,7 +9,7 @@ SILENCE_DB: Final = -120.0  # the floor of rms_db: JSON has no minus infinity; d
 
 @dataclass(frozen=True, slots=True)
 class DecodedFacts:
-    """Measured on the 16 kHz mono audio, but for the fields named original."""
+    """Measured on the mono audio, 16 kHz unless asked for otherwise, but for the fields named original."""
 
     container: str  # wav, flac, mp3, ogg or mp4
     codec: str  # pcm_16, float, flac, mp3, vorbis, opus, aac, ...

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from shared.units import GIB, SAMPLE_RATE_HZ
+from shared.units import GIB
 
 if TYPE_CHECKING:  # pydantic costs the child process more to load than all the rest of its own code
     import shared.settings
@@ -13,6 +13,7 @@ MAX_SAMPLE_RATE_HZ: Final = 768_000
 MAX_CHANNELS: Final = 64
 MAX_MAGNITUDE: Final = 1e3  # of a float sample, full scale being 1
 EXPANSION_GRACE_S: Final = 60.0  # a minute of digital silence in FLAC is small and legitimate
+_HIGHEST_TARGET_RATE_HZ: Final = 48_000  # of the models that want another rate than 16 kHz
 _LEAST_BYTES_PER_S: Final = 500  # Opus at its lowest bit rate: bounds a duration by the size of the file
 
 
@@ -48,4 +49,4 @@ class DecodeLimits:
 
     def max_target_bytes(self) -> int:
         """Bytes that a decoded file can need: 16-bit samples that did not compress, and a little for the frames."""
-        return int(1.1 * 2 * SAMPLE_RATE_HZ * self.max_decoded_s) + 1024 * 1024
+        return int(1.1 * 2 * _HIGHEST_TARGET_RATE_HZ * self.max_decoded_s) + 1024 * 1024

@@ -21,6 +21,7 @@ from services.ingest.decode.limits import DecodeLimits
 from services.ingest.decode.process import ChildDied, ChildProcess, ChildTimeout
 from shared.errors import EarmarkError
 from shared.telemetry import logger
+from shared.units import SAMPLE_RATE_HZ
 
 _log = logger("ingest.decode")
 
@@ -37,8 +38,10 @@ class Decoder:
         self._lock = threading.Lock()
         self._child: ChildProcess | None = None
 
-    def decode(self, source: Path, target: Path) -> DecodedFacts:
+    def decode(self, source: Path, target: Path, rate_hz: int = SAMPLE_RATE_HZ) -> DecodedFacts:
         """Decode all of `source`, and write it to `target` as 16 kHz mono FLAC unless it serves as it is.
+
+        At another rate it is always written, and the facts are measured at that rate.
 
         A crash counts against a file only if it happens again in a fresh process: a child may also be killed for what
         its neighbours do. Raises the RejectedInput subclasses of `errors`, DecoderUnavailable for what is not the
@@ -46,11 +49,11 @@ class Decoder:
         """
         timeout_s = self._limits.time_s(_checked_size(source, self._limits))
         with self._lock:
-            outcome = self._attempt(source, target, timeout_s)
+            outcome = self._attempt(source, target, rate_hz, timeout_s)
             if isinstance(outcome, DecoderCrashed | DecodeMemory):
                 _log.warning("decoder_crashed", code=outcome.code, detail=outcome.detail)
                 self._drop()
-                outcome = self._attempt(source, target, timeout_s)
+                outcome = self._attempt(source, target, rate_hz, timeout_s)
                 if isinstance(outcome, DecoderCrashed | DecodeMemory):
                     self._drop()
         if isinstance(outcome, DecodedFacts):
@@ -74,11 +77,16 @@ class Decoder:
         """The process id of the child, None while there is none."""
         return self._child.pid if self._child is not None else None
 
-    def _attempt(self, source: Path, target: Path, timeout_s: float) -> DecodedFacts | EarmarkError:
+    def _attempt(self, source: Path, target: Path, rate_hz: int, timeout_s: float) -> DecodedFacts | EarmarkError:
         child = self._ready_child()
-        request = {"source": os.fspath(source.absolute()), "target": os.fspath(target.absolute())}
+        request: dict[str, object] = {
+            "source": os.fspath(source.absolute()),
+            "target": os.fspath(target.absolute()),
+            "rate_hz": rate_hz,
+            "limits": asdict(self._limits),
+        }
         try:
-            answer = child.ask({**request, "limits": asdict(self._limits)}, timeout_s)
+            answer = child.ask(request, timeout_s)
             if "error" in answer:
                 return error_of(str(answer["error"]), str(answer.get("detail", "")))
             return _facts(answer)

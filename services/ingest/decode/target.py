@@ -1,4 +1,4 @@
-"""The decoded audio, written as 16 kHz mono 16-bit FLAC while it streams past."""
+"""The decoded audio, written as mono 16-bit FLAC while it streams past."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,6 @@ from jaxtyping import Float32
 from services.ingest.decode.convert import Downmix, Loudness, Resampler, quantise
 from services.ingest.decode.pcm import PcmSource
 from services.ingest.decode.pcm_soundfile import SequentialSoundFile
-from shared.units import SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +24,17 @@ class Written:
 
 
 def write_target(
-    blocks: Iterator[Float32[np.ndarray, "frames channels"]], pcm: PcmSource, target: Path, chosen: int | None
+    blocks: Iterator[Float32[np.ndarray, "frames channels"]],
+    pcm: PcmSource,
+    target: Path,
+    chosen: int | None,
+    rate_hz: int,
 ) -> Written:
     """Write the mean of all channels, or the chosen one, to `target`. Raises OSError where that cannot be done."""
     downmix = Downmix(pcm.channels, chosen)
-    writer = _Writer(target)
+    writer = _Writer(target, rate_hz)
     with writer.file:
-        resampler = Resampler(pcm.sample_rate_hz)
+        resampler = Resampler(pcm.sample_rate_hz, rate_hz)
         for block in blocks:
             writer.write(resampler.push(downmix.mono(block)))
         writer.write(resampler.end())
@@ -41,13 +44,13 @@ def write_target(
 class _Writer:
     """A FLAC file and what has gone into it."""
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, rate_hz: int) -> None:
         self._target = target
         self.loudness = Loudness()
         self.clipped = False
         try:
             self.file = SequentialSoundFile(
-                os.fsencode(target), "w", samplerate=SAMPLE_RATE_HZ, channels=1, format="FLAC", subtype="PCM_16"
+                os.fsencode(target), "w", samplerate=rate_hz, channels=1, format="FLAC", subtype="PCM_16"
             )
         except soundfile.LibsndfileError as error:
             raise OSError(f"Cannot write {target}.") from error

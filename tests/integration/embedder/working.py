@@ -14,6 +14,9 @@ import sqlalchemy as sa
 
 from services.embedder import handlers
 from services.embedder.blobs import BlobCache
+from services.embedder.catalogue import Catalogue
+from services.embedder.frames import FrameStore
+from services.embedder.models import ModelCache
 from services.embedder.ports import Embedder
 from shared.encoders import registry
 from shared.encoders.protocol import Encoder, EncoderOptions, EncoderSpec
@@ -37,6 +40,8 @@ HANDLERS: Mapping[str, Callable[[Work, Embedder], None]] = {
     "embedder.supply": handlers.embed,
     "embedder.enlist": handlers.enlist,
     "embedder.backfill": handlers.embed,
+    "embedder.define": lambda work, _: handlers.define(work),
+    "embedder.discard": handlers.discard,
 }
 
 
@@ -67,6 +72,7 @@ class Workshop:
         self.folder = tempfile.TemporaryDirectory()
         self.store = ObjectStore(self.settings.s3)
         self.fetching = ThreadPoolExecutor(2)
+        self.added = Catalogue(self.database, EncoderOptions(device="cpu"), ModelCache(1 << 30))
         for encoder in self.encoders.values():
             self.offer(encoder)
         with self.database.begin() as tx:
@@ -81,8 +87,16 @@ class Workshop:
 
     def tools(self) -> Embedder:
         settings = self.settings.model_copy(update={"ledger": self.ledger})
-        cache = BlobCache(self.store, Path(tempfile.mkdtemp(dir=self.folder.name)), 1 << 20)
-        return Embedder(settings, cache, lambda n: self.encoders[n].spec, lambda n: self.encoders[n], self.fetching)
+        folder = Path(tempfile.mkdtemp(dir=self.folder.name))
+        return Embedder(
+            settings=settings,
+            objects=self.store,
+            blobs=BlobCache(self.store, folder, 1 << 20),
+            frames=FrameStore(self.store, settings.s3.derived_bucket, folder),
+            spec=lambda n: self.encoders[n].spec if n in self.encoders else self.added.spec(n),
+            encoder=lambda n: self.encoders[n] if n in self.encoders else self.added.encoder(n),
+            fetching=self.fetching,
+        )
 
     def recording(self, n_segments: int = 3, *, silent: int = 0, readable: bool = True, announced: bool = True) -> UUID:
         """One that is cut into seconds, the last `silent` of them digital silence; its embedding is pending."""

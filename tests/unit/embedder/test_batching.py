@@ -2,8 +2,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.embedder.batching import embed_clips, pack
+from services.embedder.batching import pack
 from services.embedder.encoders.spectral import SpectralEncoder
+from services.embedder.together import embed_inputs
 
 LENGTHS = st.lists(st.integers(1, 5_000), max_size=60)
 BUDGETS = st.integers(1, 20_000)
@@ -43,6 +44,7 @@ def test_each_clip_gets_its_own_vector_or_its_own_reason(rng):
     encoder = SpectralEncoder()
     voiced = [rng.normal(0, 0.1, n).astype(np.float32) for n in (9_000, 30, 16_000, 400)]
     silence, nothing, broken = np.zeros(800, np.float32), np.empty(0, np.float32), np.full(9, np.nan, np.float32)
-    outcomes = embed_clips(encoder, [voiced[0], silence, *voiced[1:3], nothing, voiced[3], broken], batch_audio_s=1.0)
+    clips = [voiced[0], silence, *voiced[1:3], nothing, voiced[3], broken]
+    outcomes = embed_inputs({"spectral": encoder}, clips, batch_audio_s=1.0)["spectral"]
     assert [outcomes[1], outcomes[4], outcomes[6]] == ["no_voice", "no_samples", "not_finite"]
-    np.testing.assert_allclose(np.stack([outcomes[i] for i in (0, 2, 3, 5)]), encoder.embed(voiced), atol=1e-6)
+    np.testing.assert_allclose(np.stack([outcomes[i].vector for i in (0, 2, 3, 5)]), encoder.embed(voiced), atol=1e-6)

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from services.embedder.outcome import Outcome
-from services.embedder.reading import LONGEST_CLIP, _pieces
+from services.embedder.reading import LONGEST_CLIP_S, _pieces
+from shared.units import samples
+
+LONGEST_CLIP = samples(LONGEST_CLIP_S)
 
 
 @pytest.mark.parametrize("n_samples", [1, LONGEST_CLIP, LONGEST_CLIP + 1, 3 * 3600 * 16_000 + 7])
 def test_pieces_are_even_and_leave_nothing_out(n_samples: int) -> None:
-    pieces = _pieces(n_samples)
+    pieces = _pieces(n_samples, LONGEST_CLIP)
 
     assert sum(pieces) == n_samples
     assert max(pieces) <= LONGEST_CLIP

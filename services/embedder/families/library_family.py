@@ -1,0 +1,21 @@
+"""A family of transformers' models, put together from functions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from shared.checkpoints import Checkpoint
+from shared.encoders.families import Card, Model
+from shared.encoders.protocol import EncoderOptions, Modality
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryFamily:
+    """See `shared.encoders.families.Family`."""
+
+    name: str
+    models: Mapping[str, str]
+    card: Callable[[Checkpoint], Card]
+    load: Callable[[Checkpoint, EncoderOptions], Model]
+    modality: Modality = "audio"
+    extra: str = "transformers"
+    requires: tuple[str, ...] = ("transformers", "torch")

@@ -1,0 +1,68 @@
+"""Recordings' audio at other rates than 16 kHz: where it lies, and what it can be made from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from shared.storage.database import Transaction
+from shared.storage.recordings import AudioSource
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """One recording's audio at one rate, mono, under a key of the derived bucket."""
+
+    recording_id: UUID
+    sample_rate_hz: int
+    key: str
+    n_samples: int
+
+
+_WRITE = sa.text("""
+    INSERT INTO rendition (recording_id, sample_rate_hz, key, n_samples)
+    SELECT n.* FROM unnest(CAST(:ids AS uuid[]), CAST(:rates AS int[]), CAST(:keys AS text[]),
+        CAST(:lengths AS bigint[])) AS n(recording_id, sample_rate_hz, key, n_samples)
+    JOIN recording USING (recording_id)
+    ON CONFLICT (recording_id, sample_rate_hz) DO UPDATE SET key = excluded.key, n_samples = excluded.n_samples
+""")
+
+
+def write(tx: Transaction, made: Sequence[Rendition]) -> None:
+    """Write down where they lie; those of recordings that were forgotten meanwhile are left out."""
+    values = {
+        "ids": [one.recording_id for one in made],
+        "rates": [one.sample_rate_hz for one in made],
+        "keys": [one.key for one in made],
+        "lengths": [one.n_samples for one in made],
+    }
+    tx.execute(_WRITE, values)
+
+
+_SOURCES = sa.text("""
+    SELECT r.recording_id, n.n_samples, coalesce((r.facts->>'peak')::real, 1) AS peak, r.sha256, n.key,
+           n.sample_rate_hz
+    FROM rendition n JOIN recording r USING (recording_id)
+    WHERE n.recording_id = ANY(:ids) AND n.sample_rate_hz = :rate_hz
+""")
+
+
+def sources(tx: Transaction, recording_ids: Sequence[UUID], rate_hz: int, bucket: str) -> dict[UUID, AudioSource]:
+    """Where to read those recordings from at that rate that have been made at it; `bucket` is the derived one."""
+    rows = tx.execute(_SOURCES, {"ids": list(set(recording_ids)), "rate_hz": rate_hz}).mappings()
+    return {row["recording_id"]: AudioSource(**row, bucket=bucket, etag=None) for row in rows}
+
+
+_ORIGINALS = sa.text("""
+    SELECT DISTINCT ON (r.recording_id) r.recording_id, r.n_samples, coalesce((r.facts->>'peak')::real, 1) AS peak,
+           r.sha256, o.bucket, o.key, o.etag
+    FROM recording r JOIN stored_object o USING (recording_id)
+    WHERE r.recording_id = ANY(:ids) ORDER BY r.recording_id, o.key
+""")
+
+
+def originals(tx: Transaction, recording_ids: Sequence[UUID]) -> dict[UUID, AudioSource]:
+    """An object that holds each recording as it came; none for those that lie under no key any more."""
+    rows = tx.execute(_ORIGINALS, {"ids": list(set(recording_ids))}).mappings()
+    return {row["recording_id"]: AudioSource(**row) for row in rows}
