@@ -6,7 +6,7 @@ from uuid import UUID
 from services.clusterer import hearing, naming, standing
 from services.clusterer.spaces import Space
 from shared.settings import ClustererSettings
-from shared.storage import calibrations, clusters, deferrals, embeddings, labels
+from shared.storage import calibrations, clusters, deferrals, embeddings, kept, labels
 from shared.storage.database import Transaction
 
 
@@ -16,9 +16,10 @@ def take_in(tx: Transaction, space: Space, arrived: Sequence[UUID], settings: Cl
     An arrival joins a standing cluster if it matches its core. One that matches none waits for the next arrivals, once.
     """
     labels.lock_names(tx, space.collection)
+    kept.arrive(tx, space.collection, space.encoder.name, arrived)
     entry = labels.append(tx, space.collection, "arrive", naming.ACTOR)
     has_clusters = bool(clusters.standing(tx, space.collection, space.encoder.name))
-    waited = _join(tx, space, arrived) if has_clusters else []
+    waited = join(tx, space, arrived) if has_clusters else []
     if calibrations.outgrown(tx, space.collection, space.encoder, len(arrived)):
         hearing.refit(tx, space, entry, settings)
         naming.settle_all(tx, space, entry)
@@ -28,7 +29,15 @@ def take_in(tx: Transaction, space: Space, arrived: Sequence[UUID], settings: Cl
     return sorted(labels.names(tx, arrived))
 
 
-def _join(tx: Transaction, space: Space, arrived: Sequence[UUID]) -> list[UUID]:
+def keep_up(tx: Transaction, space: Space, arrived: Sequence[UUID]) -> None:
+    """Take arrivals in where nobody is named: into the clusters of a space that may name, or name again, one day."""
+    kept.arrive(tx, space.collection, space.encoder.name, arrived)
+    if clusters.standing(tx, space.collection, space.encoder.name):
+        join(tx, space, arrived)
+    calibrations.outgrown(tx, space.collection, space.encoder, len(arrived))
+
+
+def join(tx: Transaction, space: Space, arrived: Sequence[UUID]) -> list[UUID]:
     """Let arrivals, and those who wait, join; returns those of the waiting who did."""
     name = space.encoder.name
     waiting = deferrals.take(tx, space.collection, name)
@@ -46,4 +55,4 @@ def catch_up(tx: Transaction, space: Space, clustered: Sequence[UUID]) -> None:
     deferrals.take(tx, space.collection, space.encoder.name)  # all before these have been clustered
     late = [s for s in embeddings.ids_of_collection(tx, space.encoder, space.collection) if s not in known]
     if late:
-        _join(tx, space, late)
+        join(tx, space, late)

@@ -12,11 +12,11 @@ from services.clusterer import judging, standing
 from services.clusterer.clustering import alternatives, continuity, state
 from services.clusterer.clustering.cluster import refit
 from services.clusterer.clustering.types import NOISE, UNNAMED, Anchor, Clustering, Method, Said, State, Trust
-from services.clusterer.spreading import Membership, names_of_clusters
+from services.clusterer.spreading import Membership, names_of_clusters, voices_of_clusters
 from shared.errors import TransientError
 from shared.events import ClustersUpdated
 from shared.ids import new_id
-from shared.storage import clustering_states, clusters, embeddings, encoders, segments, words
+from shared.storage import clustering_states, clusters, embeddings, encoders, kept, segments, words
 from shared.storage.clustering_states import Left
 from shared.storage.clusters import NewCluster, Report
 from shared.storage.database import Database, Transaction
@@ -88,7 +88,9 @@ def _read(tx: Transaction, collection: str, encoder: StoredEncoder) -> Material:
         durations_s=segments.durations_s(tx, segment_ids),
         recordings=clusters.recordings_of(tx, segment_ids),
         said=_said(tx, segment_ids),
-        before=clustering_states.state(tx, collection, encoder.space),
+        before=clustering_states.state(
+            tx, collection, encoder.space, clusters.generation_of(tx, collection, encoder.name)
+        ),
     )
 
 
@@ -108,7 +110,7 @@ def _said(tx: Transaction, segment_ids: Sequence[UUID]) -> Said:
             speakers[row_of[segment_id]] = numbers.setdefault(word.speaker_id, len(numbers))
             first.setdefault(word.speaker_id, row_of[segment_id])
     denied = [(row_of[s], first[p]) for s, p in sorted(words.rejected(tx, segment_ids)) if p in first]
-    return Said(speakers, np.zeros((0, 2), np.int64), _pairs(denied))
+    return Said(speakers, _pairs(denied))
 
 
 def _pairs(pairs: Sequence[tuple[int, int]]) -> Int64[np.ndarray, "pairs 2"]:
@@ -116,18 +118,23 @@ def _pairs(pairs: Sequence[tuple[int, int]]) -> Int64[np.ndarray, "pairs 2"]:
 
 
 def write(tx: Transaction, found: Found) -> Report:
-    """Make them the standing clusters; noise belongs to none. Call it under the names lock. Raises SegmentsGone."""
+    """Make them the standing clusters, and keep those before them; noise belongs to none.
+
+    Call it under the names lock. Raises SegmentsGone.
+    """
     material, clustering = found.material, found.clustering
     if len(clusters.recordings_of(tx, material.segment_ids)) < len(material.segment_ids):
         raise SegmentsGone
     name = material.encoder.name
     new = _clusters(tx, found)
+    before = clusters.generation_of(tx, material.collection, name)
+    kept.keep(tx, material.collection, material.encoder, before)
+    kept.forget_before(tx, material.collection, material.encoder, before)
     generation = clusters.write_generation(tx, material.collection, name, new)
-    left = None
     if found.state is not None:
         known = standing.known(material.rows, clustering, [c.cluster_id for c in new])
         left = Left(generation, state.to_bytes(found.state), known.to_bytes())
-    clustering_states.write(tx, material.collection, material.encoder.space, left)
+        clustering_states.write(tx, material.collection, material.encoder.space, left)
     n_noise = int((clustering.labels == NOISE).sum())
     return Report(generation, len(new), n_noise, len(material.segment_ids))
 
@@ -161,16 +168,20 @@ def _continued(tx: Transaction, material: Material, fresh: Mapping[int, set[UUID
     now = clusters.members(tx, clusters.standing(tx, material.collection, name))
     membership = {s: Membership(c, p) for c, inside in now.items() for s, p in inside.items()}
     said = words.said(tx, list(membership))
-    names = names_of_clusters(membership, said, words.cluster_names(tx, list(now)))
+    names = names_of_clusters(voices_of_clusters(membership, said), words.cluster_names(tx, list(now)))
     named = {cluster_id: str(word.speaker_id) for cluster_id, word in names.items()}
     return continuity.matched(fresh, {c: set(inside) for c, inside in now.items()}, named)
 
 
 def finish(tx: Transaction, request_id: UUID, report: Report, found: Found) -> None:
     """Write the outcome and what it was found with onto the request."""
+    clusters.finish(tx, request_id, report, parameters(found))
+
+
+def parameters(found: Found) -> dict[str, Any]:
+    """What clusters were found with: the method, and what it chose."""
     chosen: dict[str, Any] = asdict(found.clustering.chosen)
-    parameters = {"method": found.clustering.method, **{k: v for k, v in chosen.items() if v is not None}}
-    clusters.finish(tx, request_id, report, parameters)
+    return {"method": found.clustering.method, **{k: v for k, v in chosen.items() if v is not None}}
 
 
 def event(request_id: UUID, found: Found, report: Report) -> ClustersUpdated:

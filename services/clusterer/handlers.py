@@ -1,15 +1,31 @@
 """The use cases of the clusterer: take arrivals in, find clusters, let names follow what people said."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
-from services.clusterer import arriving, generations, hearing, naming, questioning, scopes
+from services.clusterer import (
+    arriving,
+    comparing,
+    encoder_trials,
+    forgetting,
+    generations,
+    hearing,
+    naming,
+    questioning,
+    restoring,
+    scopes,
+    switching,
+)
 from services.clusterer.clustering.types import Method
 from services.clusterer.spaces import Space, space_of
-from shared.errors import NotFound
+from shared.errors import NotFound, PermanentError
 from shared.events import (
+    BackfillFinished,
     ClusteringRequested,
     ClustersUpdated,
+    ComparisonRequested,
+    Event,
     LabelRecorded,
     LabelRecordedV1,
     LabelsPropagated,
@@ -20,8 +36,20 @@ from shared.events import (
 )
 from shared.ledger.consumer import Commit, Delivered, Work
 from shared.settings import ClustererSettings
-from shared.storage import clusters, labels, reviews, words
+from shared.storage import (
+    clusters,
+    comparisons,
+    encoders,
+    kept,
+    labels,
+    reversals,
+    reviews,
+    switches,
+)
+from shared.storage import encoder_trials as stored_trials
 from shared.storage.database import Transaction
+from shared.storage.labels import Entry
+from shared.storage.switches import Switch
 
 
 def assign(work: Work, settings: ClustererSettings) -> None:
@@ -32,13 +60,16 @@ def assign(work: Work, settings: ClustererSettings) -> None:
             arrived.setdefault((delivered.event.collection, delivered.event.encoder), []).append(delivered)
     with work.commit() as commit:
         for (collection, encoder), group in sorted(arrived.items(), key=lambda item: item[0]):
+            labels.lock_names(commit.tx, collection)  # before the space is looked at: it may be about to change
             space = space_of(commit.tx, collection)
-            if space.encoder.name == encoder:  # names come from one space; the others are for search and comparison
+            if space.encoder.name == encoder:
                 _assign(commit, space, group, settings)
+            else:  # names come from one space; the others are for search and comparison, and may name again
+                arriving.keep_up(commit.tx, Space(collection, encoders.by_name(commit.tx, encoder)), _segments(group))
 
 
 def _assign(commit: Commit, space: Space, group: Sequence[Delivered], settings: ClustererSettings) -> None:
-    arrived = [s for d in group if isinstance(d.event, SegmentsEmbedded) for s in d.event.segment_ids]
+    arrived = _segments(group)
     named = arriving.take_in(commit.tx, space, arrived, settings)
     event = SegmentsAssigned(
         collection=space.collection,
@@ -49,40 +80,70 @@ def _assign(commit: Commit, space: Space, group: Sequence[Delivered], settings: 
     commit.publish(event, cause=group[0])
 
 
+def _segments(group: Sequence[Delivered]) -> list[UUID]:
+    return [s for d in group if isinstance(d.event, SegmentsEmbedded) for s in d.event.segment_ids]
+
+
 def recluster(work: Work, settings: ClustererSettings) -> None:
-    """Cluster each collection that was asked for, once however often it was asked; names follow their clusters."""
-    asked: dict[tuple[str, str], list[Delivered]] = {}
+    """Cluster each collection that was asked for, once however often it was asked; names follow their clusters.
+
+    What a method other than the default finds is only compared with what stands, unless it is to be applied.
+    """
+    asked: dict[tuple[str, str, Method, bool], list[Delivered]] = {}
     for delivered in work.delivered:
         if isinstance(delivered.event, ClusteringRequested):
-            asked.setdefault((delivered.event.collection, delivered.event.encoder), []).append(delivered)
-    for (collection, encoder), group in asked.items():
-        found = generations.find(work.database, collection, encoder, _method(work, group[-1]))
+            key = (delivered.event.collection, delivered.event.encoder, *_wanted(work, delivered.event))
+            asked.setdefault(key, []).append(delivered)
+    for (collection, encoder, method, applied), group in asked.items():
+        try:
+            found = generations.find(work.database, collection, encoder, method)
+        except PermanentError as error:  # whoever asked waits for an answer
+            with work.commit(group) as commit:
+                _fail(commit.tx, group, error)
+            continue
         with work.commit(group) as commit:
+            if not applied:
+                _compare(commit.tx, found, group)
+                continue
             labels.lock_names(commit.tx, collection)
             updated = generations.write(commit.tx, found)
-            follow(commit.tx, found, settings)
             for delivered in group:
                 assert isinstance(delivered.event, ClusteringRequested)
                 request_id = delivered.event.request_id
                 generations.finish(commit.tx, request_id, updated, found)
                 commit.publish(generations.event(request_id, found, updated), cause=delivered)
+            follow(commit.tx, found, settings)
 
 
-def _method(work: Work, last: Delivered) -> Method:
-    """The method that the last of several requests names."""
-    assert isinstance(last.event, ClusteringRequested)
+def _wanted(work: Work, request: ClusteringRequested) -> tuple[Method, bool]:
+    """The method that a request names, and whether what it finds shall stand."""
     with work.database.begin() as tx:
-        method: Method = clusters.asked_for(tx, last.event.request_id).get("method", "auto")
-        return method
+        asked = clusters.asked_for(tx, request.request_id)
+    method: Method = asked.get("method", "auto")
+    return method, method == "auto" or bool(asked.get("apply"))
+
+
+def _fail(tx: Transaction, group: Sequence[Delivered], error: PermanentError) -> None:
+    for delivered in group:
+        assert isinstance(delivered.event, ClusteringRequested)
+        clusters.fail(tx, delivered.event.request_id, error)
+
+
+def _compare(tx: Transaction, found: generations.Found, group: Sequence[Delivered]) -> None:
+    comparison = comparing.compared(tx, found)
+    for delivered in group:
+        assert isinstance(delivered.event, ClusteringRequested)
+        comparisons.write(tx, delivered.event.request_id, comparison, generations.parameters(found))
 
 
 def follow(tx: Transaction, found: generations.Found, settings: ClustererSettings) -> None:
-    """After a refit: everybody's name is thought out anew."""
+    """After a refit, and once its generation is finished: everybody's name is thought out anew."""
     space = space_of(tx, found.material.collection)
     if space.encoder.name != found.material.encoder.name:
         return
     arriving.catch_up(tx, space, found.material.segment_ids)
     entry = labels.append(tx, space.collection, "cluster", naming.ACTOR)
+    kept.tell(tx, space.collection, space.encoder.name, entry.label_id)
     hearing.refit(tx, space, entry, settings)
     naming.settle_all(tx, space, entry)
 
@@ -94,13 +155,14 @@ def propagate(work: Work, settings: ClustererSettings) -> None:
         assert isinstance(event, LabelRecorded)
         with work.commit([delivered]) as commit:
             labels.lock_names(commit.tx, event.collection)
-            commit.publish(spread(commit.tx, event, settings), cause=delivered)
+            for follows in spread(commit.tx, event, settings):
+                commit.publish(follows, cause=delivered)
 
 
-def spread(tx: Transaction, event: LabelRecorded, settings: ClustererSettings) -> LabelsPropagated:
-    """Let the names of one collection follow one statement. Call it under the names lock."""
+def spread(tx: Transaction, event: LabelRecorded, settings: ClustererSettings) -> list[Event]:
+    """Let the names of one collection follow one statement; returns what to announce. Call it under the names lock."""
+    operation = reversals.statement_of(tx, event.label_id).operation
     space = space_of(tx, event.collection)
-    scope = scopes.of_statement(tx, event)
     entry = labels.append(
         tx,
         event.collection,
@@ -111,42 +173,84 @@ def spread(tx: Transaction, event: LabelRecorded, settings: ClustererSettings) -
         cluster_id=event.cluster_id,
         cause_id=event.label_id,
     )
+    if operation == "switch":
+        return switching.take_back(tx, event, entry, settings)
+    if operation == "cluster":
+        restored = restoring.restore(tx, space, event, entry, settings)
+        return [_propagated(tx, event, entry, restored.changed, n_direct=0), *restored.events]
+    scope = scopes.of_statement(tx, event)
     if hearing.is_deaf(tx, space):  # as after an upgrade, or after a voice was erased
         hearing.refit(tx, space, entry, settings)
         changed = naming.settle_all(tx, space, entry)
     else:
         changed = naming.settle(tx, space, entry, scope.segment_ids, scope.moved)
     of_cluster = event.cluster_id is not None and event.operation == "assign"
-    counts = {
-        "n_direct": changed.n_named if of_cluster else len(scope.segment_ids),
-        "n_cluster": 0 if of_cluster else changed.n_named,
-        "n_identified": changed.n_identified,
-    }
+    if of_cluster:  # its members were spoken of
+        changed, n_direct = replace(changed, n_named=0), changed.n_named
+    else:
+        n_direct = len(scope.segment_ids)
+    return [_propagated(tx, event, entry, changed, n_direct=n_direct)]
+
+
+def _propagated(
+    tx: Transaction, event: LabelRecorded, entry: Entry, changed: naming.Spread, *, n_direct: int
+) -> LabelsPropagated:
+    """Write onto the entry how far the statement got."""
+    counts = {"n_direct": n_direct, "n_cluster": changed.n_named, "n_identified": changed.n_identified}
     labels.describe(tx, entry, {**counts, "n_looked_at": changed.n_looked_at, "n_lost": changed.n_lost})
     return LabelsPropagated(label_id=event.label_id, collection=event.collection, **counts)
 
 
 def forget(work: Work, settings: ClustererSettings) -> None:
     """After segments are gone: clusters and names that rested on them follow."""
-    removed: dict[str, set[UUID]] = {}
-    for delivered in work.delivered:
-        if isinstance(delivered.event, SegmentsRemoved):
-            removed.setdefault(delivered.event.collection, set()).update(delivered.event.speaker_ids)
+    removed = [d.event for d in work.delivered if isinstance(d.event, SegmentsRemoved)]
     with work.commit() as commit:
-        for collection, speaker_ids in sorted(removed.items()):
-            _forget(commit.tx, space_of(commit.tx, collection), speaker_ids, settings)
+        forgetting.forget(commit.tx, removed, settings)
 
 
-def _forget(tx: Transaction, space: Space, speaker_ids: set[UUID], settings: ClustererSettings) -> None:
-    labels.lock_names(tx, space.collection)
-    entry = labels.append(tx, space.collection, "forget", naming.ACTOR)
-    if hearing.is_deaf(tx, space):  # a voice was erased, and with it how scores are made
-        hearing.refit(tx, space, entry, settings)
-        naming.settle_all(tx, space, entry)
-    elif speaker_ids:
-        naming.settle(tx, space, entry, words.of_speakers(tx, sorted(speaker_ids), space.collection), speaker_ids)
-    labels.forget_if_unused(tx, entry)
-    questioning.think_out(tx, space)
+def switch(work: Work, settings: ClustererSettings) -> None:
+    """After a backfill that a switch waits for: the encoder names from now on. Most backfills are for no switch."""
+    for delivered in work.delivered:
+        event = delivered.event
+        assert isinstance(event, BackfillFinished)
+        with work.database.begin() as tx:
+            wanted = switches.waiting(tx, event.backfill_id)
+        if wanted is not None:
+            _switch(work, delivered, wanted, settings)
+            continue
+        with work.commit([delivered]):
+            pass
+
+
+def _switch(work: Work, delivered: Delivered, wanted: Switch, settings: ClustererSettings) -> None:
+    try:
+        found = switching.prepare(work.database, wanted.collection, wanted.encoder)
+    except PermanentError as error:
+        with work.commit([delivered]) as commit:
+            switches.fail(commit.tx, wanted.switch_id, error)
+        return
+    with work.commit([delivered]) as commit:
+        labels.lock_names(commit.tx, wanted.collection)
+        if switches.waiting(commit.tx, wanted.backfill_id):  # nobody has asked for another one meanwhile
+            for follows in switching.carry_out(commit.tx, wanted, found, settings):
+                commit.publish(follows, cause=delivered)
+
+
+def try_encoders(work: Work, settings: ClustererSettings) -> None:
+    """Compare two encoders on the labels of a collection, and change nothing."""
+    for delivered in work.delivered:
+        event = delivered.event
+        assert isinstance(event, ComparisonRequested)
+        with work.database.begin() as tx:
+            trial = stored_trials.get(tx, event.comparison_id)
+        try:
+            result = encoder_trials.compare(work.database, trial.collection, trial.encoders, settings)
+        except PermanentError as error:
+            with work.commit([delivered]) as commit:
+                stored_trials.fail(commit.tx, event.comparison_id, error)
+            continue
+        with work.commit([delivered]) as commit:
+            stored_trials.write(commit.tx, event.comparison_id, result)
 
 
 def review(work: Work, settings: ClustererSettings) -> None:

@@ -4,12 +4,13 @@ Fitted when vectors arrive (whenever they have doubled) and when clusters are fo
 so a label that is taken back leaves nothing behind.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 
 from services.clusterer.identification import fitting
 from services.clusterer.identification.calibration import Calibration, Enrolled
@@ -20,6 +21,7 @@ from shared.scoring.backend import Backend
 from shared.settings import ClustererSettings
 from shared.storage import calibrations, embeddings, labels, segments
 from shared.storage.database import Transaction
+from shared.storage.encoders import StoredEncoder
 from shared.storage.labels import Entry
 from shared.storage.speakers import Centroids
 
@@ -52,22 +54,31 @@ def refit(tx: Transaction, space: Space, entry: Entry, settings: ClustererSettin
     """Fit anew to the collection's vectors and labels; every name has to be thought out again after that."""
     n_vectors = calibrations.count(tx, space.collection, space.encoder)
     sample = calibrations.sample(tx, space.collection, space.encoder, learning.LARGEST_SAMPLE)
-    backend = learning.learn(sample.rows, float(space.encoder.spec["assign_threshold"]))
-    min_duration_s = float(space.encoder.spec["min_duration_s"])
-    prior = fitting.before_labels(backend.scored(sample.rows), backend.n_voices, min_duration_s)
-    fitted = fitting.fit(prior, _labelled(tx, space, backend))
-    calibration = replace(fitted, assign=settings.assign_probability, suggest=settings.suggest_probability)
-    parameters: dict[str, Any] = asdict(calibration)
+    ear = fitted(sample.rows, lambda backend: _labelled(tx, space, backend), space.encoder, settings)
+    parameters: dict[str, Any] = asdict(ear.calibration)
     calibrations.put(
         tx,
         space.collection,
         space.encoder,
         n_vectors=n_vectors,
-        backend=backend.to_bytes(),
+        backend=ear.backend.to_bytes(),
         parameters=parameters,
         label_id=entry.label_id,
     )
-    return Ear(backend, calibration)
+    return ear
+
+
+def fitted(
+    sample: Float32[np.ndarray, "rows dim"],
+    labelled: Callable[[Backend], Labelled],
+    encoder: StoredEncoder,
+    settings: ClustererSettings,
+) -> Ear:
+    """The ear for unit rows of an encoder, at most `learning.LARGEST_SAMPLE`, and for what people named."""
+    backend = learning.learn(sample, float(encoder.spec["assign_threshold"]))
+    prior = fitting.before_labels(backend.scored(sample), backend.n_voices, float(encoder.spec["min_duration_s"]))
+    calibration = fitting.fit(prior, labelled(backend))
+    return Ear(backend, replace(calibration, assign=settings.assign_probability, suggest=settings.suggest_probability))
 
 
 def _labelled(tx: Transaction, space: Space, backend: Backend) -> Labelled:

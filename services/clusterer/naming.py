@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.clusterer import recognising, spreading
+from services.clusterer import contests, recognising, spreading
 from services.clusterer.spaces import Space
 from services.clusterer.spreading import Membership
 from shared.storage import clusters, labels, words
@@ -47,13 +47,16 @@ def settle(
     return _settle(tx, space, entry, sorted(scope), membership, set(moved))
 
 
-def settle_all(tx: Transaction, space: Space, entry: Entry) -> Spread:
-    """Name everybody: after clusters have changed, or the way in which scores are made."""
+def settle_all(tx: Transaction, space: Space, entry: Entry, *, voices_stand: bool = False) -> Spread:
+    """Name everybody: after clusters have changed, or the way in which scores are made.
+
+    The speakers' voices are made anew, unless they are said to stand as they are.
+    """
     scope = sorted(words.everything_said(tx, space.collection))
     members = clusters.members(tx, clusters.standing(tx, space.collection, space.encoder.name))
     membership = {s: Membership(c, p) for c, inside in members.items() for s, p in inside.items()}
     n_named, _, lost = _name(tx, space, entry, sorted({*scope, *membership}), membership)
-    found = recognising.recognise_all(tx, space, entry)
+    found = recognising.recognise_all(tx, space, entry, voices_stand=voices_stand)
     return Spread(n_named, found.n_changed, found.n_looked_at, len(lost))
 
 
@@ -103,13 +106,18 @@ def _name(
     """
     said = words.said(tx, scope)
     elsewhere = words.said_in_clusters(tx, sorted(spoken_in)) if spoken_in else {}
-    names_of_clusters = spreading.names_of_clusters(
+    voices = spreading.voices_of_clusters(
         {**membership, **{s: Membership(c, 0.0) for s, (c, _) in elsewhere.items()}},
         {**said, **{s: word for s, (_, word) in elsewhere.items()}},
-        words.cluster_names(tx, sorted({m.cluster_id for m in membership.values()})),
     )
-    wanted = spreading.names_from_words(scope, membership, said, words.rejected(tx, scope), names_of_clusters)
+    named_as_such = words.cluster_names(tx, sorted({m.cluster_id for m in membership.values()}))
+    names_of_clusters = spreading.names_of_clusters(voices, named_as_such)
+    rejected = words.rejected(tx, scope)
     now = labels.names(tx, scope)
+    wanted = spreading.names_from_words(scope, membership, said, rejected, names_of_clusters)
+    if contested := spreading.contested(voices, named_as_such):
+        open_members = {s: membership[s] for s in scope if s in membership and s not in said}
+        wanted |= contests.names(tx, space, contested, open_members, rejected, now)
     changed = spreading.changes(scope, now, wanted, of_rules=False)
     written = labels.write(tx, entry, space.collection, changed.names, changed.nobodys)
     lost = written & set(changed.nobodys)

@@ -52,7 +52,8 @@ def think_out(tx: Transaction, space: Space) -> None:
         return
     known = _known(tx, space)
     asked = questions(_scene(tx, space, ear, known), WANTED)
-    called = {row: people.name_of(tx, s) for row, s in enumerate(known.centroids.speaker_ids)}
+    names = people.names_of(tx, known.centroids.speaker_ids)
+    called = {row: names[s] for row, s in enumerate(known.centroids.speaker_ids)}
     worthwhile = [q for q in asked if q.expected_resolved >= LEAST_RESOLVED]
     stored.write(tx, space.collection, seq, [_new(question, known, called) for question in worthwhile])
 
@@ -81,7 +82,7 @@ def _scene(tx: Transaction, space: Space, ear: Ear, known: _Known) -> Scene:
     passed_over = stored.skipped_in(tx, space.collection)
     return Scene(
         clusters=_numbers(known, lambda s: number_of[known.cluster_of[s][0]] if s in known.cluster_of else NOISE),
-        membership=np.array([known.cluster_of[s][1] if s in known.cluster_of else 0.0 for s in ids]),
+        membership=np.array([_firmness(known, s) for s in ids]),
         said=_numbers(known, lambda s: speaker_of.get(said[s], NOBODY) if s in said else NOBODY),
         named=_numbers(known, lambda s: speaker_of.get(names[s], NOBODY) if s in names else NOBODY),
         guessed=np.array([s in known.names and known.names[s].assigned_by == "identification" for s in ids], bool),
@@ -95,6 +96,14 @@ def _scene(tx: Transaction, space: Space, ear: Ear, known: _Known) -> Scene:
         asked=np.array([s in passed_over for s in ids], bool),
         exemplars=_exemplars(clusters.exemplars(tx, list(number_of)), number_of, row_of),
     )
+
+
+def _firmness(known: _Known, segment_id: UUID) -> float:
+    """How firmly a segment belongs to its cluster or, among the voices of a contested one, to the one it follows."""
+    name = known.names.get(segment_id)
+    if name and name.assigned_by == "cluster" and name.confidence is not None:
+        return name.confidence
+    return known.cluster_of[segment_id][1] if segment_id in known.cluster_of else 0.0
 
 
 def _numbers(known: _Known, number: Any) -> Int64[np.ndarray, " segments"]:

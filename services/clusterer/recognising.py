@@ -43,13 +43,14 @@ def recognise(tx: Transaction, space: Space, entry: Entry, segment_ids: Sequence
     return _write(tx, space, entry, ear, known, {*segment_ids, *near, *lost})
 
 
-def recognise_all(tx: Transaction, space: Space, entry: Entry) -> Recognised:
-    """Identify everybody open to rules, with every speaker's voice made anew."""
+def recognise_all(tx: Transaction, space: Space, entry: Entry, *, voices_stand: bool = False) -> Recognised:
+    """Identify everybody open to rules, with every speaker's voice made anew if it does not stand."""
     ear = hearing.ear_of(tx, space)
     if ear is None:
         return Recognised()
-    everybody = sorted({*speakers.named(tx, space.collection), *speakers.enrolled(tx, space.collection, space.encoder)})
-    speakers.refresh_centroids(tx, space.collection, space.encoder, everybody, ear.backend.scored)
+    if not voices_stand:
+        named, enrolled = speakers.named(tx, space.collection), speakers.enrolled(tx, space.collection, space.encoder)
+        speakers.refresh_centroids(tx, space.collection, space.encoder, sorted(named | enrolled), ear.backend.scored)
     known = speakers.centroids(tx, space.collection, space.encoder)
     candidates = embeddings.open_to_rules(tx, space.encoder, space.collection)
     return _write(tx, space, entry, ear, known, {*candidates, *suggestions.everybody(tx, space.collection)})

@@ -1,7 +1,8 @@
 """What follows from what people said: names for clusters and their members. Pure.
 
-Two named speakers are never merged: a cluster in which people named several gives its name to nobody, unless a person
-named the cluster itself. Noise is in no cluster: it neither passes nor receives a name here.
+Two named speakers are never merged: a cluster in which people named several has no name, unless a person named the
+cluster itself; whom its members follow is thought out in `contests`. Noise is in no cluster: it neither passes nor
+receives a name here.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,23 +24,46 @@ class Membership:
     probability: float
 
 
-def names_of_clusters(
-    membership: Mapping[UUID, Membership], said: Mapping[UUID, Said], named_as_such: Mapping[UUID, Said]
-) -> dict[UUID, Said]:
-    """Each cluster that has a name: a person's word on the cluster, or the one voice that people named in it.
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A speaker whom people named in a cluster: in which of its segments, by id, and their last word that did."""
+
+    last: Said
+    segment_ids: tuple[UUID, ...]
+
+
+def voices_of_clusters(
+    membership: Mapping[UUID, Membership], said: Mapping[UUID, Said]
+) -> dict[UUID, tuple[Voice, ...]]:
+    """The voices, ordered by speaker, of each cluster in which people named any.
 
     `membership` must hold every member that people spoke of.
     """
-    words: dict[UUID, list[Said]] = {}
-    for segment_id, word in said.items():
-        if segment_id in membership:
-            words.setdefault(membership[segment_id].cluster_id, []).append(word)
-    of_one_voice = {
-        cluster_id: max(spoken, key=lambda word: word.label_id)  # ids rise with time: the last word is the reason
-        for cluster_id, spoken in words.items()
-        if len({word.speaker_id for word in spoken}) == 1
+    spoken: dict[UUID, dict[UUID, list[UUID]]] = {}
+    for segment_id in sorted(said.keys() & membership.keys()):
+        in_cluster = spoken.setdefault(membership[segment_id].cluster_id, {})
+        in_cluster.setdefault(said[segment_id].speaker_id, []).append(segment_id)
+    return {
+        cluster_id: tuple(
+            # Ids rise with time: the last word is the reason.
+            Voice(max((said[s] for s in segment_ids), key=lambda word: word.label_id), tuple(segment_ids))
+            for _, segment_ids in sorted(by_speaker.items())
+        )
+        for cluster_id, by_speaker in spoken.items()
     }
+
+
+def names_of_clusters(voices: Mapping[UUID, tuple[Voice, ...]], named_as_such: Mapping[UUID, Said]) -> dict[UUID, Said]:
+    """Each cluster that has a name: a person's word on the cluster, or the one voice that people named in it."""
+    of_one_voice = {cluster_id: several[0].last for cluster_id, several in voices.items() if len(several) == 1}
     return {**of_one_voice, **named_as_such}
+
+
+def contested(
+    voices: Mapping[UUID, tuple[Voice, ...]], named_as_such: Mapping[UUID, Said]
+) -> dict[UUID, tuple[Voice, ...]]:
+    """The voices of each cluster in which people named several and which has no name."""
+    return {c: several for c, several in voices.items() if len(several) > 1 and c not in named_as_such}
 
 
 def names_from_words(

@@ -47,7 +47,8 @@ def known(rows: Float32[np.ndarray, "rows dim"], clustering: Clustering, cluster
 
 def matches(tx: Transaction, space: Space, new: Vectors) -> list[tuple[UUID, UUID, float]]:
     """(segment, cluster, probability) of those that match the core of a cluster that still stands."""
-    stored = clustering_states.standing(tx, space.collection, space.encoder.space)
+    generation = clusters.generation_of(tx, space.collection, space.encoder.name)
+    stored = clustering_states.standing(tx, space.collection, space.encoder.space, generation)
     if stored is None or not len(new.ids):
         return []
     known = from_bytes(stored)

@@ -31,6 +31,18 @@ def forget(work: Work) -> None:
     handlers.forget(work, bootstrap.clusterer())
 
 
+@consumes(app, "clusterer.switch")
+def switch(work: Work) -> None:
+    """Let another encoder name a collection."""
+    handlers.switch(work, bootstrap.clusterer())
+
+
+@consumes(app, "clusterer.try_encoders")
+def try_encoders(work: Work) -> None:
+    """Compare two encoders on a collection's labels."""
+    handlers.try_encoders(work, bootstrap.clusterer())
+
+
 @consumes(app, "clusterer.review")
 def review(work: Work) -> None:
     """Think out what a label would change."""

@@ -28,7 +28,7 @@ from services.clusterer.clustering.types import (
 from shared.errors import PermanentError
 
 USUAL_SIZE: Final = 5  # min_cluster_size of the `hdbscan` library
-_MOST_PAIRS: Final = 20_000**2  # scikit-learn holds all distances in memory: 3.2 GB here
+MOST_PAIRS: Final = 20_000**2  # scikit-learn holds all distances in memory: 3.2 GB here
 
 
 class TooManyRows(PermanentError):
@@ -121,5 +121,5 @@ def _spectral(turned: Float32[np.ndarray, "rows dim"]) -> tuple[Int64[np.ndarray
 
 
 def _fits(turned: Float32[np.ndarray, "rows dim"]) -> None:
-    if len(turned) ** 2 > _MOST_PAIRS:
+    if len(turned) ** 2 > MOST_PAIRS:
         raise TooManyRows(f"{len(turned)} rows are more than this method can hold.")

@@ -1,7 +1,7 @@
 """Make clusters obey what people said. Never puts two named speakers into one cluster.
 
-A voice is what people hold together: rows named alike, and rows merged by hand. Two voices are apart if their names
-differ or if a person parted them. Where the two wishes collide, apart wins.
+A voice is what people hold together: rows named alike; or one row that was parted from another. Two voices are apart
+if their names differ or if a person parted them. Where the two wishes collide, apart wins.
 """
 
 from collections import defaultdict
@@ -36,43 +36,23 @@ class _Voices:
     """Which rows are one voice by what people said, and which voices are apart."""
 
     def __init__(self, said: Said) -> None:
-        self._above: dict[int, int] = {}  # a forest of rows: its roots are the voices
-        self._name: dict[int, int] = {}  # of a root
-        self._apart: dict[int, set[int]] = defaultdict(set)  # of a root, both ways
-        self._hear(said)
-        self.of_row = {row: self.root(row) for row in sorted(self._above)}
+        self._name: dict[int, int] = {}  # of a voice, which goes by its first row
+        self._apart: dict[int, set[int]] = defaultdict(set)  # of a voice, both ways
+        self.of_row = dict(sorted(self._heard(said).items()))
 
-    def _hear(self, said: Said) -> None:
+    def _heard(self, said: Said) -> dict[int, int]:
         first_named: dict[int, int] = {}
+        voices: dict[int, int] = {}
         for row in map(int, np.flatnonzero(said.speakers != UNNAMED)):
             name = int(said.speakers[row])
-            self._above[row] = first_named.setdefault(name, row)
-            self._name[first_named[name]] = name
-        pairs = [(int(a), int(b)) for a, b in [*said.apart, *said.together]]
-        for row in (row for pair in pairs for row in pair):
-            self._above.setdefault(row, row)
-        for left, right in pairs[: len(said.apart)]:
-            if self.root(left) != self.root(right):  # two rows of one name were named after they were parted
-                self._apart[self.root(left)].add(self.root(right))
-                self._apart[self.root(right)].add(self.root(left))
-        for left, right in pairs[len(said.apart) :]:
-            self._hold(self.root(left), self.root(right))
-
-    def root(self, row: int) -> int:
-        while self._above[row] != row:
-            self._above[row] = row = self._above[self._above[row]]
-        return row
-
-    def _hold(self, left: int, right: int) -> None:
-        if left == right or self.apart(left, right):
-            return
-        self._above[right] = left
-        if right in self._name:
-            self._name[left] = self._name.pop(right)
-        for other in self._apart.pop(right, set()):
-            self._apart[other].discard(right)
-            self._apart[other].add(left)
-            self._apart[left].add(other)
+            voices[row] = first_named.setdefault(name, row)
+            self._name[voices[row]] = name
+        for left, right in said.apart.tolist():
+            one, other = voices.setdefault(left, left), voices.setdefault(right, right)
+            if one != other:  # two rows of one name were named after they were parted
+                self._apart[one].add(other)
+                self._apart[other].add(one)
+        return voices
 
     def apart(self, left: int, right: int) -> bool:
         names = self._name.get(left), self._name.get(right)

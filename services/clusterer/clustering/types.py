@@ -32,13 +32,12 @@ class Said:
     """What people said about rows. Rows of one `speakers` number are one speaker, rows of two numbers are two."""
 
     speakers: Int64[np.ndarray, " rows"]  # UNNAMED where nobody named the row
-    together: Int64[np.ndarray, "pairs 2"]  # rows that are one voice, named or not: from merges
     apart: Int64[np.ndarray, "others 2"]  # rows that are two voices: from splits
 
 
 def nothing_said(n_rows: int) -> Said:
     """Nobody named any row."""
-    return Said(np.full(n_rows, UNNAMED, np.int64), np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64))
+    return Said(np.full(n_rows, UNNAMED, np.int64), np.zeros((0, 2), np.int64))
 
 
 @dataclass(frozen=True, slots=True)

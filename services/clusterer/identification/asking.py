@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from services.clusterer.identification.answer import NOBODY, NOBODY_VERDICT, Identified
+from shared.wording import counted
 
 NOISE: Final = -1
 
@@ -28,7 +29,7 @@ class Scene:
     """What is known of every segment, by its row. Speakers are rows of what was enrolled, or NOBODY."""
 
     clusters: Int64[np.ndarray, " segments"]  # numbered from 0 on, or NOISE
-    membership: Float64[np.ndarray, " segments"]  # how firmly each belongs to its cluster, 0 to 1
+    membership: Float64[np.ndarray, " segments"]  # how firmly each belongs to its cluster, or its voice of it, 0 to 1
     said: Int64[np.ndarray, " segments"]  # what a person said of this very segment
     named: Int64[np.ndarray, " segments"]  # the name that it has now, whoever or whatever gave it
     guessed: Bool[np.ndarray, " segments"]  # that name is identification's
@@ -53,9 +54,9 @@ class Question:
         who = [names[s] for s in self.speakers]
         match self.why:
             case "names_cluster":
-                return f"names {self.n_segments} segments of an unnamed cluster"
+                return f"names {counted(self.n_segments, 'segment')} of an unnamed cluster"
             case "decides_between":
-                return f"decides between {who[0]} and {who[1]} for {self.n_segments} segments"
+                return f"decides between {who[0]} and {who[1]} for {counted(self.n_segments, 'segment')}"
             case "checks_name":
                 return f"checks a doubtful name: {who[0]}"
             case "checks_suggestion":
@@ -121,7 +122,8 @@ def _typical(scene: Scene, n_clusters: int) -> Int64[np.ndarray, " clusters"]:
 def _of_disputed_names(scene: Scene) -> _Candidates:
     """For each cluster with a name, and each other speaker whom members sound like, the likeliest of those members.
 
-    The answer bears upon all of them: if it is the other speaker, the cluster is two voices.
+    The answer bears upon all of them: if it is the other speaker, the cluster is of one voice more, and each member
+    follows the nearest.
     """
     found = scene.identified
     disputed = (
@@ -132,7 +134,6 @@ def _of_disputed_names(scene: Scene) -> _Candidates:
         & (found.verdict != NOBODY_VERDICT)
         & (found.nearest != scene.named)
         & ~scene.asked
-        & ~_contested(scene)
     )
     rows = np.flatnonzero(disputed)
     pairs = np.stack([scene.clusters[rows], found.nearest[rows]], axis=1)
@@ -146,12 +147,14 @@ def _of_disputed_names(scene: Scene) -> _Candidates:
 
 
 def _of_single_segments(scene: Scene) -> _Candidates:
-    """Segments that no cluster speaks for: noise, and members of clusters in which people named several.
+    """Segments that no cluster speaks for: noise, and members of clusters with names that follow none of those.
 
     And last of all those whom their cluster gave a name that they do not much sound like.
     """
     follows = (scene.named != NOBODY) & ~scene.guessed
-    alone = (scene.clusters == NOISE) | _contested(scene) | follows
+    inside = scene.clusters != NOISE
+    with_names = np.unique(scene.clusters[inside & (follows | (scene.said != NOBODY))])
+    alone = ~inside | np.isin(scene.clusters, with_names)
     alone &= (scene.said == NOBODY) & ~scene.asked
     unresolved = _unresolved(scene)
     rows = np.flatnonzero(alone & (unresolved > 0))
@@ -170,15 +173,6 @@ def _passed_on(scene: Scene) -> Float64[np.ndarray, " segments"]:
     n_named = np.bincount(scene.named[scene.named != NOBODY], minlength=n_speakers)
     others = np.append((n_suggested - 1) / (n_named + 1), 0.0)  # its last is what NOBODY reads
     return np.where(suggested, found.probability * others[found.nearest], 0.0)
-
-
-def _contested(scene: Scene) -> Bool[np.ndarray, " segments"]:
-    """The members of clusters in which people named more than one speaker: their names are their own."""
-    rows = np.flatnonzero((scene.clusters != NOISE) & (scene.said != NOBODY))
-    pairs = np.unique(np.stack([scene.clusters[rows], scene.said[rows]], axis=1), axis=0)
-    several, counts = np.unique(pairs[:, 0], return_counts=True)
-    contested: Bool[np.ndarray, " segments"] = np.isin(scene.clusters, several[counts > 1])
-    return contested
 
 
 def _unresolved(scene: Scene) -> Float64[np.ndarray, " segments"]:

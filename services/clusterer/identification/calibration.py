@@ -12,6 +12,7 @@ So a probability rises with the score; and among segments that score as expected
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, Self
 
@@ -51,6 +52,20 @@ class Enrolled:
     sums: Float64[np.ndarray, "speakers dim"]
     counts: Int64[np.ndarray, " speakers"]  # 1 or more
     seconds: Float64[np.ndarray, " speakers"]  # of all of them together
+
+    @classmethod
+    def added_up(
+        cls,
+        rows: Float64[np.ndarray, "rows dim"],
+        durations_s: Float64[np.ndarray, " rows"],
+        of_whom: Sequence[Sequence[int] | Int64[np.ndarray, " own"]],
+    ) -> Self:
+        """Out of scored rows; speaker i has the rows `of_whom[i]`, one or more."""
+        return cls(
+            np.array([rows[own].sum(axis=0) for own in of_whom]).reshape(-1, rows.shape[1]),
+            np.array([len(own) for own in of_whom], np.int64),
+            np.array([durations_s[own].sum() for own in of_whom], np.float64),
+        )
 
     def means(self) -> Float64[np.ndarray, "speakers dim"]:
         """What a query's inner product is taken with: the mean of its scores with every labelled segment."""

@@ -49,6 +49,27 @@ def identify(
     return Identified(*(np.concatenate([getattr(b, f) for b in blocks]) for f in fields))
 
 
+def identify_among(
+    queries: Float64[np.ndarray, "queries dim"],
+    durations_s: Float64[np.ndarray, " queries"],
+    enrolled: Enrolled,
+    calibration: Calibration,
+    forbidden: Int64[np.ndarray, "pairs 2"] = NONE_FORBIDDEN,
+) -> tuple[Int64[np.ndarray, " queries"], Float64[np.ndarray, " queries"]]:
+    """The nearest of one or more speakers for every query that must be one of theirs, and how probably it is that one.
+
+    Closed-set identification: no stranger is possible, and beforehand each speaker is as probable as any other. The
+    first of equals; NOBODY, with probability 0, where all are `forbidden`.
+    """
+    scores = (queries @ enrolled.means().T).round(_DECIMALS)
+    possible = np.ones(scores.shape, bool)
+    possible[forbidden[:, 0], forbidden[:, 1]] = False
+    nearest = _best(scores, possible)
+    ratios = log_ratios(scores, durations_s, enrolled, calibration)
+    lead = np.where(possible, ratios - ratios[np.arange(len(queries)), nearest, None], -np.inf)
+    return nearest, np.where(nearest == NOBODY, 0.0, np.exp(-np.logaddexp.reduce(lead, axis=1)))
+
+
 def _identify(
     queries: Float64[np.ndarray, "queries dim"],
     durations_s: Float64[np.ndarray, " queries"],

@@ -20,10 +20,14 @@ class WantedBackfill(Asked):
 
     encoder: str = Field(examples=["ge2e"])
     everything: bool = False
+    subset: str | None = Field(None, description="of its recordings only", examples=["pilot"])
 
 
 class BackfillRequested(Shown):
-    """What to ask for its progress with; `added`: from now on the collection's arrivals get this encoder as well."""
+    """What to ask for its progress with; `added`: from now on the collection's arrivals get this encoder as well.
+
+    That of a subset adds none.
+    """
 
     backfill_id: UUID
     collection: str
@@ -55,7 +59,9 @@ class BackfillShown(Shown):
 def request(console: ConsoleDep, collection: CollectionName, wanted: WantedBackfill) -> BackfillRequested:
     """Embed what a collection holds already; what was done for an earlier request is not done again."""
     with console.database.begin() as tx:
-        requested = backfills.request(tx, collection, wanted.encoder, everything=wanted.everything)
+        requested = backfills.request(
+            tx, collection, wanted.encoder, everything=wanted.everything, subset=wanted.subset
+        )
         publish(tx, [announce(requested.event)])
     return BackfillRequested(
         backfill_id=requested.event.backfill_id,

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from services.console.api.shapes import Asked, CollectionName, Page, Paging, Shown
@@ -12,6 +12,7 @@ from services.console.deps import ConsoleDep
 from shared.errors import Conflict, InvalidRequest
 from shared.ledger.outbox import announce, publish
 from shared.storage import clusters, collections, embeddings, encoders, listing_labels, overview
+from shared.storage.database import Transaction
 
 router = APIRouter(tags=["clusters"])
 
@@ -28,8 +29,17 @@ class BackfillFirst(Conflict):
     code = "backfill_first"
 
 
+class SpeakerInCluster(Shown):
+    """A speaker and how many members of a cluster people, imports or the cluster itself gave to them."""
+
+    name: str
+    segments: int
+
+
 class ClusterShown(Shown):
     """Segments that sound like one voice; `speaker` is whom most of the named members belong to.
+
+    `speakers` are all whom members belong to: more than one where people named several voices in it.
 
     `cohesion` is the mean cosine of a member to the rest, what all voices share taken away. `trust` holds `margin` (by
     how much that exceeds the cosine to the nearest other cluster), `stability` (how much of it comes back when half of
@@ -40,6 +50,7 @@ class ClusterShown(Shown):
     segments: int
     recordings: int
     speaker: str | None
+    speakers: list[SpeakerInCluster]
     cohesion: float
     exemplar_segment_id: UUID
     trust: dict[str, Any]
@@ -49,10 +60,14 @@ Method = Literal["auto", "density", "hdbscan", "spectral", "agglomerative"]
 
 
 class WantedClustering(Asked):
-    """The encoder to cluster by, the collection's first one if it is left out; and a method, for comparison."""
+    """The encoder to cluster by, the collection's first one if it is left out; and a method, for comparison.
+
+    What another method than `auto` finds is compared with the clusters that stand, and takes their place with `apply`.
+    """
 
     encoder: str | None = Field(None, examples=["ge2e"])
     method: Method | None = Field(None, description="to compare with; `auto` needs no parameter and is the default")
+    apply: bool = False
 
 
 class ClusteringRequested(Shown):
@@ -61,29 +76,60 @@ class ClusteringRequested(Shown):
     request_id: UUID
 
 
+class ClusterCounts(Shown):
+    """How many clusters there are, and how many segments are in none."""
+
+    clusters: int
+    noise: int
+
+
 class ClusteringShown(Shown):
-    """A clustering; the numbers come when it is done."""
+    """A clustering; the numbers come when it is done.
+
+    One that was not `applied` has no generation. It shows what is `standing` for the same segments, and their
+    `agreement`: the adjusted Rand index, noise as singletons; null where nothing stands. One that `failed` says why.
+    """
 
     request_id: UUID
-    state: Literal["requested", "done"]
+    state: Literal["requested", "done", "failed"]
     generation: int | None
     clusters: int | None
     noise: int | None
     segments: int | None
+    method: Method
+    applied: bool
+    standing: ClusterCounts | None
+    agreement: float | None
+    code: str | None
+    reason: str | None
 
 
 @router.get("/v1/collections/{collection}/clusters", dependencies=[Depends(Requires("read"))])
 def standing(
-    console: ConsoleDep, collection: CollectionName, paging: Annotated[Paging, Depends()]
+    console: ConsoleDep,
+    collection: CollectionName,
+    paging: Annotated[Paging, Depends()],
+    encoder: Annotated[str | None, Query(description="in whose space; else the collection's first")] = None,
 ) -> Page[ClusterShown]:
     """The largest first."""
-    name = f"clusters:{collection}"
+    name = f"clusters:{collection}:{encoder}"
     start = paging.start(name)
     after = {} if start is None else {"after": (int(start[0]), UUID(str(start[1])))}
     with console.database.begin() as tx:
-        collections.get(tx, collection)
-        rows = listing_labels.clusters(tx, collection, most=paging.most, **after)
+        space = _encoder(tx, collection, encoder)
+        rows = listing_labels.clusters(tx, collection, space, most=paging.most, **after)
     return paging.page(name, rows, ClusterShown.model_validate, lambda row: (row.segments, str(row.cluster_id)))
+
+
+def _encoder(tx: Transaction, collection: str, wanted: str | None) -> str:
+    """One of the collection's own, the first unless another is named. Raises UnknownEncoder, EncoderNotUsed."""
+    offered = collections.get(tx, collection).encoders
+    if wanted is None:
+        return offered[0]
+    encoders.by_name(tx, wanted)
+    if wanted not in offered:
+        raise EncoderNotUsed(f"{collection!r} is not embedded by {wanted!r}; it has {', '.join(offered)}.")
+    return wanted
 
 
 @router.post("/v1/collections/{collection}/clusterings", status_code=202)
@@ -92,14 +138,14 @@ def request(
 ) -> ClusteringRequested:
     """Ask for fresh clusters; the answer comes with the event `clusters.updated`."""
     with console.database.begin() as tx:
-        offered = collections.get(tx, collection).encoders
-        encoder = wanted.encoder or offered[0]
-        encoders.by_name(tx, encoder)
-        if encoder not in offered:
-            raise EncoderNotUsed(f"{collection!r} is not embedded by {encoder!r}; it has {', '.join(offered)}.")
-        if embeddings.outdated(tx, encoders.by_name(tx, encoder), collection):
+        encoder = _encoder(tx, collection, wanted.encoder)
+        stored = encoders.by_name(tx, encoder)
+        encoders.check_hears(stored)
+        if embeddings.outdated(tx, stored, collection):
             raise BackfillFirst(f"Most of {collection!r} has vectors of an older {encoder!r} only.")
-        event = clusters.request(tx, collection, encoder, {"method": wanted.method} if wanted.method else {})
+        event = clusters.request(
+            tx, collection, encoder, wanted.model_dump(include={"method", "apply"}, exclude_defaults=True)
+        )
         publish(tx, [announce(event)])
     return ClusteringRequested(request_id=event.request_id)
 

@@ -12,7 +12,7 @@ from services.console.auth import Reader, Requires
 from services.console.deps import ConsoleDep
 from shared import speaker_counts
 from shared.settings import Settings
-from shared.storage import collections, encoders, overview
+from shared.storage import collections, encoders, listing_labels, overview
 from shared.storage.collections import Collection, UnknownCollection
 from shared.storage.database import Transaction
 
@@ -99,6 +99,31 @@ def show(console: ConsoleDep, _: Reader, collection: CollectionName) -> Collecti
         found = collections.get(tx, collection)
         counts = Recordings(**overview.recordings(tx, collection))
     return CollectionDetail(**CollectionShown.model_validate(found).model_dump(), recordings=counts)
+
+
+class SpeakerHeard(Shown):
+    """A speaker of the collection and how many of its segments are theirs."""
+
+    name: str
+    segments: int
+
+
+class NamingShown(Shown):
+    """How far a collection is named; `suggested` counts unnamed segments for which somebody is suggested."""
+
+    segments: int
+    named: int
+    by_hand: int
+    suggested: int
+    speakers: list[SpeakerHeard]
+
+
+@router.get("/v1/collections/{collection}/naming")
+def naming(console: ConsoleDep, _: Reader, collection: CollectionName) -> NamingShown:
+    """How far it is named, and who is heard in it."""
+    with console.database.begin() as tx:
+        collections.get(tx, collection)
+        return NamingShown.model_validate(listing_labels.naming(tx, collection))
 
 
 def ensure(tx: Transaction, settings: Settings, name: str, wanted: WantedSettings) -> Collection:

@@ -1,6 +1,6 @@
 """The event log as server-sent events."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from services.console.auth import Requires
 from services.console.deps import Console, ConsoleDep
-from services.console.stream import frames, wanted
+from services.console.stream import Wanted, frames, wanted
 from shared.ledger import stream
 from shared.ledger.stream import Position
 
@@ -27,17 +27,25 @@ async def events(
     resume_after: Annotated[UUID | None, Query(alias="last_event_id", description="the same, in the address")] = None,
     collection: Annotated[str | None, Query(description="only what happens in this collection")] = None,
     types: Annotated[str | None, Query(examples=["recording.registered,labels.propagated"])] = None,
+    begin: Annotated[Literal["now", "start"], Query(description="where, if no event is named to begin after")] = "now",
+    newest: Annotated[int | None, Query(ge=0, le=100_000, description="begin so many of the events back")] = None,
+    follow: Annotated[bool, Query(description="go on with what happens; else end with what has")] = True,  # noqa: FBT002
 ) -> StreamingResponse:
-    """What happens from now on, or after the named event; ends when the client does."""
+    """What happens from now on, or after the named event, or from further back; ends when the client does."""
     filters = wanted(collection, types)
-    position = await run_in_threadpool(_begin, console, last_event_id or resume_after)
+    position = await run_in_threadpool(_begin, console, last_event_id or resume_after, begin, newest, filters)
     return StreamingResponse(
-        frames(console.hub, position, filters),
+        frames(console.hub, position, filters, follow=follow),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},  # nginx would hold events back
     )
 
 
-def _begin(console: Console, last_event_id: UUID | None) -> Position:
+def _begin(console: Console, after: UUID | None, begin: str, newest: int | None, filters: Wanted) -> Position:
+    """An event that is named counts most: a browser that resumes asks at the same address as before."""
     with console.database.begin() as tx:
-        return stream.present(tx) if last_event_id is None else stream.after_event(tx, last_event_id)
+        if after is not None:
+            return stream.after_event(tx, after)
+        if newest is not None:
+            return stream.before_newest(tx, newest, filters.types, filters.collection)
+        return stream.beginning() if begin == "start" else stream.present(tx)

@@ -54,14 +54,17 @@ class ImportedFile(Shown):
 
 
 class Imported(Shown):
-    """What was said, or with `dry_run` would be: segments are named, unchanged, mixed or uncovered.
+    """What was said, or with `dry_run` would be: segments are named, left alone, unchanged, mixed or uncovered.
 
-    `label_id` is null when nothing was recorded. The segments that hold two speakers are listed, for a person to name.
+    `left_alone` are those of which a person has said otherwise: the import is written down for them too, and would
+    count if that word were taken back. `unchanged` are called so already. `label_id` is null when nothing was
+    recorded. The segments that hold two speakers are listed, for a person to name.
     """
 
     label_id: UUID | None
     dry_run: bool
     named: int
+    left_alone: int
     unchanged: int
     mixed: int
     uncovered: int
@@ -136,6 +139,7 @@ def _plan(tx: Transaction, collection: str, placed: Sequence[Placed], files: Seq
                 end_sample=span.end_sample,
                 speaker=span.speaker,
                 said=span.assigned_by in {"human", "import"},
+                by_person=span.assigned_by == "human",
             )
             for span in spans
         ),
@@ -165,7 +169,8 @@ def _report(said: Plan, placed: Sequence[Placed], known: set[str], label_id: UUI
     return Imported(
         label_id=label_id,
         dry_run=dry_run,
-        named=len(said.words),
+        named=len(said.words) - len(said.left_alone),
+        left_alone=len(said.left_alone),
         unchanged=len(said.unchanged),
         mixed=len(said.mixed),
         uncovered=len(said.uncovered),

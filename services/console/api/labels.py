@@ -50,7 +50,7 @@ class NewRejection(Asked):
 
 
 class LabelRecorded(Shown):
-    """The label stands in the log; `segments` were spoken of."""
+    """The label stands in the log; `segments` were spoken of. Who follows is found out in the background."""
 
     label_id: UUID
     collection: str | None
@@ -59,7 +59,10 @@ class LabelRecorded(Shown):
 
 
 class LabelShown(Shown):
-    """How far a label has got; `propagated` received a name because of it in the background, `lost` lost theirs."""
+    """How far a label has got. Of segments, `segments` were spoken of: in a label, an import, or a split, by id or as
+    members of a cluster. `propagated` received a name in the background because of it, `lost` lost theirs, and
+    `changed` have another name than before, or one at all, or none, for any of these reasons.
+    """
 
     label_id: UUID
     collection: str | None
@@ -68,6 +71,23 @@ class LabelShown(Shown):
     segments: int
     propagated: int
     lost: int
+    changed: int
+
+
+class StatementUndone(Shown):
+    """What was taken back; or was brought again, and is `standing`. `detail` is as in the log."""
+
+    operation: str
+    speaker: str | None
+    cluster_id: UUID | None
+    standing: bool
+    detail: dict[str, Any]
+
+
+class LabelUndone(LabelRecorded):
+    """The entry that takes a statement back, which can be undone itself, and what it takes back."""
+
+    undone: StatementUndone
 
 
 class LabelLogEntry(Shown):
@@ -110,12 +130,21 @@ def reject(console: ConsoleDep, caller: Labeller, new: NewRejection) -> LabelRec
 
 
 @router.post("/v1/labels/{label_id}/undo", status_code=202)
-def undo(console: ConsoleDep, caller: Labeller, label_id: UUID) -> LabelRecorded:
+def undo(console: ConsoleDep, caller: Labeller, label_id: UUID) -> LabelUndone:
     """Take a statement back, with everything that followed from it; undoing that brings it again."""
     with console.database.begin() as tx:
         recorded = reversals.undo(tx, label_id, caller.name)
         speaker = people.name_of(tx, recorded.speaker_id) if recorded.speaker_id else None
-        return announced(tx, recorded, speaker)
+        entry = announced(tx, recorded, speaker)
+        behind = reversals.statement_of(tx, recorded.label_id)
+    undone = StatementUndone(
+        operation=behind.operation,
+        speaker=speaker,
+        cluster_id=behind.cluster_id,
+        standing=behind.active,
+        detail=behind.detail,
+    )
+    return LabelUndone(**entry.model_dump(), undone=undone)
 
 
 def announced(tx: Transaction, recorded: Recorded, speaker: str | None) -> LabelRecorded:
@@ -135,14 +164,19 @@ def show(console: ConsoleDep, label_id: UUID) -> LabelShown:
 
 
 @router.get("/v1/collections/{collection}/labels", dependencies=[Depends(Requires("read"))])
-def log(console: ConsoleDep, collection: CollectionName, paging: Annotated[Paging, Depends()]) -> Page[LabelLogEntry]:
-    """The label log, oldest entry first."""
-    name = f"labels:{collection}"
+def log(
+    console: ConsoleDep,
+    collection: CollectionName,
+    paging: Annotated[Paging, Depends()],
+    order: Annotated[Literal["oldest", "newest"], Query(description="which entries come first")] = "oldest",
+) -> Page[LabelLogEntry]:
+    """The label log, from one end to the other."""
+    name = f"labels:{collection}:{order}"
     start = paging.start(name)
-    after = {} if start is None else {"after": time_and_id(start)}
+    after = None if start is None else time_and_id(start)
     with console.database.begin() as tx:
         collections.get(tx, collection)
-        rows = listing_labels.labels(tx, collection, most=paging.most, **after)
+        rows = listing_labels.labels(tx, collection, newest_first=order == "newest", after=after, most=paging.most)
     return paging.page(
         name, rows, LabelLogEntry.model_validate, lambda row: (row.created_at.isoformat(), str(row.label_id))
     )

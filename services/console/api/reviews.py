@@ -1,17 +1,19 @@
 """Look at what a label would change, then give it, or leave it."""
 
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from services.console.api.labels import LabelRecorded, NewLabel, announced
-from services.console.api.shapes import Asked, Shown, check_speaker
+from services.console.api.shapes import Asked, CollectionName, Page, Paging, Shown, check_speaker, time_and_id
 from services.console.auth import Labeller, Requires
 from services.console.deps import ConsoleDep
 from shared.ledger.outbox import announce, publish
-from shared.storage import reviews, statements
+from shared.storage import collections, reviews, statements
+from shared.storage.reviews import State
 
 router = APIRouter(tags=["reviews"])
 
@@ -24,9 +26,6 @@ class ChangeShown(Shown):
     speaker: str | None
     assigned_by: str | None
     confidence: float | None
-
-
-State = Literal["requested", "ready", "applied", "failed"]
 
 
 class ReviewAsked(Shown):
@@ -45,6 +44,21 @@ class ReviewShown(Shown):
     failed: str | None
     changes: list[ChangeShown]
     label_id: UUID | None
+    discarded_by: str | None
+    requested_at: datetime
+
+
+class ReviewListed(Shown):
+    """A review, and how many segments the label would change, if that is thought out."""
+
+    review_id: UUID
+    speaker: str
+    actor: str
+    state: State
+    changes: int | None
+    label_id: UUID | None
+    discarded_by: str | None
+    requested_at: datetime
 
 
 class Applying(Asked):
@@ -74,19 +88,47 @@ def show(console: ConsoleDep, review_id: UUID) -> ReviewShown:
         review_id=found.review_id,
         collection=found.collection,
         speaker=found.asked.speaker,
-        state=_state(found),
+        state=found.state,
         failed=found.failed,
         changes=[ChangeShown.model_validate(change) for change in found.changes or ()],
         label_id=found.label_id,
+        discarded_by=found.discarded_by,
+        requested_at=found.requested_at,
     )
 
 
-def _state(found: reviews.Review) -> State:
-    if found.label_id:
-        return "applied"
-    if found.failed:
-        return "failed"
-    return "requested" if found.changes is None else "ready"
+@router.get("/v1/collections/{collection}/reviews", dependencies=[Depends(Requires("read", "label"))])
+def listing(
+    console: ConsoleDep, collection: CollectionName, paging: Annotated[Paging, Depends()]
+) -> Page[ReviewListed]:
+    """The reviews of a collection, the newest first."""
+    name = f"reviews:{collection}"
+    start = paging.start(name)
+    with console.database.begin() as tx:
+        collections.get(tx, collection)
+        after = None if start is None else time_and_id(start)
+        rows = reviews.listing(tx, collection, after=after, most=paging.most)
+    return paging.page(name, rows, _listed, lambda row: (row.requested_at.isoformat(), str(row.review_id)))
+
+
+def _listed(found: reviews.ListedReview) -> ReviewListed:
+    return ReviewListed(
+        review_id=found.review_id,
+        speaker=found.asked.speaker,
+        actor=found.asked.actor,
+        state=found.state,
+        changes=found.n_changes,
+        label_id=found.label_id,
+        discarded_by=found.discarded_by,
+        requested_at=found.requested_at,
+    )
+
+
+@router.post("/v1/reviews/{review_id}/discard", status_code=204)
+def discard(console: ConsoleDep, caller: Labeller, review_id: UUID) -> None:
+    """Decide not to give the label. The review stays in the list, and cannot be applied any more."""
+    with console.database.begin() as tx:
+        reviews.discard(tx, review_id, caller.name)
 
 
 @router.post("/v1/reviews/{review_id}/apply", status_code=202)

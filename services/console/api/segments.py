@@ -1,12 +1,13 @@
 """Segments: as rows, one by one, and as sound."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from services.console.api.attributes import Where, predicate
 from services.console.api.shapes import CollectionName, Page, Paging, Shown
 from services.console.auth import Requires
 from services.console.deps import ConsoleDep
@@ -14,18 +15,22 @@ from services.console.ranges import ByteRange, Unsatisfiable, parse
 from services.console.streaming import streamed
 from services.console.wav import WavSpan, size_bytes
 from shared.errors import InvalidRequest
-from shared.storage import collections, listing, people
+from shared.storage import collections, listing, narrowing, people
 from shared.storage.database import Transaction
 from shared.storage.labels import SegmentGone
+from shared.storage.narrowing import Narrowing
 from shared.storage.recordings import audio_sources
-from shared.storage.segments import SegmentSpan, spans
+from shared.storage.segments import Modality, SegmentSpan, spans
 from shared.units import samples
 
 router = APIRouter(tags=["segments"], dependencies=[Depends(Requires("read"))])
 
 
 class SegmentShown(Shown):
-    """A stretch of a recording and who is known to speak in it. `speaker_label` is a diarization label, no speaker."""
+    """A stretch of a recording and who is known to speak in it. `speaker_label` is a diarization label, no speaker.
+
+    One whose `modality` is text is a caption of the whole recording, and nobody speaks in it.
+    """
 
     segment_id: UUID
     recording_id: UUID
@@ -42,6 +47,8 @@ class SegmentShown(Shown):
     suggestion: str | None
     suggestion_probability: float | None
     words: list[dict[str, Any]] | None
+    modality: Modality
+    attributes: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +56,34 @@ class WantedSegments:
     """The query of the listing, as a dependency."""
 
     recording_id: UUID | None = None
-    key: Annotated[str | None, Query(description="an object key, with or without the collection in front")] = None
+    key: Annotated[
+        str | None, Query(description="an object key or how several begin, with or without the collection in front")
+    ] = None
     cluster_id: UUID | None = None
     speaker: Annotated[str | None, Query(description="who speaks, by name")] = None
+    modality: Annotated[Modality | None, Query(description="only audio, or only captions")] = None
+    where: Where = ()
     unnamed: Annotated[bool, Query(description="only those that nobody and no rule has named")] = False
+    suggested: Annotated[bool, Query(description="only those without a name for which somebody is suggested")] = False
 
-    def narrowing(self, tx: Transaction) -> listing.Narrowing:
-        """Raises UnknownSpeaker; InvalidRequest for what nothing can be."""
-        if self.speaker is not None and self.unnamed:
-            raise InvalidRequest("A segment of a speaker has a name: ask for `speaker` or for `unnamed`.")
-        speaker_id = None if self.speaker is None else people.canonical(tx, people.speaker_named(tx, self.speaker))
-        return listing.Narrowing(self.recording_id, self.key, self.cluster_id, speaker_id, self.unnamed or None)
+    def narrowing(self, tx: Transaction, collection: str) -> Narrowing:
+        """Raises UnknownSpeaker, UnknownRecording, ClusterGone; InvalidRequest for what nothing can be."""
+        if self.speaker is not None and (self.unnamed or self.suggested):
+            raise InvalidRequest("A segment of a speaker has a name: ask for a speaker or for segments without one.")
+        if self.recording_id is not None:
+            narrowing.check_recording(tx, collection, self.recording_id)
+        if self.cluster_id is not None:
+            narrowing.check_cluster(tx, collection, self.cluster_id)
+        return replace(
+            Narrowing() if self.key is None else narrowing.by_path(tx, collection, self.key),
+            recording_id=self.recording_id,
+            cluster_id=self.cluster_id,
+            speaker_id=None if self.speaker is None else people.canonical(tx, people.speaker_named(tx, self.speaker)),
+            attributes=predicate(self.where),
+            modality=self.modality,
+            unnamed=self.unnamed or None,
+            suggested=self.suggested or None,
+        )
 
 
 @router.get("/v1/collections/{collection}/segments")
@@ -75,7 +99,7 @@ def segments(
     after = {} if start is None else {"after": (str(start[0]), int(start[1]), UUID(str(start[2])))}
     with console.database.begin() as tx:
         collections.get(tx, collection)
-        rows = listing.segments(tx, collection, narrowed_to=wanted.narrowing(tx), most=paging.most, **after)
+        rows = listing.segments(tx, collection, narrowed_to=wanted.narrowing(tx, collection), most=paging.most, **after)
     return paging.page(name, rows, SegmentShown.model_validate, _place)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
 from services.console.api.labels import LabelRecorded, announced
@@ -12,7 +12,7 @@ from services.console.api.shapes import Asked, Shown, SpeakerName, check_speaker
 from services.console.auth import Admin, Labeller, Requires
 from services.console.deps import ConsoleDep
 from shared.ledger.outbox import announce, publish
-from shared.storage import erasure, overview, reversals, statements
+from shared.storage import erasure, overview, people, reversals, statements
 
 router = APIRouter(tags=["speakers"])
 
@@ -48,17 +48,24 @@ class SpeakerSplitting(Asked):
 
 
 class SpeakerRenamed(Shown):
-    """The speaker under the new name; ids, labels and vectors are the same as before."""
+    """The speaker under the new name; ids, labels and vectors are the same as before.
 
+    `label_id` is null if that was the name already; undo it to have the old name again.
+    """
+
+    label_id: UUID | None
     speaker_id: UUID
     name: str
 
 
 @router.get("/v1/speakers", dependencies=[Depends(Requires("read"))])
-def listing(console: ConsoleDep) -> list[SpeakerShown]:
-    """All of them, by name."""
+def listing(
+    console: ConsoleDep,
+    everybody: Annotated[bool, Query(alias="all", description="also who has no segment now")] = False,  # noqa: FBT002
+) -> list[SpeakerShown]:
+    """Those who have segments, by name."""
     with console.database.begin() as tx:
-        return [SpeakerShown.model_validate(row) for row in overview.speakers(tx)]
+        return [SpeakerShown.model_validate(row) for row in overview.speakers(tx) if everybody or row.segments]
 
 
 @router.post("/v1/speakers/{name:path}/rename")
@@ -66,8 +73,8 @@ def rename(console: ConsoleDep, caller: Labeller, name: str, wanted: SpeakerRena
     """Give a speaker another name everywhere; 409 when somebody else has it."""
     to = check_speaker(wanted.to)
     with console.database.begin() as tx:
-        speaker_id = reversals.rename(tx, name, to, actor=caller.name)
-    return SpeakerRenamed(speaker_id=speaker_id, name=to)
+        label_id = reversals.rename(tx, name, to, actor=caller.name)
+        return SpeakerRenamed(label_id=label_id, speaker_id=people.speaker_named(tx, to), name=to)
 
 
 @router.post("/v1/speakers/{name:path}/merge", status_code=202)

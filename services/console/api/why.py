@@ -25,13 +25,24 @@ class WordShown(Shown):
     cluster_id: UUID | None
 
 
+class VoiceNamed(Shown):
+    """A speaker whom people named in a cluster, and in how many of its segments."""
+
+    speaker: str
+    segments: int
+
+
 class ClusterHolding(Shown):
-    """The standing cluster that holds the segment."""
+    """The standing cluster that holds the segment, and whom people named in it, most first.
+
+    Of several `named` a member without a word of its own follows the nearest.
+    """
 
     cluster_id: UUID
     segments: int
     cohesion: float
     probability: float
+    named: list[VoiceNamed]
 
 
 class EnrolmentShown(Shown):

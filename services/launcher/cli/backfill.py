@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from services.launcher.cli.client import Document, api_path
-from services.launcher.cli.options import WAIT_S, AsJson, Collection, Timeout, Wait
+from services.launcher.cli.client import Client, Document, api_path
+from services.launcher.cli.options import WAIT_S, AsJson, Collection, Subset, Timeout, Wait
 from services.launcher.cli.output import show_fields, tell
 from services.launcher.cli.progress import CountBar
 from services.launcher.cli.session import connect
@@ -23,25 +23,34 @@ def backfill(
     collection: Collection,
     encoder: Encoder,
     everything: Everything = False,
+    subset: Subset = None,
     wait: Wait = False,
     timeout: Timeout = WAIT_S,
     as_json: AsJson = False,
 ) -> None:
-    """Embed what a collection holds already. Interrupted, it goes on by itself; again, it does what is missing."""
+    """Embed what a collection, or a subset of it, holds already.
+
+    Interrupted, it goes on by itself; again, it does what is missing.
+    """
     with connect(ctx) as api:
-        body: Document = {"encoder": encoder, "everything": everything}
+        body: Document = {"encoder": encoder, "everything": everything, "subset": subset}
         result = api.post(api_path("collections", collection, "backfills"), body)
         added = result["added"]
         if added:
             tell(f"From now on {encoder} also embeds what comes into {collection}.")
         if wait:
-            path = api_path("backfills", result["backfill_id"])
-            with CountBar(f"embedding {collection} by {encoder}") as bar:
-
-                def ask() -> Document:
-                    answer = api.get(path, patience_s=PATIENCE_S)
-                    bar.at(answer["done"], answer["wanted"])
-                    return answer
-
-                result = wait_for_state(ask, "done", timeout, "The backfill") | {"added": added}
+            result = run_backfill(api, result, timeout) | {"added": added}
     show_fields(result, as_json=as_json)
+
+
+def run_backfill(api: Client, requested: Document, timeout_s: float) -> Document:
+    """Follow a backfill to its end, with a bar. Raises Failure `timeout`."""
+    path = api_path("backfills", requested["backfill_id"])
+    with CountBar(f"embedding {requested['collection']} by {requested['encoder']}") as bar:
+
+        def ask() -> Document:
+            answer = api.get(path, patience_s=PATIENCE_S)
+            bar.at(answer["done"], answer["wanted"])
+            return answer
+
+        return wait_for_state(ask, "done", timeout_s, "The backfill")

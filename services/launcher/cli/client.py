@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
-from services.launcher.cli.failure import Failure, no_stack
+from services.launcher.cli.failure import ADDRESS_REMEDY, Failure, nobody_at
 
 if TYPE_CHECKING:
     import httpx
@@ -38,10 +38,14 @@ def api_path(*parts: str) -> str:
 class Client:
     """An open line to one API. Every method raises Failure, and nothing else, when the call does not succeed."""
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(
+        self, url: str, token: str | None, told: Callable[[Failure], Failure] = lambda failure: failure
+    ) -> None:
+        """`told`: how the caller is told what the API refuses."""
         import httpx
 
         self.url = url.rstrip("/")
+        self._told = told
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
@@ -64,6 +68,10 @@ class Client:
         """The answer to a POST; with patience only where doing it twice does no harm."""
         return _object(self._call("POST", path, json=body, timeout=timeout_s, patience_s=patience_s))
 
+    def put(self, path: str, body: Document, *, patience_s: float = 0.0) -> Document:
+        """The answer to a PUT, which may be repeated."""
+        return _object(self._call("PUT", path, json=body, patience_s=patience_s))
+
     def send(
         self, path: str, content: bytes, parameters: Parameters = MappingProxyType({}), *, timeout_s: float
     ) -> Document:
@@ -76,17 +84,17 @@ class Client:
         answer = self._call("DELETE", path)
         return _object(answer) if answer.content else {}
 
-    def items(self, path: str) -> list[Document]:
+    def items(self, path: str, parameters: Parameters = MappingProxyType({})) -> list[Document]:
         """A list that comes whole: as such, or as the `items` of an object."""
-        answer = self._call("GET", path)
+        answer = self._call("GET", path, params=_given(parameters))
         found = _json(answer)
         if isinstance(found, list):
             return found
         items: list[Document] = _object(answer).get("items", [])
         return items
 
-    def rows(self, path: str, *, limit: int | None = None, **filters: str) -> Iterator[Document]:
-        """The items of a list, page after page, `limit` of them at most."""
+    def rows(self, path: str, *, limit: int | None = None, **filters: object) -> Iterator[Document]:
+        """The items of a list, page after page, `limit` of them at most; a filter may be a list of several."""
         after, left = None, limit
         while left is None or left > 0:
             page_rows = PAGE_ROWS if left is None else min(left, PAGE_ROWS)
@@ -108,7 +116,7 @@ class Client:
         with self._talking(), self._http.stream("GET", path, params=_given(parameters), timeout=timeout) as answer:
             if answer.is_error:
                 answer.read()
-                raise _refusal(answer)
+                raise self._told(_refusal(answer))
             into.writelines(answer.iter_bytes(_DOWNLOAD_CHUNK_BYTES))
 
     def lines(
@@ -124,7 +132,7 @@ class Client:
         ):
             if answer.is_error:
                 answer.read()
-                raise _refusal(answer)
+                raise self._told(_refusal(answer))
             with suppress(httpx.ReadTimeout):
                 yield from answer.iter_lines()
 
@@ -135,7 +143,7 @@ class Client:
             with self._talking():
                 answer = self._http.request(method, path, timeout=self._timeout(timeout), **options)
             if answer.is_error:
-                raise _refusal(answer)
+                raise self._told(_refusal(answer))
             return answer
 
         return self._patiently(once, patience_s, _is_away)
@@ -164,16 +172,16 @@ class Client:
             yield
         except httpx.ConnectError as error:
             if is_loopback(self.url):
-                raise no_stack() from error
+                raise nobody_at(self.url) from error
             raise self._no_answer(error) from error
         except httpx.HTTPError as error:
             raise self._no_answer(error) from error
         except httpx.InvalidURL as error:
-            raise Failure("bad_url", f"{self.url!r} is no address of an API: {error}.", "See --url.") from error
+            raise Failure("bad_url", f"{self.url!r} is no address of an API: {error}.", ADDRESS_REMEDY) from error
 
     def _no_answer(self, error: "httpx.HTTPError") -> Failure:
         reason = str(error) or type(error).__name__
-        return Failure("no_answer", f"{self.url} does not answer: {reason}.", "Look at it: earmark status")
+        return Failure("no_answer", f"{self.url} does not answer: {reason}.", ADDRESS_REMEDY)
 
 
 def is_loopback(url: str) -> bool:
@@ -224,4 +232,4 @@ def _refusal(answer: "httpx.Response") -> Failure:
 
 def _stranger(answer: "httpx.Response") -> Failure:
     message = f"What answers at {answer.url.host}:{answer.url.port} is not Earmark's API (HTTP {answer.status_code})."
-    return Failure("not_earmark", message, "Check --url or EARMARK_URL.", status=answer.status_code)
+    return Failure("not_earmark", message, ADDRESS_REMEDY, status=answer.status_code)

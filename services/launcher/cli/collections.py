@@ -38,6 +38,10 @@ def listing(ctx: typer.Context, *, as_json: AsJson = False) -> None:
 
 @app.command("show")
 def show(ctx: typer.Context, name: Name, *, as_json: AsJson = False) -> None:
-    """One collection."""
+    """One collection: how it is worked on, and how far it is named."""
     with connect(ctx) as api:
-        show_fields(api.get(api_path("collections", name)), as_json=as_json)
+        shown = api.get(api_path("collections", name))
+        naming = api.get(api_path("collections", name, "naming"))
+    if not as_json:
+        naming["speakers"] = ", ".join(f"{heard['name']} {heard['segments']}" for heard in naming["speakers"])
+    show_fields({**shown, "naming": naming}, as_json=as_json)

@@ -1,8 +1,9 @@
 """Bring a download to its place only when it is complete: whoever looks sees the old state or the new one."""
 
+import errno
+import fcntl
 import os
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,13 +15,18 @@ from services.launcher.cli.failure import Failure
 Fetch = Callable[[BinaryIO], object]
 """Writes the whole download into a file, or raises."""
 
+Shape = Callable[[Path], Path]
+"""Makes of the folder that was downloaded, inside the same workshop, the folder that is delivered."""
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
 
 def deliver_file(out: Path, fetch: Fetch) -> None:
     """Fetch into a neighbour of `out`, then rename it.
 
     Raises Failure when it cannot be written; whatever `fetch` raises passes through, and `out` is as it was.
     """
-    with _writable(out), _workshop(out.parent) as workshop:
+    with writable(out), workshop_of(out) as workshop:
         fresh = workshop / "download"
         with fresh.open("wb") as file:
             fetch(file)
@@ -29,47 +35,86 @@ def deliver_file(out: Path, fetch: Fetch) -> None:
         fresh.replace(out)
 
 
-def deliver_folder(out: Path, fetch: Fetch) -> list[Path]:
-    """Fetch a zip archive and put its files into the folder `out`; returns their paths.
+def deliver_folder(out: Path, fetch: Fetch, shape: Shape = lambda folder: folder) -> list[Path]:
+    """Fetch a zip archive and put its files, or what `shape` makes of them, into the folder `out`; returns their paths.
 
     A folder that is not there yet, or empty, appears at once; in any other each file is replaced at once. Raises
     Failure.
     """
-    with _writable(out), _workshop(out.parent) as workshop:
-        with (workshop / "download").open("w+b") as file:
-            fetch(file)
-            names = _unpack(file, workshop / "files")
-        _move(workshop / "files", out, names)
+    with writable(out), workshop_of(out) as workshop:
+        folder = shape(download_folder(workshop, fetch))
+        names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+        _move(folder, out, names)
     return [out / name for name in names]
 
 
-@contextmanager
-def _workshop(parent: Path) -> Iterator[Path]:
-    """A hidden folder on the file system of the outcome: a rename across file systems would be a copy."""
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent, prefix=".earmark-export-") as folder:
-        yield Path(folder)
+def download_folder(workshop: Path, fetch: Fetch) -> Path:
+    """Fetch a zip archive and unpack it there. Raises Failure when it is damaged."""
+    with (workshop / "download").open("w+b") as file:
+        fetch(file)
+        _unpack(file, workshop / "files")
+    (workshop / "download").unlink()
+    return workshop / "files"
 
 
 @contextmanager
-def _writable(out: Path) -> Iterator[None]:
+def workshop_of(out: Path) -> Iterator[Path]:
+    """A hidden folder beside `out` for one command at a time: a rename across file systems would be a copy.
+
+    What a killed command left in it is thrown away. Raises Failure `export_running` when somebody else is at it.
+    """
+    workshop = out.parent / f".{out.name}.earmark"
+    workshop.mkdir(parents=True, exist_ok=True)
+    running = Failure(
+        "export_running", f"Another command is writing {out}.", "Wait for it, or name another place with --out."
+    )
+    held = os.open(workshop, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise running from None
+        if not (workshop.exists() and os.path.samestat(os.fstat(held), workshop.stat())):
+            raise running  # whoever had it has just taken it away
+        try:
+            _empty(workshop)
+            yield workshop
+        finally:
+            shutil.rmtree(workshop, ignore_errors=True)
+    finally:
+        os.close(held)
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+@contextmanager
+def writable(out: Path) -> Iterator[None]:
+    """Raises Failure `disk_full` or `not_written` where the system refuses to write."""
     try:
         yield
     except OSError as error:
+        if error.errno in _NO_ROOM:
+            message = f"There is no room for {out}: {error.strerror}."
+            raise Failure("disk_full", message, "Make room, or name another place with --out.") from error
         message = f"{out} cannot be written: {error.strerror or error}."
         raise Failure("not_written", message, "Name another place with --out.") from error
 
 
-def _unpack(file: BinaryIO, folder: Path) -> list[str]:
+def _unpack(file: BinaryIO, folder: Path) -> None:
     folder.mkdir()
     try:
         with zipfile.ZipFile(file) as archive:
-            names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-            for name in names:
-                _write_entry(archive, name, folder)
+            for entry in archive.infolist():
+                if not entry.is_dir():
+                    _write_entry(archive, entry.filename, folder)
     except zipfile.BadZipFile as error:
         raise Failure("bad_download", f"The download is damaged: {error}.", "Try again.") from error
-    return names
 
 
 def _write_entry(archive: zipfile.ZipFile, name: str, folder: Path) -> None:
@@ -82,7 +127,7 @@ def _write_entry(archive: zipfile.ZipFile, name: str, folder: Path) -> None:
         shutil.copyfileobj(packed, unpacked)
 
 
-def _move(folder: Path, out: Path, names: list[str]) -> None:
+def _move(folder: Path, out: Path, names: list[Path]) -> None:
     if not out.exists() or not any(out.iterdir()):
         folder.replace(out)
         return

@@ -7,10 +7,11 @@ import typer
 
 from services.launcher.cli.client import api_path
 from services.launcher.cli.delivery import deliver_file, deliver_folder
-from services.launcher.cli.options import AsJson, Collection, Encoder
+from services.launcher.cli.options import AsJson, Collection, Encoder, Subset
 from services.launcher.cli.output import print_document, say
 from services.launcher.cli.progress import spinner
 from services.launcher.cli.session import connect
+from shared.wording import counted
 
 app = typer.Typer(no_args_is_help=True, help="Take segments, vectors and annotation files out.")
 OutFile = Annotated[Path, typer.Option("--out", metavar="FILE.jsonl", dir_okay=False, help="Replaced when complete.")]
@@ -26,22 +27,55 @@ By = Annotated[
 ]
 
 
+AnyFormat = Annotated[
+    Literal["npy", "parquet", "arrow", "pt", "files"],
+    typer.Option(
+        "--format",
+        help="npy: one array and its index. parquet, arrow, pt: one file of vectors with their segments. files: a .npy "
+        "a segment and mapping.json.",
+    ),
+]
+
+
 @app.command("segments")
-def segments(ctx: typer.Context, *, collection: Collection, out: OutFile, as_json: AsJson = False) -> None:
+def segments(
+    ctx: typer.Context, *, collection: Collection, subset: Subset = None, out: OutFile, as_json: AsJson = False
+) -> None:
     """One JSON object a line for each segment."""
     path = api_path("collections", collection, "export", "segments")
     with connect(ctx) as api, spinner("exporting segments"):
-        deliver_file(out, lambda file: api.download(path, file))
+        deliver_file(out, lambda file: api.download(path, file, {"subset": subset}))
     with out.open("rb") as lines:
-        _report(out, sum(1 for _ in lines), "segments", as_json=as_json)
+        _report(out, sum(1 for _ in lines), "segment", as_json=as_json)
 
 
 @app.command("embeddings")
 def embeddings(
-    ctx: typer.Context, *, collection: Collection, encoder: Encoder = None, out: OutDir, as_json: AsJson = False
+    ctx: typer.Context,
+    *,
+    collection: Collection,
+    encoder: Encoder = None,
+    subset: Subset = None,
+    form: AnyFormat = "npy",
+    out: OutDir,
+    as_json: AsJson = False,
 ) -> None:
-    """`embeddings.npy`, the segment of each of its rows in `index.jsonl`, and `encoder.json`."""
-    _deliver(ctx, collection, "embeddings", out, {"encoder": encoder}, as_json=as_json)
+    """`embeddings.npy`, the segment of each of its rows in `index.jsonl`, and `encoder.json`; or in another form."""
+    from services.launcher.cli.sample_files import frames_by, shape_files
+    from services.launcher.cli.vector_files import shape_as
+
+    path = api_path("collections", collection, "export", "embeddings")
+    chosen = {"encoder": encoder, "subset": subset}
+    with connect(ctx) as api, spinner("exporting embeddings"):
+        match form:
+            case "npy":
+                files = deliver_folder(out, lambda file: api.download(path, file, chosen))
+            case "files":
+                shape = shape_files(out, frames_by(api))
+                files = deliver_folder(out, lambda file: api.download(path, file, chosen), shape)
+            case _:
+                files = deliver_folder(out, lambda file: api.download(path, file, chosen), shape_as(form))
+    _report(out, len(files), "file", as_json=as_json)
 
 
 @app.command("rttm")
@@ -100,11 +134,11 @@ def _deliver(
     path = api_path("collections", collection, "export", kind)
     with connect(ctx) as api, spinner(f"exporting {kind}"):
         files = deliver_folder(out, lambda file: api.download(path, file, parameters))
-    _report(out, len(files), "files", as_json=as_json)
+    _report(out, len(files), "file", as_json=as_json)
 
 
 def _report(out: Path, n: int, what: str, *, as_json: bool) -> None:
     if as_json:
-        print_document({"out": str(out), what: n})
+        print_document({"out": str(out), f"{what}s": n})
     else:
-        say(f"{n} {what} in {out}")
+        say(f"{counted(n, what)} in {out}")

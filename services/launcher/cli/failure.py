@@ -5,7 +5,9 @@ from typing import Self
 from shared.errors import EarmarkError
 
 FAILED = 1
+WRONG_USAGE = 2
 REJECTED_INPUTS = 3
+ADDRESS_REMEDY = "Check --url and EARMARK_URL; without them, the stack that runs on this machine is asked."
 
 
 class Failure(Exception):
@@ -33,5 +35,10 @@ class Failure(Exception):
 
 
 def no_stack() -> Failure:
-    """Nobody answers, or nobody is known who could."""
+    """Nobody is known who could answer."""
     return Failure("not_running", "No stack is running.", "Start one: earmark up")
+
+
+def nobody_at(url: str) -> Failure:
+    """Nobody listens at an address of this machine."""
+    return Failure("not_running", f"Nothing runs at {url}.", f"Start a stack: earmark up. {ADDRESS_REMEDY}")

@@ -4,6 +4,7 @@ from services.launcher.cli.client import Client, Document, api_path
 from services.launcher.cli.output import tell
 from services.launcher.cli.progress import spinner
 from services.launcher.cli.waiting import PATIENCE_S, wait_for_state
+from shared.wording import counted
 
 
 def follow(api: Client, recorded: Document, *, wait: bool, timeout: float) -> Document:
@@ -16,5 +17,7 @@ def follow(api: Client, recorded: Document, *, wait: bool, timeout: float) -> Do
         result |= {"segments": done["segments"], "propagated": done["propagated"]}
         if done.get("lost"):
             result["lost"] = done["lost"]
-            tell(f"{done['lost']} segments have lost their name: people have named two speakers in their cluster.")
+        if done.get("lost") and "undone" not in recorded:  # what is taken back takes names with it, of course
+            lost = counted(done["lost"], "segment")
+            tell(f"{lost} lost a name: several are named in the cluster, and none is clearly the nearest.")
     return result

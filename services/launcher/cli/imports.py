@@ -16,6 +16,7 @@ from services.launcher.cli.output import print_document, say, tell
 from services.launcher.cli.progress import spinner
 from services.launcher.cli.session import connect
 from services.launcher.cli.waiting import PATIENCE_S, wait_for_state
+from shared.wording import counted
 
 app = typer.Typer(no_args_is_help=True, help="Bring in names that you have already, from annotation files.")
 
@@ -133,7 +134,7 @@ def _spread(api: Client, report: Document, timeout_s: float) -> int:
 def _tell(report: Document) -> None:
     verb = "would be named" if report["dry_run"] else "named"
     speakers = ", ".join(f"{name} {n}" for name, n in report["speakers"].items())
-    say(f"{report['named']} segments {verb}" + (f": {speakers}" if speakers else ""))
+    say(f"{counted(report['named'], 'segment')} {verb}" + (f": {speakers}" if speakers else ""))
     if report["label_id"]:
         say(f"label_id {report['label_id']}")
     if report["propagated"] is not None:
@@ -146,12 +147,13 @@ def _tell(report: Document) -> None:
     ):
         if names := report[key]:
             tell(f"{what}: {', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}")
-    left = {
-        "as they were": report["unchanged"],
-        "with two speakers": report["mixed"],
-        "with nobody": report["uncovered"],
-    }
-    if any(left.values()):
-        tell("Not named: " + ", ".join(f"{n} segments {what}" for what, n in left.items() if n))
-    if report["turns_without_segment"]:
-        tell(f"{report['turns_without_segment']} turns lie where no segment is")
+    for key, why in (
+        ("unchanged", "unchanged: so named before"),
+        ("left_alone", "left alone: a person said otherwise"),
+        ("mixed", "not named: two speakers"),
+        ("uncovered", "not named: nobody speaks there in the files"),
+    ):
+        if n := report[key]:
+            tell(f"{counted(n, 'segment')} {why}")
+    if n := report["turns_without_segment"]:
+        tell(f"{counted(n, 'turn')} of the files outside of all segments")

@@ -28,6 +28,7 @@ from services.launcher.cli.pipeline import Ingest, Outcome
 from services.launcher.cli.progress import IngestBars
 from services.launcher.cli.session import connect
 from services.launcher.cli.sources import Choice, Sources, find_sources
+from shared.wording import counted
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", exists=True, help="Files or folders.")]
 Include = Annotated[
@@ -100,10 +101,10 @@ def _exit_status(outcomes: Sequence[Outcome]) -> int:
 
 def _tell_skipped(sources: Sources) -> None:
     if sources.skipped:
-        tell(f"Skipped {len(sources.skipped)} hidden or special entries: {_some(map(str, sources.skipped))}")
+        tell(f"Skipped as hidden or special ({len(sources.skipped)}): {_some(map(str, sources.skipped))}")
     if sources.sidecars:
         endings = sorted({path.suffix.lower() for path in sources.sidecars})
-        tell(f"Skipped {len(sources.sidecars)} files that are no audio by their names ({_some(endings)})")
+        tell(f"Skipped {counted(len(sources.sidecars), 'file')} as no audio by name ({_some(endings)})")
 
 
 def _some(names: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from services.launcher.cli import undoing
 from services.launcher.cli.client import Document, api_path
 from services.launcher.cli.following import follow
 from services.launcher.cli.options import WAIT_S, AsJson, Collection, Limit, Timeout, Wait
@@ -19,6 +20,7 @@ Not = Annotated[bool, typer.Option("--not", help="Say that the segment is NOT th
 Review = Annotated[
     bool, typer.Option("--review", help="Show what the label would change, and ask.", show_default=False)
 ]
+OldestFirst = Annotated[bool, typer.Option("--oldest-first", help="From the beginning of the log.", show_default=False)]
 Segments = Annotated[
     list[str] | None, typer.Option("--segment", help="Who speaks in this segment; more than one may be given.")
 ]
@@ -36,7 +38,12 @@ def label(
     timeout: Timeout = WAIT_S,
     as_json: AsJson = False,
 ) -> None:
-    """Name the speaker of a segment or a cluster; the name spreads to what sounds alike."""
+    """Name the speaker of a segment or a cluster; the name spreads to what sounds alike.
+
+    `segments` says how many the label itself is about: those that were named by id, or the members of the cluster that
+    no person had named. `propagated` says how many more received the name because of it; it is known with --wait, when
+    the name has spread.
+    """
     if bool(segment) == (cluster is not None):
         raise typer.BadParameter("name either --segment ID or --cluster ID")
     if negated and review:
@@ -61,10 +68,19 @@ def _target(segments: list[str] | None, cluster: str | None) -> Document:
 
 
 @app.command("log")
-def log(ctx: typer.Context, *, collection: Collection, limit: Limit = None, as_json: AsJson = False) -> None:
-    """What was said, by whom or by which rule, because of which label, and when."""
+def log(
+    ctx: typer.Context,
+    *,
+    collection: Collection,
+    oldest_first: OldestFirst = False,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """What was said, by whom or by which rule, because of which label, and when: the newest first."""
     columns = ("label_id", "created_at", "operation", "speaker", "actor", "segments", "active", "undoes_id")
-    list_rows(ctx, collection, "labels", columns, limit=limit, as_json=as_json)
+    order = "oldest" if oldest_first else "newest"
+    none = "No labels yet."
+    list_rows(ctx, collection, "labels", columns, limit=limit, as_json=as_json, none=none, order=order)
 
 
 @app.command("undo")
@@ -76,23 +92,35 @@ def undo(
     timeout: Timeout = WAIT_S,
     as_json: AsJson = False,
 ) -> None:
-    """Take a label, an import, a merge, a split or a rename back, with everything that followed from it."""
+    """Take a label, an import, a merge, a split, a rename, a clustering or a switch back, with all that followed.
+
+    It makes an entry of its own; undo that to have the label again.
+    """
     with connect(ctx) as api:
         recorded = api.post(api_path("labels", label_id, "undo"), {})
-        show_fields(follow(api, recorded, wait=wait, timeout=timeout), as_json=as_json)
+        result = follow(api, recorded, wait=wait, timeout=timeout)
+        result |= {
+            "undone": recorded["undone"],
+            "changed": api.get(api_path("labels", recorded["label_id"]))["changed"],
+        }
+    if as_json:
+        show_fields(result, as_json=True)
+        return
+    for line in undoing.told(result, spread=wait):
+        say(line)
 
 
 @app.command("as-of")
 def as_of(
     ctx: typer.Context,
-    time: Annotated[str, typer.Argument(metavar="TIME", help="Such as 2026-11-21T13:00:00Z.")],
+    at: Annotated[str, typer.Argument(metavar="TIME", help="Such as 2026-11-21T13:00:00Z.")],
     *,
     collection: Collection,
     limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
     """Who spoke where, as it was known at a time."""
-    list_rows(ctx, collection, "names", (), limit=limit, as_json=as_json, at=time)
+    list_rows(ctx, collection, "names", (), limit=limit, as_json=as_json, none="Nobody had a name then.", at=at)
 
 
 @app.command("why")

@@ -9,13 +9,17 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from services.launcher.cli import (
     backfill,
     clusters,
     collections,
+    comparing,
+    corpus,
     database,
     dead,
+    embed,
     evaluate,
     events,
     export,
@@ -25,15 +29,17 @@ from services.launcher.cli import (
     models,
     recordings,
     reviews,
+    samples,
     speakers,
     splits,
     stack,
     status,
     suggest,
+    switching,
     tokens,
 )
-from services.launcher.cli.failure import FAILED, Failure
-from services.launcher.cli.output import show_failure
+from services.launcher.cli.failure import FAILED, WRONG_USAGE, Failure
+from services.launcher.cli.output import print_line, show_failure
 from services.launcher.cli.session import Address
 from shared.errors import EarmarkError
 
@@ -52,7 +58,9 @@ for command in (
     ingest.ingest,
     recordings.recordings,
     recordings.segments,
+    samples.sample,
     backfill.backfill,
+    embed.embed,
     splits.split,
     clusters.cluster,
     clusters.clusters,
@@ -61,13 +69,17 @@ for command in (
     events.events,
 ):
     app.command("next" if command is suggest.suggest_next else None)(command)
+models.encoders.command("compare")(comparing.compare)
+collections.app.command("switch")(switching.switch)
 for name, group in {
     "collections": collections.app,
+    "subsets": samples.app,
     "labels": labels.app,
     "speakers": speakers.app,
     "review": reviews.app,
     "export": export.app,
     "import": imports.app,
+    "corpus": corpus.app,
     "evaluate": evaluate.app,
     "dead": dead.app,
     "encoders": models.encoders,
@@ -112,26 +124,40 @@ def earmark(
 def run(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command line and return its exit status: 0 done, 1 failed, 2 wrong usage, 3 rejected inputs."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
+    status = 0
     try:
-        app(words, prog_name="earmark")
-    except SystemExit as stop:  # how typer ends, whatever the outcome
-        return stop.code if isinstance(stop.code, int) else 0
+        done = app(words, prog_name="earmark", standalone_mode=not as_json)
+        status = done if isinstance(done, int) else 0
+    except SystemExit as stop:  # how typer ends by itself, whatever the outcome
+        status = stop.code if isinstance(stop.code, int) else 0
+    except TyperException as error:  # with --json, typer does not print what is wrong, but raises it
+        status = _wrong_usage(error)
+    except typer.Abort:
+        status = FAILED
     except Failure as failure:
-        return _report(failure, words)
+        status = _report(failure, as_json=as_json)
     except EarmarkError as error:
-        return _report(Failure.of(error), words)
+        status = _report(Failure.of(error), as_json=as_json)
     except Exception as error:
         if os.environ.get("EARMARK_TRACEBACK"):
             raise
         remedy = "This is a mistake in Earmark; EARMARK_TRACEBACK=1 shows where."
-        return _report(Failure("internal", f"{type(error).__name__}: {error}", remedy), words)
-    return 0
+        status = _report(Failure("internal", f"{type(error).__name__}: {error}", remedy), as_json=as_json)
+    return status
 
 
-def _report(failure: Failure, words: list[str]) -> int:
-    options = words[: words.index("--")] if "--" in words else words
-    show_failure(failure, as_json="--json" in options)
+def _report(failure: Failure, *, as_json: bool) -> int:
+    show_failure(failure, as_json=as_json)
     return FAILED
+
+
+def _wrong_usage(error: TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "earmark"
+    failure = Failure("wrong_usage", error.format_message(), f"See `{command} --help`.")
+    print_line(failure.document(), sys.stderr)
+    return WRONG_USAGE
 
 
 if __name__ == "__main__":

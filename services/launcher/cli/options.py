@@ -12,6 +12,7 @@ Encoders = Annotated[
     list[str] | None, typer.Option("--encoder", help="An encoder's name; may be given more than once.", metavar="E")
 ]
 Segmenter = Annotated[str | None, typer.Option("--segmenter", help="A segmenter's name.", metavar="S")]
+Subset = Annotated[str | None, typer.Option("--subset", help="Of the recordings of this subset only.", metavar="NAME")]
 Limit = Annotated[int | None, typer.Option("--limit", help="So many rows at most.", min=1, metavar="N")]
 Wait = Annotated[bool, typer.Option("--wait", help="Stay until it is done.", show_default=False)]
 Timeout = Annotated[float, typer.Option("--timeout", help="Wait so many seconds at most.", min=0, metavar="S")]

@@ -26,10 +26,11 @@ def print_document(document: object) -> None:
     sys.stdout.buffer.flush()
 
 
-def print_line(document: object) -> None:
+def print_line(document: object, stream: TextIO | None = None) -> None:
     """One JSON document on one line, at once: for streams."""
-    sys.stdout.buffer.write(json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
-    sys.stdout.buffer.flush()
+    binary = (stream or sys.stdout).buffer
+    binary.write(json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
+    binary.flush()
 
 
 def show_rows(rows: Sequence[Row], columns: Sequence[str] = (), *, as_json: bool, none: str = "Nothing yet.") -> None:

@@ -68,6 +68,14 @@ class Ingest:
                 self._note(target.object_key, result)
             self._announce([target.object_key for _, target in pairs])
 
+    def prepare(self, source: Source) -> None:
+        """Have the collection made, if it is new, before any file is there."""
+        self._targets([source])
+
+    def adopt(self, key: str, etag: str) -> None:
+        """Count one that lies in the bucket already, with these bytes."""
+        self._note(key, etag)
+
     def follow(self, timeout_s: float) -> None:
         """Look again and again until each uploaded file is ready or rejected; after the timeout some are pending."""
         for key in self._keys_in("uploaded"):

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
+from shared.wording import counted
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -38,7 +40,7 @@ class IngestBars:
             console=console(sys.stderr),
             disable=not sys.stderr.isatty(),
         )
-        self._upload: TaskID = self._progress.add_task("upload", total=n_bytes, note=f"{n_files} files")
+        self._upload: TaskID = self._progress.add_task("upload", total=n_bytes, note=counted(n_files, "file"))
         self._follow: TaskID | None = None
         if waits:
             self._follow = self._progress.add_task("process", total=n_files, note="")

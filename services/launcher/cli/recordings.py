@@ -1,6 +1,6 @@
 """`earmark recordings` and `earmark segments`: the rows of a collection."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import typer
@@ -10,9 +10,16 @@ from services.launcher.cli.options import TABLE_ROWS, AsJson, Collection, Limit
 from services.launcher.cli.output import show_rows, tell
 from services.launcher.cli.session import connect
 
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where", metavar="NAME=VALUE", help="Whose attributes have this value; again for more, which must all apply."
+    ),
+]
 _REJECTED_COLUMNS = ("object_key", "code", "reason")
 _RECORDING_COLUMNS = ("recording_id", "object_keys", "state", "duration_s", "segments", "speakers")
 _SEGMENT_COLUMNS = ("segment_id", "object_key", "start_s", "end_s", "speaker", "assigned_by", "confidence")
+_SUGGESTED_COLUMNS = ("segment_id", "object_key", "start_s", "end_s", "suggestion", "suggestion_probability")
 
 
 Rejected = Annotated[bool, typer.Option("--rejected", help="The files that could not be used instead, and why.")]
@@ -23,23 +30,37 @@ def recordings(
     *,
     collection: Collection,
     rejected: Rejected = False,
+    where: Where = None,
     limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
     """The recordings of a collection, or the files in it that could not be used."""
+    if rejected and where:
+        raise typer.BadParameter("a rejected file is no recording: --where and --rejected exclude each other")
     if rejected:
         list_rows(ctx, collection, "objects", _REJECTED_COLUMNS, limit=limit, as_json=as_json, state="rejected")
     else:
-        list_rows(ctx, collection, "recordings", _RECORDING_COLUMNS, limit=limit, as_json=as_json)
+        filters: dict[str, Any] = {"where": where} if where else {}
+        list_rows(ctx, collection, "recordings", _RECORDING_COLUMNS, limit=limit, as_json=as_json, **filters)
 
 
 Recording = Annotated[
     str | None,
-    typer.Option("--recording", "--key", help="Of one recording: its id, its object key, or its path.", metavar="R"),
+    typer.Option(
+        "--recording", "--key", metavar="R", help="Of one recording by its id, or of all below a path or its beginning."
+    ),
 ]
 Cluster = Annotated[str | None, typer.Option("--cluster", help="Of one cluster.", metavar="ID")]
 Speaker = Annotated[str | None, typer.Option("--speaker", help="In which this speaker speaks.", metavar="NAME")]
 Unnamed = Annotated[bool, typer.Option("--unnamed", help="That nobody has a name for yet.", show_default=False)]
+Suggested = Annotated[
+    bool, typer.Option("--suggested", help="That have no name, but somebody is suggested.", show_default=False)
+]
+
+
+Modality = Annotated[
+    Literal["audio", "text"] | None, typer.Option("--modality", help="Only what is heard, or only captions.")
+]
 
 
 def segments(
@@ -50,6 +71,9 @@ def segments(
     cluster: Cluster = None,
     recording: Recording = None,
     unnamed: Unnamed = False,
+    suggested: Suggested = False,
+    where: Where = None,
+    modality: Modality = None,
     limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,9 +83,13 @@ def segments(
         "cluster_id": cluster,
         "recording_id" if _is_id(recording) else "key": recording,
         "unnamed": "true" if unnamed else None,
+        "suggested": "true" if suggested else None,
+        "where": where or None,
+        "modality": modality,
     }
-    filters = {name: value for name, value in wanted.items() if value is not None}
-    list_rows(ctx, collection, "segments", _SEGMENT_COLUMNS, limit=limit, as_json=as_json, **filters)
+    filters: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
+    columns = _SUGGESTED_COLUMNS if suggested else _SEGMENT_COLUMNS
+    list_rows(ctx, collection, "segments", columns, limit=limit, as_json=as_json, **filters)
 
 
 def _is_id(text: str | None) -> bool:
@@ -80,12 +108,13 @@ def list_rows(
     *,
     limit: int | None,
     as_json: bool,
-    **filters: str,
+    none: str = "",
+    **filters: object,
 ) -> None:
-    """The rows of one kind: all of them with --json, the first ones for a person."""
+    """The rows of one kind: all of them with --json, the first ones for a person, who is told if there are `none`."""
     wanted = limit if limit or as_json else TABLE_ROWS
     with connect(ctx) as api:
         rows = list(api.rows(api_path("collections", collection, kind), limit=wanted, **filters))
-    show_rows(rows, columns, as_json=as_json, none="None." if filters else f"No {kind} yet.")
+    show_rows(rows, columns, as_json=as_json, none=none or ("None." if filters else f"No {kind} yet."))
     if not limit and not as_json and len(rows) == TABLE_ROWS:
         tell(f"These are the first {TABLE_ROWS}; --limit N shows more, --json all.")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from services.launcher.cli.discovery import LocalStack, default_data_dir, local_stack
-from services.launcher.cli.failure import no_stack
+from services.launcher.cli.failure import Failure, no_stack
+from services.launcher.cli.wording import in_words
 
 if TYPE_CHECKING:
     from services.launcher.cli.client import Client
@@ -27,13 +28,16 @@ def connect(ctx: typer.Context) -> "Client":
     """
     from services.launcher.cli.client import Client
 
+    def told(failure: Failure) -> Failure:
+        return in_words(failure, ctx.command.params, ctx.command_path)
+
     given: Address = ctx.obj
     if given.url:
-        return Client(given.url, given.token or _own_token(given.url))
+        return Client(given.url, given.token or _own_token(given.url), told)
     stack = local_stack()
     if stack is None:
         raise no_stack()
-    return Client(stack.url, given.token or stack.token)
+    return Client(stack.url, given.token or stack.token, told)
 
 
 def _own_token(url: str) -> str | None:

@@ -92,7 +92,7 @@ def find_sources(given: Sequence[Path], collection: str, choice: Choice = EVERYT
     left = _LeftOut()
     for root in given:
         for file, path in _chosen(root, choice, left):
-            source = _examine(file, path, collection)
+            source = examine(file, path, collection)
             if isinstance(source, Unfit):
                 unfit.append(source)
             elif (other := fit.setdefault(path, source)) is not source and not other.file.samefile(file):
@@ -132,7 +132,8 @@ def _below(root: Path, skipped: list[Path]) -> Iterator[tuple[Path, str]]:
                 yield file, file.relative_to(root).as_posix()
 
 
-def _examine(file: Path, path: str, collection: str) -> Source | Unfit:
+def examine(file: Path, path: str, collection: str) -> Source | Unfit:
+    """Whether one file can go up under this path of a collection."""
     try:
         key_bytes = len(f"{collection}/{path}".encode())
     except UnicodeEncodeError:

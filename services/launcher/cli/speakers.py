@@ -12,14 +12,16 @@ from services.launcher.cli.session import connect
 
 app = typer.Typer(no_args_is_help=True, help="The people who were named.")
 Name = Annotated[str, typer.Argument(metavar="A")]
+Everybody = Annotated[bool, typer.Option("--all", help="Those without any segment too.", show_default=False)]
 OtherName = Annotated[str, typer.Argument(metavar="B")]
 
 
 @app.command("list")
-def listing(ctx: typer.Context, *, as_json: AsJson = False) -> None:
-    """All speakers."""
+def listing(ctx: typer.Context, *, everybody: Everybody = False, as_json: AsJson = False) -> None:
+    """The speakers who have segments."""
     with connect(ctx) as api:
-        show_rows(api.items(api_path("speakers")), as_json=as_json, none="No speakers yet.")
+        rows = api.items(api_path("speakers"), {"all": "true" if everybody else None})
+    show_rows(rows, as_json=as_json, none="No speakers yet.")
 
 
 @app.command("rename")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from services.launcher.cli.client import Document
+from shared.wording import counted
 
 
 def told(why: Document) -> Iterator[str]:
@@ -13,28 +14,34 @@ def told(why: Document) -> Iterator[str]:
         if why["suggestion"]:
             yield f"It may be {why['suggestion']}: {why['suggestion_probability']:.0%}, too little to say so unasked."
     else:
-        yield f"Segment {why['segment_id']} is {speaker}{_how(by)}{_sure(why['confidence'], by)}."
+        yield f"Segment {why['segment_id']} is {speaker}{_how(why)}{_sure(why['confidence'], by)}."
     if cluster := why["cluster"]:
         yield (
-            f"It lies in cluster {cluster['cluster_id']} of {cluster['segments']} segments, "
+            f"It lies in cluster {cluster['cluster_id']} of {counted(cluster['segments'], 'segment')}, "
             f"cohesion {cluster['cohesion']:.2f}, membership {cluster['probability']:.0%}."
         )
+        if len(cluster["named"]) > 1:
+            voices = ", ".join(f"{voice['speaker']} ({voice['segments']})" for voice in cluster["named"])
+            yield f"People named several speakers in it, in so many segments: {voices}."
     if because := why["because"]:
         yield _word(because, "Because ")
     if enrolment := why["enrolment"]:
-        yield f"{speaker}'s voice is known from {enrolment['segments']} labelled segments. The latest words on it:"
+        known_from = counted(enrolment["segments"], "labelled segment")
+        yield f"{speaker}'s voice is known from {known_from}. The latest words on it:"
         yield from (_word(word, "  ") for word in enrolment["words"])
     if why["rejected"]:
         yield f"A person said that it is not {' and not '.join(why['rejected'])}."
 
 
-def _how(assigned_by: str) -> str:
+def _how(why: Document) -> str:
+    cluster, because = why["cluster"], why["because"]
+    of_several = cluster and len(cluster["named"]) > 1 and because and because["cluster_id"] is None
     return {
         "human": ", for a person said so",
         "import": ", for an imported file says so",
-        "cluster": ", for its cluster is",
+        "cluster": ", for it is nearest to them of its cluster's voices" if of_several else ", for its cluster is",
         "identification": ", for it sounds like them",
-    }.get(assigned_by, "")
+    }.get(why["assigned_by"], "")
 
 
 def _sure(confidence: float | None, assigned_by: str) -> str:

@@ -1,15 +1,26 @@
 """The tables, once, as SQLAlchemy metadata; migrations/ is how a database gets there."""
 
 from shared.storage.tables.access import token
-from shared.storage.tables.audio import collection, recording, segment, stored_object
+from shared.storage.tables.audio import collection, object_attributes, recording, rendition, segment, stored_object
 from shared.storage.tables.backfills import backfill
-from shared.storage.tables.clusters import cluster, cluster_member, clustering, clustering_state, deferred
+from shared.storage.tables.clusters import (
+    arrived,
+    cluster,
+    cluster_before,
+    cluster_member,
+    clustering,
+    clustering_state,
+    deferred,
+)
 from shared.storage.tables.columns import Vector, metadata
+from shared.storage.tables.encoder_trials import comparison, encoder_switch
 from shared.storage.tables.ledger import delivery, event, heartbeat
 from shared.storage.tables.names import (
     assignment,
     calibration,
+    calibration_before,
     centroid,
+    centroid_before,
     erasure,
     label,
     label_effect,
@@ -19,10 +30,14 @@ from shared.storage.tables.names import (
     word,
 )
 from shared.storage.tables.questions import question, questionnaire, skipped
+from shared.storage.tables.subsets import subset, subset_member
 from shared.storage.tables.vectors import (
     embedding,
     encoder,
     encoder_check,
+    encoder_definition,
+    encoder_family,
+    frame_blob,
     recording_progress,
     segmenter,
     unembeddable,
@@ -30,36 +45,49 @@ from shared.storage.tables.vectors import (
 
 __all__ = [
     "Vector",
+    "arrived",
     "assignment",
     "backfill",
     "calibration",
+    "calibration_before",
     "centroid",
+    "centroid_before",
     "cluster",
+    "cluster_before",
     "cluster_member",
     "clustering",
     "clustering_state",
     "collection",
+    "comparison",
     "deferred",
     "delivery",
     "embedding",
     "encoder",
     "encoder_check",
+    "encoder_definition",
+    "encoder_family",
+    "encoder_switch",
     "erasure",
     "event",
+    "frame_blob",
     "heartbeat",
     "label",
     "label_effect",
     "metadata",
+    "object_attributes",
     "question",
     "questionnaire",
     "recording",
     "recording_progress",
+    "rendition",
     "review",
     "segment",
     "segmenter",
     "skipped",
     "speaker",
     "stored_object",
+    "subset",
+    "subset_member",
     "suggestion",
     "token",
     "unembeddable",

@@ -37,6 +37,17 @@ stored_object = Table(
     Index("ix_stored_object_recording", "recording_id"),
 )
 
+# What a corpus or its owner says of an object, whether the object has been seen or not.
+object_attributes = Table(
+    "object_attributes",
+    metadata,
+    Column("collection", Text, ForeignKey("collection.name"), primary_key=True),
+    Column("key", Text(collation=BYTEWISE), primary_key=True),
+    Column("data", JSONB, nullable=False),  # `captions`, a list of texts, becomes text segments
+    now_column("updated_at"),
+    Index("ix_object_attributes_data", "data", postgresql_using="gin", postgresql_ops={"data": "jsonb_path_ops"}),
+)
+
 recording = Table(
     "recording",
     metadata,
@@ -54,6 +65,16 @@ recording = Table(
     Index("ix_recording_collection", "collection", "created_at", "recording_id"),
 )
 
+# Recordings' audio at other rates than 16 kHz, for encoders that want it so.
+rendition = Table(
+    "rendition",
+    metadata,
+    uuid_column("recording_id", ForeignKey("recording.recording_id", ondelete="CASCADE"), primary_key=True),
+    Column("sample_rate_hz", Integer, primary_key=True),
+    Column("key", Text, nullable=False),  # in the derived bucket
+    Column("n_samples", sa.BigInteger, nullable=False),  # at that rate
+)
+
 segment = Table(
     "segment",
     metadata,
@@ -66,7 +87,9 @@ segment = Table(
     Column("text", Text),
     Column("words", JSONB),  # of a transcriber: [start_sample, end_sample, text] each
     Column("speaker_label", Text),  # a diarization label such as SPEAKER_00 or UNKNOWN; never a speaker
+    Column("modality", Text, nullable=False, server_default="audio"),  # text: a caption of the whole, no voice
     sa.CheckConstraint("end_sample > start_sample", name="span"),
+    sa.CheckConstraint("modality IN ('audio', 'text')", name="modality"),
     Index("ix_segment_recording", "recording_id", "start_sample"),
     Index("ix_segment_collection", "collection"),
 )

@@ -13,6 +13,7 @@ backfill = Table(
     Column("collection", Text, ForeignKey("collection.name"), nullable=False),
     Column("encoder", Text, nullable=False),
     Column("space", Text, nullable=False),  # the encoder's newest one when it was asked for
+    uuid_column("subset_id"),  # NULL: of the whole collection; no reference, for a subset may be deleted meanwhile
     Column("everything", sa.Boolean, nullable=False),  # false: what has no vector in that space
     Column("n_wanted", Integer, nullable=False, server_default="0"),  # enlisted so far
     Column("n_done", Integer, nullable=False, server_default="0"),  # of these, whatever came of it

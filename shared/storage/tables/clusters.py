@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, UUID
 
 from shared.storage.tables.columns import metadata, now_column, uuid_column
 
@@ -18,6 +18,8 @@ clustering = Table(
     Column("n_noise", Integer),
     Column("n_segments", Integer),
     Column("parameters", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),  # what it was found with
+    uuid_column("label_id"),  # the clustering's entry in the log; NULL: of an encoder that names nobody
+    Column("taken_back", sa.Boolean, nullable=False, server_default=sa.false()),  # the generation is as before it
     now_column("requested_at"),
     Column("finished_at", TIMESTAMP(timezone=True)),
 )
@@ -78,7 +80,33 @@ clustering_state = Table(
     metadata,
     Column("collection", Text, ForeignKey("collection.name"), primary_key=True),
     Column("space", Text, primary_key=True),  # of the encoder: vectors of another revision are no neighbours
-    Column("generation", Integer, nullable=False),
+    Column("generation", Integer, primary_key=True),  # the standing one, and the one before it
     Column("state", sa.LargeBinary, nullable=False),
     Column("standing", sa.LargeBinary, nullable=False),
+)
+
+# The clusters of the generation before the standing one, with their members, so that they can come back.
+cluster_before = Table(
+    "cluster_before",
+    metadata,
+    Column("collection", Text, ForeignKey("collection.name"), primary_key=True),
+    Column("encoder", Text, primary_key=True),
+    Column("generation", Integer, primary_key=True),  # that they stood in
+    uuid_column("cluster_id", primary_key=True),
+    Column("n_recordings", Integer, nullable=False),
+    Column("cohesion", sa.REAL, nullable=False),
+    uuid_column("exemplar_segment_id", nullable=False),
+    Column("trust", JSONB, nullable=False),
+    Column("segment_ids", ARRAY(UUID(as_uuid=True)), nullable=False),
+    Column("probabilities", ARRAY(sa.REAL), nullable=False),  # of each of them
+)
+
+# Who has arrived since the standing generation: they arrive once more when the one before comes back.
+arrived = Table(
+    "arrived",
+    metadata,
+    uuid_column("segment_id", ForeignKey("segment.segment_id", ondelete="CASCADE"), primary_key=True),  # goes with it
+    Column("encoder", Text, primary_key=True),
+    Column("collection", Text, nullable=False),
+    Index("ix_arrived_collection", "collection", "encoder"),
 )

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from shared.storage.tables.columns import metadata, now_column, uuid_column
 
@@ -24,7 +24,7 @@ label = Table(
     uuid_column("label_id", primary_key=True),
     Column("seq", sa.BigInteger, sa.Identity(always=True), nullable=False),
     Column("collection", Text, ForeignKey("collection.name")),  # NULL: of a speaker, wherever they are heard
-    # assign, reject, import, merge, rename, undo (people); propagate, identify, cluster, calibrate, spread (rules)
+    # assign, reject, import, merge, rename, switch, undo (people); propagate, identify, cluster, spread, ... (rules)
     Column("operation", Text, nullable=False),
     uuid_column("speaker_id"),  # of a person's label; what a rule did is in its effects
     uuid_column("other_speaker_id"),  # who became one with them
@@ -123,6 +123,33 @@ calibration = Table(
     Column("parameters", JSONB, nullable=False),
     uuid_column("label_id", nullable=False),
     now_column("fitted_at"),
+)
+
+# Both as they were beside the generation of clusters before the standing one.
+centroid_before = Table(
+    "centroid_before",
+    metadata,
+    Column("collection", Text, primary_key=True),
+    Column("encoder_id", Integer, primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    uuid_column("speaker_id", ForeignKey("speaker.speaker_id", ondelete="CASCADE"), primary_key=True),
+    Column("vector_sum", sa.LargeBinary, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("seconds", sa.Double, nullable=False),
+)
+
+calibration_before = Table(
+    "calibration_before",
+    metadata,
+    Column("collection", Text, ForeignKey("collection.name"), primary_key=True),
+    Column("encoder_id", Integer, primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("n_vectors", Integer, nullable=False),
+    Column("n_arrived", Integer, nullable=False),
+    Column("backend", sa.LargeBinary, nullable=False),
+    Column("parameters", JSONB, nullable=False),
+    uuid_column("label_id", nullable=False),
+    Column("fitted_at", TIMESTAMP(timezone=True), nullable=False),
 )
 
 # That something was erased, and how much; never what it was.

@@ -55,6 +55,53 @@ unembeddable = Table(
     Column("code", Text, nullable=False),
 )
 
+# Encoders that people added; `spec` and `pinned` are there once a worker has read the checkpoint.
+encoder_definition = Table(
+    "encoder_definition",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("family", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("layer", Text),
+    Column("pooling", Text),
+    Column("window", Text),
+    Column("frames", Text),
+    Column("state", Text, nullable=False, server_default="requested"),
+    Column("pinned", Text),
+    Column("spec", JSONB),
+    Column("code", Text),
+    Column("reason", Text),
+    now_column("requested_at"),
+    sa.CheckConstraint("state IN ('requested', 'ready', 'failed')", name="state"),
+)
+
+# Families of models that workers know, and whether their machine has the library.
+encoder_family = Table(
+    "encoder_family",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("modality", Text, nullable=False),
+    Column("extra", Text, nullable=False),
+    Column("installed", sa.Boolean, nullable=False),
+    Column("models", JSONB, nullable=False),  # short names, and where the hub has each
+    now_column("announced_at"),
+)
+
+# Frames in the derived bucket. No foreign key to segments: their keys are needed when those are gone.
+frame_blob = Table(
+    "frame_blob",
+    metadata,
+    Column("encoder_id", Integer, ForeignKey("encoder.encoder_id"), primary_key=True),
+    uuid_column("segment_id", primary_key=True),
+    Column("sha256", Text, nullable=False),
+    Column("n_frames", Integer, nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("dtype", Text, nullable=False),
+    Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Index("ix_frame_blob_segment", "segment_id"),
+    sa.Index("ix_frame_blob_sha256", "encoder_id", "sha256"),
+)
+
 # What `earmark encoders check` asked for and found.
 encoder_check = Table(
     "encoder_check",

@@ -19,6 +19,7 @@ from shared.storage import (
     collections,
     embeddings,
     encoders,
+    kept,
     labels,
     people,
     recordings,
@@ -141,8 +142,7 @@ class World:
         """Make the steps one after the other, and let the names follow each."""
         for step in steps:
             if isinstance(step, Recluster):
-                self.made.append(None)
-                self._recluster()
+                self.made.append(self._recluster())
                 continue
             with self.database.begin() as tx:
                 recorded = self._say(tx, step)
@@ -150,9 +150,10 @@ class World:
                 for event in recorded.events if recorded else ():
                     labels.lock_names(tx, event.collection)
                     handlers.spread(tx, event, ClustererSettings())
+                self.cluster_ids = clusters.standing(tx, self.collection, "spectral") or self.cluster_ids
         return self
 
-    def _recluster(self) -> None:
+    def _recluster(self) -> UUID:
         found = generations.find(self.database, self.collection, "spectral")
         with self.database.begin() as tx:
             labels.lock_names(tx, self.collection)
@@ -160,6 +161,10 @@ class World:
             generations.finish(tx, request.request_id, generations.write(tx, found), found)
             handlers.follow(tx, found, ClustererSettings())
             self.cluster_ids = clusters.standing(tx, self.collection, "spectral") or self.cluster_ids
+            generation = kept.standing(tx, self.collection, "spectral")
+        assert generation is not None
+        assert generation.label_id is not None
+        return generation.label_id
 
     def _say(self, tx: Transaction, step: Step) -> Recorded | None:
         recorded = None
@@ -189,7 +194,7 @@ class World:
             return None
         try:
             return reversals.undo(tx, label_id, "test")
-        except reversals.AlreadyUndone:
+        except (reversals.AlreadyUndone, reversals.NewerClustering, reversals.NotKept):
             return None
 
     def state(self) -> dict[int, tuple[str, str, float | None]]:
@@ -208,6 +213,22 @@ class World:
             rows = tx.execute(query, {"collection": self.collection}).all()
         own = f" of {self.collection}"
         return {number_of[row.segment_id]: (row.name.removesuffix(own), row.probability) for row in rows}
+
+    def clustered(self) -> set[tuple[tuple[tuple[int, float], ...], int, float, int, str]]:
+        """The standing clusters: members with their probabilities, size, cohesion, exemplar and trust."""
+        number_of = {segment_id: n for n, segment_id in enumerate(self.segment_ids)}
+        with self.database.begin() as tx:
+            members = clusters.members(tx, clusters.standing(tx, self.collection, "spectral"))
+            query = sa.text("SELECT cluster_id, n_segments, cohesion, exemplar_segment_id, trust FROM cluster")
+            facts = {row.cluster_id: row for row in tx.execute(query)}
+        found = set()
+        for cluster_id, inside in members.items():
+            of = facts[cluster_id]
+            trust = {k: [number_of[UUID(s)] for s in v] if k == "exemplars" else v for k, v in of.trust.items()}
+            numbers = tuple(sorted((number_of[s], p) for s, p in inside.items()))
+            exemplar = number_of[of.exemplar_segment_id]
+            found.add((numbers, of.n_segments, of.cohesion, exemplar, str(sorted(trust.items()))))
+        return found
 
     def replayed(self) -> dict[int, tuple[str, str, float | None]]:
         """The same out of the log alone."""

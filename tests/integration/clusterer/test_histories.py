@@ -26,6 +26,7 @@ N_HISTORIES = int(os.environ.get("EARMARK_HISTORIES", "25"))
 
 speakers = st.sampled_from(NAMES)
 numbers = st.integers(0, N_SEGMENTS - 1)
+*one_voice, other_voice = CLUSTERS[2]
 said: st.SearchStrategy[Step] = st.one_of(
     st.builds(Name, st.lists(numbers, min_size=1, max_size=3, unique=True).map(tuple), speakers),
     st.builds(NameCluster, st.integers(0, len(CLUSTERS) - 1), speakers),
@@ -34,9 +35,22 @@ said: st.SearchStrategy[Step] = st.one_of(
         Import,
         st.lists(st.tuples(numbers, speakers), min_size=1, max_size=4, unique_by=lambda word: word[0]).map(tuple),
     ),
+    # Two are named in the cluster of two voices; test_contests counts how often members follow one of them.
+    st.builds(
+        lambda number, who: Import(((number, who[0]), (other_voice, who[1]))),
+        st.sampled_from(one_voice),
+        st.permutations(NAMES),
+    ),
     st.builds(Merge, speakers, speakers).filter(lambda merge: merge.stays != merge.goes),
 )
 steps = st.lists(st.one_of(said, st.builds(Undo, st.integers(0, 7))), min_size=1, max_size=8)
+
+
+# After a clustering: a word on a cluster would be on another one than without the clustering.
+said_of_anybody = st.lists(
+    st.one_of(said.filter(lambda step: not isinstance(step, NameCluster)), st.builds(Undo, st.integers(0, 7))),
+    max_size=4,
+)
 
 
 # Clusters follow from what was said until then, and are not taken back with it.
@@ -70,6 +84,26 @@ def test_taking_a_step_back_is_as_if_it_had_never_been_made(database: Database, 
     assume([with_it.made[i] is None for i in others] == [without.made[i] is None for i in others])
     assert with_it.do([Undo(at)]).state() == without.state()
     assert with_it.suggested() == without.suggested()
+
+
+@random
+@given(before=steps_and_clusterings, after=said_of_anybody)
+def test_taking_a_clustering_back_is_as_if_nobody_had_clustered(
+    database: Database, before: list[Step], after: list[Step]
+) -> None:
+    at = len(before)
+    with_it = World(database).do([*before, Recluster(), *after])
+    without = World(database).do([*before, Nothing(), *after])
+    assert [made is None for made in with_it.made[:at]] == [made is None for made in without.made[:at]]
+    assume([made is None for made in with_it.made[at + 1 :]] == [made is None for made in without.made[at + 1 :]])
+    clustered, state, suggested = with_it.clustered(), with_it.state(), with_it.suggested()
+    with_it.do([Undo(at)])
+    assert with_it.made[-1] is not None
+    assert with_it.clustered() == without.clustered()
+    assert with_it.state() == without.state()
+    assert with_it.suggested() == without.suggested()
+    with_it.do([Undo(len(with_it.made) - 1)])
+    assert (with_it.clustered(), with_it.state(), with_it.suggested()) == (clustered, state, suggested)
 
 
 @random

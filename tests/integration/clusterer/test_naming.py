@@ -150,7 +150,7 @@ def test_a_persons_word_is_never_overwritten(database: Database, space: StoredEn
     assert names(database)[anna[0]] == ("Anna", "cluster")
 
 
-def test_a_cluster_with_two_named_voices_follows_neither(database: Database, space: StoredEncoder) -> None:
+def test_clusters_found_anew_leave_two_named_voices_their_words(database: Database, space: StoredEncoder) -> None:
     anna = spoken(database, space, 0, 6)
     spoken(database, space, 1, 6)
     cluster(database)

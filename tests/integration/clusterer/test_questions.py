@@ -1,11 +1,14 @@
 """What to ask next follows from what is known, and leaves out what was said or passed over."""
 
+import pytest
+import sqlalchemy as sa
+
 from services.clusterer import questioning
 from services.clusterer.spaces import space_of
 from shared.storage import questions
 from shared.storage.database import Database
-from shared.storage.questions import Questions
-from tests.integration.clusterer.histories import CLUSTERS, Name, World
+from shared.storage.questions import NoQuestionsYet, Questions
+from tests.integration.clusterer.histories import CLUSTERS, Name, Recluster, Undo, World
 
 
 def asked(world: World) -> Questions:
@@ -48,3 +51,21 @@ def test_what_was_passed_over_is_not_asked_again(database: Database) -> None:
         questions.skip(tx, first, "test")
         assert first not in {q.segment_id for q in questions.read(tx, world.collection, 200).items}
     assert first not in {q.segment_id for q in asked(world).items}
+
+
+def test_there_are_no_questions_while_only_another_encoder_has_clusters(database: Database) -> None:
+    world = World(database)
+    with database.begin() as tx:
+        tx.execute(sa.text("UPDATE cluster SET encoder = 'other' WHERE collection = :c"), {"c": world.collection})
+    with pytest.raises(NoQuestionsYet):
+        asked(world)
+
+
+def test_there_are_no_questions_when_the_first_clustering_is_taken_back(database: Database) -> None:
+    world = World(database)
+    with database.begin() as tx:
+        tx.execute(sa.text("DELETE FROM cluster WHERE collection = :c"), {"c": world.collection})
+    assert asked(world.do([Recluster()])).items
+    with pytest.raises(NoQuestionsYet):
+        asked(world.do([Undo(0)]))
+    assert asked(world.do([Undo(1)])).items

@@ -14,25 +14,24 @@ N = 24
 row_pairs = st.lists(st.tuples(st.integers(0, N - 1), st.integers(0, N - 1)).filter(lambda p: p[0] != p[1]), max_size=8)
 
 
-def said(speakers: dict[int, int], together: list = (), apart: list = (), n_rows: int = N) -> Said:
+def said(speakers: dict[int, int], apart: list = (), n_rows: int = N) -> Said:
     numbers = np.full(n_rows, UNNAMED)
     numbers[list(speakers)] = list(speakers.values())
-    return Said(numbers, np.array(together, np.int64).reshape(-1, 2), np.array(apart, np.int64).reshape(-1, 2))
+    return Said(numbers, np.array(apart, np.int64).reshape(-1, 2))
 
 
 @given(
     seed=st.integers(0, 1000),
     labels=st.lists(st.integers(-1, 4), min_size=N, max_size=N),
     speakers=st.dictionaries(st.integers(0, N - 1), st.integers(0, 3), max_size=12),
-    together=row_pairs,
     apart=row_pairs,
 )
 @settings(deadline=None, max_examples=100)
 def test_no_history_brings_two_names_together(
-    seed: int, labels: list[int], speakers: dict[int, int], together: list, apart: list
+    seed: int, labels: list[int], speakers: dict[int, int], apart: list
 ) -> None:
     rows = np.random.default_rng(seed).normal(size=(N, 6)).astype(np.float32)
-    found = obey(rows, without_singles(np.array(labels)), said(speakers, together, apart))
+    found = obey(rows, without_singles(np.array(labels)), said(speakers, apart))
     for number in range(found.max() + 1):
         members = np.flatnonzero(found == number)
         assert len({speakers[m] for m in members if m in speakers}) <= 1
@@ -40,14 +39,6 @@ def test_no_history_brings_two_names_together(
     for left, right in apart:
         named_alike = left in speakers and speakers.get(left) == speakers.get(right)
         assert named_alike or found[left] == NOISE or found[left] != found[right]
-
-
-@given(labels=st.lists(st.integers(-1, 4), min_size=N, max_size=N), together=row_pairs)
-@settings(deadline=None)
-def test_rows_that_were_merged_by_hand_are_together(labels: list[int], together: list) -> None:
-    rows = np.random.default_rng(0).normal(size=(N, 6)).astype(np.float32)
-    found = obey(rows, np.array(labels), said({}, together))
-    assert all(found[left] == found[right] != NOISE for left, right in together)
 
 
 @given(speakers=st.dictionaries(st.integers(0, N - 1), st.integers(0, 3), max_size=12))
@@ -65,13 +56,6 @@ def test_the_rows_of_a_split_cluster_follow_the_nearest_name() -> None:
     assert found.tolist() == [0, 0, 0, 1, 1]
 
 
-def test_an_unnamed_cluster_does_not_carry_one_name_to_another() -> None:
-    rows = np.eye(6, dtype=np.float32)
-    found = obey(rows, np.array([0, 0, 1, 1, 2, 2]), said({0: 1, 4: 2}, together=[(1, 2), (3, 5)], n_rows=6))
-    assert found[0] != found[4]
-    assert found[1] == found[2]
-
-
 def test_without_a_word_nothing_changes() -> None:
     labels = np.array([0, 0, NOISE, 1, 1])
     assert obey(np.eye(5, dtype=np.float32), labels, nothing_said(5)) is labels
@@ -79,6 +63,5 @@ def test_without_a_word_nothing_changes() -> None:
 
 def test_clustering_obeys(voices: Voices, anchor: Anchor) -> None:
     rows, _ = voices.rows([8, 8])
-    found = cluster(rows, np.full(16, 3.0), anchor, said({0: 1, 1: 2}, together=[(3, 12)], n_rows=16))
+    found = cluster(rows, np.full(16, 3.0), anchor, said({0: 1, 1: 2}, n_rows=16))
     assert found.labels[0] != found.labels[1]
-    assert found.labels[3] == found.labels[12] != NOISE

@@ -17,7 +17,7 @@ from services.clusterer.identification.answer import (
 )
 from services.clusterer.identification.asking import NOISE, Scene, questions
 
-ADA, BEN = 0, 1
+ADA, BEN, CEM = 0, 1, 2
 NAMES = {ADA: "Ada", BEN: "Ben"}
 
 
@@ -106,9 +106,31 @@ def test_members_that_sound_like_somebody_else_are_one_question() -> None:
     assert question.reason(NAMES) == "decides between Ben and Ada for 3 segments"
 
 
-def test_where_people_named_two_every_other_member_is_a_question_of_its_own() -> None:
+def test_where_people_named_two_every_member_that_follows_neither_is_a_question_of_its_own() -> None:
     contested = replace(scene([0] * 4), said=np.array([ADA, BEN, -1, -1]), named=np.array([ADA, BEN, -1, -1]))
     assert [(q.segment, q.why) for q in questions(contested, 9)] == [(2, "names_one"), (3, "names_one")]
+
+
+def test_where_people_named_two_the_less_sure_follower_is_checked_first_after_the_open_ones() -> None:
+    contested = replace(
+        scene([0] * 5),
+        said=np.array([ADA, BEN, -1, -1, -1]),
+        named=np.array([ADA, BEN, ADA, BEN, -1]),
+        membership=np.array([1.0, 1.0, 0.9, 0.7, 1.0]),
+    )
+    assert [(q.segment, q.why) for q in questions(contested, 9)] == [
+        (4, "names_one"),
+        (3, "checks_name"),
+        (2, "checks_name"),
+    ]
+
+
+def test_where_people_named_two_members_that_sound_like_a_third_are_one_question() -> None:
+    contested = replace(
+        scene([0] * 5), said=np.array([ADA, BEN, -1, -1, -1]), named=np.array([ADA, BEN, ADA, ADA, ADA])
+    )
+    question = questions(sounds_like(contested, [2, 3], CEM, 0.8, SUGGEST_VERDICT), 9)[0]
+    assert (question.why, question.n_segments, question.speakers) == ("decides_between", 2, (CEM, ADA))
 
 
 def test_a_doubtful_name_is_worth_its_doubt() -> None:
@@ -124,7 +146,7 @@ def test_of_two_suggestions_the_less_certain_comes_first_and_names_both_speakers
     likely = sounds_like(scene([NOISE] * 2), [0], ADA, 0.9, SUGGEST_VERDICT)
     likely = sounds_like(likely, [1], BEN, 0.5, SUGGEST_VERDICT, second=ADA)
     first, second = questions(likely, 9)
-    assert first.reason(NAMES) == "decides between Ben and Ada for 1 segments"
+    assert first.reason(NAMES) == "decides between Ben and Ada for 1 segment"
     assert second.reason(NAMES) == "may be Ada"
 
 

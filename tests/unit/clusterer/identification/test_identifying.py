@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.clusterer.identification.answer import ASSIGN_VERDICT, NOBODY, NOBODY_VERDICT
 from services.clusterer.identification.calibration import Calibration, Enrolled, log_ratios
-from services.clusterer.identification.identifying import identify
+from services.clusterer.identification.identifying import identify, identify_among
 from services.clusterer.identification.reach import lowest_scores
 from tests.unit.clusterer.identification.conftest import DIM, Voices, make_voices
 
@@ -164,3 +164,29 @@ def test_segments_and_speakers_of_no_length_are_nobodys() -> None:
     for calibration in (CALIBRATION, replace(CALIBRATION, n_voices=1.0)):
         found = identify(at_score(np.array([1.0])), np.zeros(1), silent, calibration)
         assert found.verdict[0] != ASSIGN_VERDICT
+
+
+def test_among_a_few_speakers_the_nearest_is_named_as_surely_as_the_calibration_parts_it_from_the_others(
+    voices: Voices,
+) -> None:
+    enrolled = voices.enrolled([3, 7, 11], 2)
+    queries = np.flatnonzero(np.isin(voices.who, [3, 7, 11, 20]))
+    scored, durations_s = voices.scored[queries], voices.durations_s[queries]
+    nearest, probability = identify_among(scored, durations_s, enrolled, CALIBRATION)
+
+    scores = scored @ enrolled.means().T
+    ratios = np.exp(log_ratios(scores, durations_s, enrolled, CALIBRATION))
+    np.testing.assert_array_equal(nearest, scores.argmax(axis=1))
+    shares = ratios / ratios.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(probability, shares[np.arange(len(queries)), nearest], rtol=1e-5)
+    assert (voices.who[queries] == np.array([3, 7, 11])[nearest])[voices.who[queries] != 20].mean() > 0.9
+
+
+def test_among_a_few_speakers_one_who_was_ruled_out_leaves_the_query_to_the_next(voices: Voices) -> None:
+    enrolled = voices.enrolled([3, 7], 2)
+    query, duration_s = voices.scored[voices.who == 3][2:3], np.array([2.0])
+    ruled_out = np.array([[0, 0]])
+    nearest, probability = identify_among(query, duration_s, enrolled, CALIBRATION, ruled_out)
+    assert (nearest[0], probability[0]) == (1, 1.0)
+    nearest, probability = identify_among(query, duration_s, enrolled, CALIBRATION, np.array([[0, 0], [0, 1]]))
+    assert (nearest[0], probability[0]) == (NOBODY, 0.0)
