@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-ALL = ("vectors", "identify", "messages", "pipeline", "clustering", "naming", "label_economy")
+ALL = ("vectors", "identify", "messages", "pipeline", "clustering", "naming", "label_economy", "encoders")
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """How many labels until 95 of 100 segments are right? `next` against labelling in random order.
 
-A labeller who knows the truth names one segment at a time; the name goes to its cluster, and from all who are named to
-whoever sounds like them, by the very code that the clusterer runs, in memory. Also shown: one label for each true
-speaker, which is what somebody would need who knew them all. EARMARK_BENCH_PLOTS names a folder for curves.
+A labeller who knows the truth names one segment at a time; the name goes to its cluster, or in a cluster in which
+several were named to those who are nearest to it, and from all who are named to whoever sounds like them, by the very
+code that the clusterer runs, in memory. Also shown: one label for each true speaker, which is what somebody would need
+who knew them all; and how many of the names that nobody said are wrong. EARMARK_BENCH_PLOTS names a folder for curves.
 """
 
 import csv
@@ -21,7 +22,7 @@ from services.clusterer.identification.answer import NOBODY
 from services.clusterer.identification.asking import NOISE, Scene, questions
 from services.clusterer.identification.calibration import Enrolled
 from services.clusterer.identification.fitting import before_labels
-from services.clusterer.identification.identifying import identify
+from services.clusterer.identification.identifying import identify, identify_among
 from shared.encoders import registry
 from shared.encoders.protocol import EncoderOptions, EncoderSpec
 from shared.scoring.learning import LARGEST_SAMPLE, learn
@@ -32,6 +33,7 @@ ROUNDS = int(os.environ.get("EARMARK_BENCH_ROUNDS", "5"))
 WANTED = 0.95
 SHARE_OF_SPEAKERS = 0.8  # another draw of speakers in each round: one collection would be one observation
 CLIPS_AT_ONCE = 16
+PARTS = (("speech", frozenset({"speaker_utt", "speaker_seg"})), ("words", frozenset({"word"})))
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,17 @@ class Labelling:
         """Of all segments, those that have their right name."""
         return float((self._named == self.truth).mean())
 
+    def wrong(self) -> tuple[int, int]:
+        """How many names are wrong, and how many there are, of those that nobody said."""
+        followed = (self.said == NOBODY) & (self._named != NOBODY)
+        return int((self._named != self.truth)[followed].sum()), int(followed.sum())
+
     def scene(self) -> Scene:
         """What `next` sees."""
         nobody_asked = np.zeros(len(self.truth), bool)
         said, named = self._place[self.said], self._place[self._named]
         return Scene(
-            self._clusters, self._membership, said, named, self._guessed, self._identified, nobody_asked, exemplars={}
+            self._clusters, self._firmness, said, named, self._guessed, self._identified, nobody_asked, exemplars={}
         )
 
     def _follow(self) -> None:
@@ -93,22 +100,31 @@ class Labelling:
         self._named[self._guessed] = speakers[self._identified.nearest[self._guessed]]
 
     def _by_clusters(self) -> np.ndarray:
-        """What was said, and for the rest of a cluster in which one speaker was named, that one."""
+        """What was said, and for the rest of a cluster the one speaker who was named in it, or the nearest of those."""
         named = self.said.copy()
+        self._firmness = self._membership.copy()
         for number in np.unique(self._clusters[(self.said != NOBODY) & (self._clusters != NOISE)]):
             members = np.flatnonzero(self._clusters == number)
             voices = np.unique(self.said[members][self.said[members] != NOBODY])
+            asked = members[self.said[members] == NOBODY]
             if len(voices) == 1:
-                named[members] = np.where(self.said[members] == NOBODY, voices[0], self.said[members])
+                named[asked] = voices[0]
+            elif len(asked):
+                of_whom = [members[self.said[members] == voice] for voice in voices]
+                self._decide(named, asked, voices, of_whom)
         return named
+
+    def _decide(self, named: np.ndarray, asked: np.ndarray, voices: np.ndarray, of_whom: list[np.ndarray]) -> None:
+        """As `services.clusterer.contests` does."""
+        enrolled = Enrolled.added_up(self._scored, self._durations_s, of_whom)
+        nearest, sure = identify_among(self._scored[asked], self._durations_s[asked], enrolled, self._calibration)
+        follows = sure >= self._calibration.assign
+        named[asked[follows]] = voices[nearest[follows]]
+        self._firmness[asked[follows]] *= sure[follows]
 
     def _enrolled(self, speakers: np.ndarray) -> Enrolled:
         of_whom = [np.flatnonzero(self._named == s) for s in speakers]
-        return Enrolled(
-            np.array([self._scored[rows].sum(axis=0) for rows in of_whom]).reshape(-1, self._scored.shape[1]),
-            np.array([len(rows) for rows in of_whom], np.int64),
-            np.array([self._durations_s[rows].sum() for rows in of_whom], np.float64),
-        )
+        return Enrolled.added_up(self._scored, self._durations_s, of_whom)
 
 
 Chooser = Callable[[Labelling], int | None]
@@ -141,14 +157,28 @@ def one_each(rng: np.random.Generator) -> Chooser:
     return choose
 
 
-def curve(collection: Collection, spec: EncoderSpec, choose: Chooser) -> list[float]:
-    """The share that is right after 0, 1, 2, ... labels, until all was asked or is right."""
+@dataclass(frozen=True)
+class Curve:
+    """The share that is right after 0, 1, 2, ... labels, until all was asked or is right.
+
+    And of the names that nobody said, after each label, how many there were and how many were wrong, all added up.
+    """
+
+    shares: list[float]
+    n_wrong: int
+    n_followed: int
+
+
+def curve(collection: Collection, spec: EncoderSpec, choose: Chooser) -> Curve:
+    """Label until there is nothing left to choose."""
     labelling = Labelling(collection, spec)
-    shares = [labelling.share_right()]
+    shares, counts = [labelling.share_right()], [labelling.wrong()]
     while shares[-1] < 1 and (segment := choose(labelling)) is not None:
         labelling.label(segment)
         shares.append(labelling.share_right())
-    return shares
+        counts.append(labelling.wrong())
+    n_wrong, n_followed = (sum(column) for column in zip(*counts, strict=True))
+    return Curve(shares, n_wrong, n_followed)
 
 
 def labels_until(shares: list[float], wanted: float) -> float:
@@ -162,9 +192,9 @@ def run() -> Iterator[Comparison]:
         print(f"label_economy: left out, {FOLDER} is not there; EARMARK_BENCH_FOLDER names another set")
         return
     spec = registry.spec("ge2e")
-    for part, tasks in (("speech", {"speaker_utt", "speaker_seg"}), ("words", {"word"})):
-        whole = _embedded(tasks)
-        found: dict[str, list[list[float]]] = {"next": [], "random": [], "one each": []}
+    for part, tasks in PARTS:
+        whole = embedded(tasks)
+        found: dict[str, list[Curve]] = {"next": [], "random": [], "one each": []}
         for n in range(ROUNDS):
             rng = np.random.default_rng(n)
             drawn = whole.draw(rng)
@@ -174,12 +204,13 @@ def run() -> Iterator[Comparison]:
         print(_table(part, found))
         if PLOTS:
             _plot(part, found, Path(PLOTS) / f"label_economy_{part}.png")
-        ours, theirs = ([labels_until(c, WANTED) for c in found[name]] for name in ("next", "random"))
+        ours, theirs = ([labels_until(c.shares, WANTED) for c in found[name]] for name in ("next", "random"))
         name = f"labels until {WANTED:.0%} of about {n_segments:.0f} segments of {part} are right"
         yield Comparison(name, "random order", "labels", ours, theirs, 1.5)
 
 
-def _embedded(tasks: set[str]) -> Collection:
+def embedded(tasks: frozenset[str]) -> Collection:
+    """Every segment of these tasks of the folder, with its vector by GE2E."""
     with (FOLDER / "manifest.csv").open() as lines:
         listed = [row for row in csv.DictReader(lines) if row["task"] in tasks]
     encoder = registry.build("ge2e", EncoderOptions())
@@ -192,26 +223,28 @@ def _embedded(tasks: set[str]) -> Collection:
     return Collection(np.concatenate(rows), np.array(durations_s), truth)
 
 
-def _table(part: str, found: dict[str, list[list[float]]]) -> str:
+def _table(part: str, found: dict[str, list[Curve]]) -> str:
     marks = (10, 25, 50, 75, 100, 200, 400)
     lines = [f"{part}: share right after so many labels (medians), and labels until 95 %, 99 %"]
     for name, curves in found.items():
-        shares = [np.median([c[min(n, len(c) - 1)] for c in curves]) for n in marks]
-        until = [np.median([labels_until(c, wanted) for c in curves]) for wanted in (WANTED, 0.99)]
-        at_end = np.median([len(c) - 1 for c in curves])
+        shares = [np.median([c.shares[min(n, len(c.shares) - 1)] for c in curves]) for n in marks]
+        until = [np.median([labels_until(c.shares, wanted) for c in curves]) for wanted in (WANTED, 0.99)]
+        at_end = np.median([len(c.shares) - 1 for c in curves])
+        wrong = sum(c.n_wrong for c in curves) / sum(c.n_followed for c in curves)
         cells = "  ".join(f"{n}: {share:5.1%}" for n, share in zip(marks, shares, strict=True))
         lines.append(f"  {name:9s} {cells}   95 %: {until[0]:g}  99 %: {until[1]:g}  (ends after {at_end:g})")
+        lines.append(f"  {'':9s} wrong of the names that nobody said: {wrong:.1%}")
     return "\n".join(lines)
 
 
-def _plot(part: str, found: dict[str, list[list[float]]], path: Path) -> None:
+def _plot(part: str, found: dict[str, list[Curve]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot(xlabel="labels", ylabel="segments with their right name, %", title=part)
     for (name, curves), colour in zip(found.items(), ("C0", "C1", "C2"), strict=True):
-        for n, shares in enumerate(curves):
-            axes.plot([100 * share for share in shares], colour, alpha=0.6, label=name if n == 0 else None)
+        for n, one in enumerate(curves):
+            axes.plot([100 * share for share in one.shares], colour, alpha=0.6, label=name if n == 0 else None)
     axes.axhline(100 * WANTED, color="grey", linestyle=":")
     axes.legend(loc="lower right")
     path.parent.mkdir(parents=True, exist_ok=True)

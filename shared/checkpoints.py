@@ -100,6 +100,39 @@ def checkpoint(name: str) -> Checkpoint:
     return LocalCheckpoint(path.resolve())
 
 
+_BRANCH: Final = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<branch>[\w./-]+))?")
+
+
+def pinned(name: str) -> str:
+    """The same checkpoint under a name that cannot come to mean another: a whole path, or a hub's name with a commit.
+
+    A branch, `main` if none is named, is looked up in the hub, or else in what was fetched of it before.
+    Raises UnknownModel, MissingModel, MissingLibrary.
+    """
+    if _HUB_NAME.fullmatch(name):
+        return name
+    path = Path(name).expanduser()
+    if name and path.exists():
+        return str(path.resolve())
+    hub = _BRANCH.fullmatch(name)
+    if hub is None:
+        raise UnknownModel(f"There is no {name!r}.")
+    return f"{hub['repo']}@{_commit_of(hub['repo'], hub['branch'] or 'main')}"
+
+
+def _commit_of(repo: str, branch: str) -> str:
+    with library("huggingface_hub"):
+        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    try:
+        return str(HfApi().repo_info(repo, revision=branch).sha)
+    except (HfHubHTTPError, OfflineModeIsEnabled, OSError) as asked:
+        try:  # the folder of a snapshot has the commit's name
+            return Path(snapshot_download(repo, revision=branch, local_files_only=True)).name
+        except (LocalEntryNotFoundError, OSError):
+            raise MissingModel(f"{repo}@{branch}: there is no such path, and the hub says: {asked}") from asked
+
+
 @contextmanager
 def library(extra: str) -> Iterator[None]:
     """Imports inside that fail raise MissingLibrary: absent packages, and shared objects that do not load."""

@@ -28,6 +28,11 @@ def segment_id(recording: UUID, segmenter: str, start_sample: int, end_sample: i
     return uuid5(recording, f"segment:{segmenter}:{start_sample}-{end_sample}")
 
 
+def caption_id(recording: UUID, place: int, text: str) -> UUID:
+    """The id of a caption: the same words at the same place of the list (from 1) are the same segment."""
+    return uuid5(recording, f"caption:{place}:{text}")
+
+
 def event_id(cause: UUID, event_type: str, subject: str) -> UUID:
     """The id of an event that must exist once however often its cause is worked on."""
     return uuid5(cause, f"event:{event_type}:{subject}")

@@ -4,6 +4,8 @@ The prefix is `EARMARK_`, nested by `__`: `EARMARK_LEDGER__LEASE_S=60`. Each has
 and a row in docs/operations.md.
 """
 
+from typing import Literal
+
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -86,6 +88,8 @@ class EmbedderSettings(BaseModel):
     device: str = "auto"  # auto, cpu, cuda, cuda:1
     batch_audio_s: float = 240.0
     cpu_threads: int = 1
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of added encoders; auto: bfloat16 on a GPU only
+    model_memory_bytes: int = 4 * GIB  # of added encoders' models, a process; the least recently used goes first
     blob_cache_bytes: int = 512 * MIB
     ecapa_model: str = "speechbrain/spkrec-ecapa-voxceleb@0f99f2d0ebe89ac095bcc5903c4dd8f72b367286"
     pyannote_model: str = "pyannote/wespeaker-voxceleb-resnet34-LM@837717ddb9ff5507820346191109dc79c958d614"

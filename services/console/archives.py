@@ -6,28 +6,33 @@ import zipfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import IO, Final
+from uuid import UUID
 
 import numpy as np
 
 from shared.storage import exports
 from shared.storage.database import Transaction
 from shared.storage.encoders import StoredEncoder
+from shared.storage.frames import FrameBlob
 from shared.storage.listing import ListedSegment
 
 _BLOCK_BYTES: Final = 1 << 18
 _ROW_TYPE: Final = np.dtype("<f4")
 
 
-def write_embeddings(tx: Transaction, collection: str, encoder: StoredEncoder, target: IO[bytes]) -> None:
+def write_embeddings(
+    tx: Transaction, collection: str, encoder: StoredEncoder, target: IO[bytes], subset_id: UUID | None = None
+) -> None:
     """A zip with `embeddings.npy` (float32, one unit row a segment), `index.jsonl` and `encoder.json`.
 
     The number of rows stands at the head of the array, so both parts are written beside first.
     """
     with tempfile.TemporaryFile() as vectors, tempfile.TemporaryFile() as index:
         n_rows = 0
-        for block in exports.embedded_segments(tx, collection, encoder):
+        for block in exports.embedded_segments(tx, collection, encoder, subset_id):
             vectors.write(block.vectors.astype(_ROW_TYPE).tobytes())
-            index.write("".join(_index_line(segment) for segment in block.segments).encode())
+            lines = (_index_line(segment, block.frames.get(segment.segment_id)) for segment in block.segments)
+            index.write("".join(lines).encode())
             n_rows += len(block.segments)
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
             with _entry(archive, "embeddings.npy") as entry:
@@ -41,13 +46,19 @@ def write_embeddings(tx: Transaction, collection: str, encoder: StoredEncoder, t
             archive.writestr("encoder.json", json.dumps(facts, ensure_ascii=False, indent=2))
 
 
-def _index_line(segment: ListedSegment) -> str:
-    row = {
+def _index_line(segment: ListedSegment, frames: FrameBlob | None) -> str:
+    row: dict[str, object] = {
         "segment_id": str(segment.segment_id),
         "object_key": segment.object_key,
         "start_s": segment.start_s,
         "end_s": segment.end_s,
     }
+    if segment.modality == "text":
+        row["text"] = segment.text
+    if segment.attributes:
+        row["attributes"] = segment.attributes
+    if frames is not None:  # GET /v1/segments/{segment_id}/frames has them
+        row["frames"] = {"sha256": frames.sha256, "shape": [frames.n_frames, frames.dimension], "dtype": frames.dtype}
     return json.dumps(row, ensure_ascii=False) + "\n"
 
 

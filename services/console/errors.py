@@ -31,12 +31,8 @@ class Forbidden(PermanentError):
     code = "scope_missing"
 
 
-_STATUS_BY_CODE: Final = {
-    "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    # What a request names is part of the request: not the address, but the content is wrong.
-    "unknown_encoder": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "unknown_segmenter": HTTPStatus.UNPROCESSABLE_ENTITY,
-}
+# What a body names is part of the request: not the address, but the content is wrong.
+_CONTENTS: Final = frozenset({"unknown_encoder", "unknown_segmenter"})
 _STATUS_BY_CLASS: Final = (
     (Unauthenticated, HTTPStatus.UNAUTHORIZED),
     (Forbidden, HTTPStatus.FORBIDDEN),
@@ -69,29 +65,31 @@ class Failure(BaseModel):
     error: Problem
 
 
-def status_of(error: EarmarkError) -> HTTPStatus:
+def status_of(error: EarmarkError, method: str = "") -> HTTPStatus:
     """422 for whatever has no status of its own."""
-    if by_code := _STATUS_BY_CODE.get(error.code):
-        return by_code
+    if error.code == "body_too_large":
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    if error.code in _CONTENTS and method != "GET":
+        return HTTPStatus.UNPROCESSABLE_ENTITY
     return next((s for cls, s in _STATUS_BY_CLASS if isinstance(error, cls)), HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
-def answer(error: EarmarkError) -> JSONResponse:
-    """An error of ours as a response."""
+def answer(error: EarmarkError, method: str = "") -> JSONResponse:
+    """An error of ours as a response to a request of that method."""
     headers = {}
     if isinstance(error, TransientError):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    return _failure(status_of(error), error.code, str(error), error.remedy(), headers)
+    return _failure(status_of(error, method), error.code, str(error), error.remedy(), headers)
 
 
 def install(app: FastAPI) -> None:
     """Let every failure of the app leave in this shape."""
 
     @app.exception_handler(EarmarkError)
-    def ours(_: Request, error: EarmarkError) -> JSONResponse:
-        return answer(error)
+    def ours(request: Request, error: EarmarkError) -> JSONResponse:
+        return answer(error, request.method)
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -116,7 +114,7 @@ def _sentence(found: Mapping[str, Any]) -> str:
     """What pydantic found, in words for people; a malformed id is what they meet most."""
     place = _place(found["loc"])
     if found["type"] not in {"uuid_parsing", "uuid_type"}:
-        return f"{place}: {found['msg']}"
+        return f"{place}: {found['msg'].removeprefix('Value error, ')}"
     kind = next((kind for kind in _LISTED_BY if kind in place), "")
     listed = f"; list them with `{_LISTED_BY[kind]}`" if kind else ""
     return f"{place}: {str(found['input'])[:_ID_CHARACTERS]!r} is not an id; ids look like {_ID_EXAMPLE}{listed}"

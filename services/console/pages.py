@@ -4,16 +4,15 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.console.api.shapes import CollectionName, Shown
-from services.console.auth import Requires, caller_of, csrf_cookie, csrf_token, session_cookie
+from services.console.auth import caller_of, csrf_cookie, csrf_token, session_cookie
 from services.console.deps import Console, ConsoleDep
 from services.console.errors import Unauthenticated
 from shared.events import EVENT_TYPES
-from shared.storage import collections, listing_labels
+from shared.storage import collections
 
 _HERE: Final = Path(__file__).parent
 STATIC: Final = _HERE / "static"
@@ -40,31 +39,6 @@ def page(console: ConsoleDep, request: Request, token: Annotated[str | None, Que
         names = [found.name for found in collections.listing(tx)]
     body = _render("page.html", collections=names, event_types=sorted(EVENT_TYPES), csrf_cookie=csrf_cookie(port))
     return HTMLResponse(body)
-
-
-class SpeakerHeard(Shown):
-    """A speaker of the collection and how many of its segments are theirs."""
-
-    name: str
-    segments: int
-
-
-class NamingShown(Shown):
-    """How far a collection is named; `suggested` counts unnamed segments for which the page can ask about somebody."""
-
-    segments: int
-    named: int
-    by_hand: int
-    suggested: int
-    speakers: list[SpeakerHeard]
-
-
-@router.get("/page/naming/{collection}", dependencies=[Depends(Requires("read"))])
-def naming(console: ConsoleDep, collection: CollectionName) -> NamingShown:
-    """What the page's bar of progress and its digit keys are drawn from."""
-    with console.database.begin() as tx:
-        collections.get(tx, collection)
-        return NamingShown.model_validate(listing_labels.naming(tx, collection))
 
 
 def _sign_in(console: Console, token: str, *, secure: bool) -> Response:

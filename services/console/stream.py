@@ -113,12 +113,8 @@ class Hub:
             await ring.wait()
 
     async def read(self, position: Position) -> tuple[list[CloudEvent], Position]:
-        """The next events; none while the database is away."""
-        try:
-            return await to_thread.run_sync(self._read, position, limiter=self._readers)
-        except TransientError as error:
-            log.warning("stream_not_read", code=error.code)
-            return [], position
+        """The next events. Raises DatabaseUnavailable."""
+        return await to_thread.run_sync(self._read, position, limiter=self._readers)
 
     def _read(self, position: Position) -> tuple[list[CloudEvent], Position]:
         with self._database.begin() as tx:
@@ -143,19 +139,31 @@ class Hub:
         ring.set()
 
 
-async def frames(hub: Hub, position: Position, filters: Wanted) -> AsyncIterator[bytes]:
-    """The events after a position for as long as the client listens, with a comment whenever it was quiet for long."""
+async def frames(hub: Hub, position: Position, filters: Wanted, *, follow: bool = True) -> AsyncIterator[bytes]:
+    """The events after a position, and with `follow` those to come for as long as the client listens.
+
+    Then there is a comment whenever it was quiet for long, and a database that is away is waited for. Raises
+    DatabaseUnavailable without `follow`: an end would say that there is nothing more.
+    """
     yield b": the stream is open\n\n"
     last_sent_s = monotonic()
     while not hub.closed:
         ring = hub.next_ring()
-        events, position = await hub.read(position)
+        try:
+            events, position = await hub.read(position)
+        except TransientError as error:
+            log.warning("stream_not_read", code=error.code)
+            if not follow:
+                raise
+            events = []
         if chosen := b"".join(frame(event) for event in events if filters.takes(event)):
             last_sent_s = monotonic()
             yield chosen
         elif monotonic() - last_sent_s >= HEARTBEAT_S:
             last_sent_s = monotonic()
             yield b": still here\n\n"
+        if len(events) < EVENTS_PER_READ and not follow:
+            return
         if len(events) < EVENTS_PER_READ:
             await hub.wait(ring)
 

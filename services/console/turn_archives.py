@@ -6,7 +6,7 @@ from io import TextIOWrapper
 from itertools import groupby
 from typing import IO, Literal
 
-from services.console.annotations import labelstudio, rttm, tables
+from services.console.annotations import labelstudio, rttm, tables, textgrid
 from services.console.annotations.formats import CODECS, Format
 from services.console.annotations.turns import Turn
 from services.console.stems import unique_stems
@@ -32,12 +32,17 @@ def write_turns(tx: Transaction, collection: str, kind: Format, by: NamedBy, buc
             case "labelstudio":
                 _write_tasks(archive, bucket, _recordings(tx, collection, by))
             case _:
-                _write_files(archive, kind, unique_stems(exports.keys(tx, collection)), _recordings(tx, collection, by))
+                _write_files(archive, kind, exports.durations_s(tx, collection), _recordings(tx, collection, by))
 
 
 def _recordings(tx: Transaction, collection: str, by: NamedBy) -> Iterator[OneRecording]:
-    for object_key, segments in groupby(exports.segments(tx, collection), key=lambda segment: segment.object_key):
+    for object_key, segments in groupby(_spoken(tx, collection), key=lambda segment: segment.object_key):
         yield object_key or "", [_turn(segment, by) for segment in segments]
+
+
+def _spoken(tx: Transaction, collection: str) -> Iterator[ListedSegment]:
+    """Nobody takes a turn in a caption."""
+    return (segment for segment in exports.segments(tx, collection) if segment.modality == "audio")
 
 
 def _turn(segment: ListedSegment, by: NamedBy) -> Turn:
@@ -57,15 +62,21 @@ def _name(segment: ListedSegment, by: NamedBy) -> str | None:
 
 
 def _write_files(
-    archive: zipfile.ZipFile, kind: Format, stems: dict[str, str], recordings: Iterator[OneRecording]
+    archive: zipfile.ZipFile, kind: Format, durations_s: dict[str, float], recordings: Iterator[OneRecording]
 ) -> None:
     codec = CODECS[kind]
 
     def write(stem: str, object_key: str, turns: list[Turn]) -> None:
-        # In RTTM, files go by their stems; the others that name a file at all mean one that can be opened.
-        archive.writestr(stem + codec.extension, codec.write(stem if kind == "rttm" else object_key, turns))
+        match kind:
+            case "textgrid":
+                content = textgrid.write(object_key, turns, durations_s[object_key])
+            case "rttm":  # its files go by their stems; the others that name a file at all mean one that can be opened
+                content = codec.write(stem, turns)
+            case _:
+                content = codec.write(object_key, turns)
+        archive.writestr(stem + codec.extension, content)
 
-    left = dict(stems)
+    left = unique_stems(durations_s)
     for object_key, turns in recordings:
         write(left.pop(object_key), object_key, turns)
     for object_key, stem in left.items():  # recordings without any segment

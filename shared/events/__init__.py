@@ -10,6 +10,7 @@ from shared.events.audio import (
     ObjectSeen,
     RecordingRegistered,
     RecordingRejected,
+    RenditionRequested,
     SegmentsCreated,
     SegmentsRemoved,
 )
@@ -18,6 +19,7 @@ from shared.events.envelope import CloudEvent
 from shared.events.names import (
     ClusteringRequested,
     ClustersUpdated,
+    ComparisonRequested,
     LabelRecorded,
     LabelRecordedV1,
     LabelsPropagated,
@@ -25,9 +27,11 @@ from shared.events.names import (
     SegmentsAssigned,
 )
 from shared.events.vectors import (
+    BackfillFinished,
     BackfillRequested,
     EmbeddingRequested,
     EncoderCheckRequested,
+    EncoderRequested,
     RecordingEmbedded,
     SegmentsEmbedded,
     SegmentsEnlisted,
@@ -35,12 +39,15 @@ from shared.events.vectors import (
 
 __all__ = [
     "EVENT_TYPES",
+    "BackfillFinished",
     "BackfillRequested",
     "CloudEvent",
     "ClusteringRequested",
     "ClustersUpdated",
+    "ComparisonRequested",
     "EmbeddingRequested",
     "EncoderCheckRequested",
+    "EncoderRequested",
     "Event",
     "LabelRecorded",
     "LabelRecordedV1",
@@ -49,6 +56,7 @@ __all__ = [
     "RecordingEmbedded",
     "RecordingRegistered",
     "RecordingRejected",
+    "RenditionRequested",
     "ReviewRequested",
     "SegmentsAssigned",
     "SegmentsCreated",
@@ -65,21 +73,25 @@ EVENT_TYPES: dict[str, type[Event]] = {
         ObjectSeen,
         RecordingRegistered,
         RecordingRejected,
+        RenditionRequested,
         SegmentsCreated,
         SegmentsRemoved,
         SegmentsEmbedded,
         RecordingEmbedded,
         EmbeddingRequested,
         BackfillRequested,
+        BackfillFinished,
         SegmentsEnlisted,
         SegmentsAssigned,
         ClusteringRequested,
         ClustersUpdated,
         EncoderCheckRequested,
+        EncoderRequested,
         LabelRecorded,
         LabelRecordedV1,
         LabelsPropagated,
         ReviewRequested,
+        ComparisonRequested,
     )
 }
 

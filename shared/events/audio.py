@@ -47,6 +47,23 @@ class RecordingRegistered(Event):
         return self.duration_s
 
 
+class RenditionRequested(Event):
+    """A recording's audio is wanted at another rate than 16 kHz, which has to be made from its original."""
+
+    type = "io.earmark.rendition.requested.v1"
+    service = "embedder"
+    recording_id: UUID
+    collection: str
+    sample_rate_hz: int
+    duration_s: float
+
+    def subject(self) -> str:
+        return str(self.recording_id)
+
+    def weight_audio_s(self) -> float:
+        return self.duration_s
+
+
 class RecordingRejected(Event):
     """An object cannot be a recording; `code` is stable, `reason` is a sentence that helps."""
 
@@ -84,7 +101,10 @@ class SegmentsCreated(Event):
 
 
 class SegmentsRemoved(Event):
-    """Segments no longer stand, nor do their vectors; `speaker_ids` are those whose labelled segments they were."""
+    """Segments no longer stand, nor do their vectors.
+
+    `speaker_ids` are those whose labelled segments they were, `cluster_ids` the standing clusters that they were in.
+    """
 
     type = "io.earmark.segments.removed.v1"
     service = "console"
@@ -92,6 +112,7 @@ class SegmentsRemoved(Event):
     recording_id: UUID
     segment_ids: tuple[UUID, ...]
     speaker_ids: tuple[UUID, ...] = ()
+    cluster_ids: tuple[UUID, ...] = ()
 
     def subject(self) -> str:
         return str(self.recording_id)

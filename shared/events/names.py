@@ -53,7 +53,7 @@ class ClustersUpdated(Event):
 
 
 class LabelRecorded(Event):
-    """A person said who speaks, or does not, in segments of a collection, or took such a word back."""
+    """A person said who speaks, or does not, in segments of a collection; or took that, or what a rule did, back."""
 
     type = "io.earmark.label.recorded.v2"
     service = "console"
@@ -112,3 +112,15 @@ class ReviewRequested(Event):
 
     def subject(self) -> str:
         return str(self.review_id)
+
+
+class ComparisonRequested(Event):
+    """Somebody wants two encoders compared on a collection's own labels."""
+
+    type = "io.earmark.comparison.requested.v1"
+    service = "console"
+    comparison_id: UUID
+    collection: str
+
+    def subject(self) -> str:
+        return str(self.comparison_id)

@@ -16,6 +16,7 @@ class SegmentsEmbedded(Event):
     collection: str
     encoder: str
     segment_ids: tuple[UUID, ...]
+    made_with: str = Field("", description="on what: `device=cpu dtype=float32 batch=24`")
 
     def subject(self) -> str:
         return str(self.recording_id)
@@ -40,7 +41,7 @@ class RecordingEmbedded(Event):
 
 
 class EmbeddingRequested(Event):
-    """A person named or split these segments of one recording, which have no vector of the encoder yet."""
+    """A person named or split these segments of one recording, or they are its late captions: no vector stands yet."""
 
     type = "io.earmark.embedding.requested.v1"
     service = "console"
@@ -75,6 +76,19 @@ class BackfillRequested(Event):
         return self.collection
 
 
+class BackfillFinished(Event):
+    """All that a backfill wanted is embedded, or never will be. Announced exactly once."""
+
+    type = "io.earmark.backfill.finished.v1"
+    service = "embedder"
+    backfill_id: UUID
+    collection: str
+    encoder: str
+
+    def subject(self) -> str:
+        return self.collection
+
+
 class SegmentsEnlisted(Event):
     """A backfill wants these segments of one recording embedded: a minute of audio at most, or one longer segment."""
 
@@ -96,6 +110,17 @@ class SegmentsEnlisted(Event):
 
     def weight_audio_s(self) -> float:
         return self.duration_s
+
+
+class EncoderRequested(Event):
+    """Somebody wants a layer of a checkpoint as an encoder; a worker reads the checkpoint and makes the space."""
+
+    type = "io.earmark.encoder.requested.v1"
+    service = "console"
+    encoder: str
+
+    def subject(self) -> str:
+        return self.encoder
 
 
 class EncoderCheckRequested(Event):

@@ -28,6 +28,7 @@ class Subscription:
 SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Subscription("ingest.register", events.ObjectSeen, "ingest"),
     Subscription("ingest.segment", events.RecordingRegistered, "ingest"),
+    Subscription("ingest.render", events.RenditionRequested, "ingest"),
     Subscription("embedder.embed", events.SegmentsCreated, "embedder"),
     Subscription("embedder.supply", events.EmbeddingRequested, "embedder"),
     Subscription("embedder.enlist", events.BackfillRequested, "embedder"),
@@ -35,12 +36,16 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     # more than a short one of these, however many there are.
     Subscription("embedder.backfill", events.SegmentsEnlisted, "embedder.later", share=0.1),
     Subscription("embedder.check", events.EncoderCheckRequested, "embedder"),
+    Subscription("embedder.define", events.EncoderRequested, "embedder"),
+    Subscription("embedder.discard", events.SegmentsRemoved, "embedder"),
     Subscription("clusterer.assign", events.SegmentsEmbedded, "clusterer", share=4.0),
     Subscription("clusterer.recluster", events.ClusteringRequested, "clusterer"),
     Subscription("clusterer.propagate", events.LabelRecorded, "clusterer"),
     Subscription("clusterer.ask", events.LabelsPropagated, "clusterer"),
     Subscription("clusterer.ask_anew", events.ClustersUpdated, "clusterer"),
     Subscription("clusterer.review", events.ReviewRequested, "clusterer"),
+    Subscription("clusterer.switch", events.BackfillFinished, "clusterer"),
+    Subscription("clusterer.try_encoders", events.ComparisonRequested, "clusterer"),
     Subscription("clusterer.forget", events.SegmentsRemoved, "clusterer"),
 )
 

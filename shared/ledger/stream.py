@@ -4,6 +4,7 @@
 that is still running: everything below it has either committed or never will.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -54,6 +55,26 @@ def after_event(tx: Transaction, event_id: UUID) -> Position:
     if row is None:
         raise UnknownPosition(f"No event {event_id}.")
     return Position(row.xid, row.seq)
+
+
+_NEWEST = sa.text("""
+    SELECT xid, seq FROM (
+        SELECT xid, seq FROM event
+        WHERE xid < (pg_snapshot_xmin(pg_current_snapshot())::text)::bigint
+          AND (CAST(:types AS text[]) IS NULL OR type = ANY(:types))
+          AND (CAST(:collection AS text) IS NULL OR data->>'collection' = :collection)
+        ORDER BY xid DESC, seq DESC LIMIT :n
+    ) AS newest ORDER BY xid, seq LIMIT 1
+""")
+
+
+def before_newest(
+    tx: Transaction, n: int, types: Iterable[str] | None = None, collection: str | None = None
+) -> Position:
+    """Just before the newest n events of these types and this collection, or however many there are."""
+    values = {"n": n, "types": None if types is None else list(types), "collection": collection}
+    row = tx.execute(_NEWEST, values).one_or_none()
+    return present(tx) if row is None else Position(row.xid, row.seq - 1)
 
 
 def read(tx: Transaction, position: Position, most: int = 500) -> tuple[list[CloudEvent], Position]:

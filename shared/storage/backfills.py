@@ -8,9 +8,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from shared.errors import NotFound
-from shared.events import BackfillRequested, EmbeddingRequested, SegmentsEnlisted
+from shared.events import BackfillFinished, BackfillRequested, EmbeddingRequested, SegmentsEnlisted
 from shared.ids import new_id
-from shared.storage import collections, embeddings, encoders, words
+from shared.storage import collections, embeddings, encoders, subsets, words
 from shared.storage.database import Transaction
 from shared.storage.segments import SegmentSpan, spans
 from shared.storage.tables import backfill
@@ -40,16 +40,20 @@ class Requested:
     added: bool  # the encoder was none of the collection's until now
 
 
-def request(tx: Transaction, collection: str, encoder: str, *, everything: bool) -> Requested:
+def request(
+    tx: Transaction, collection: str, encoder: str, *, everything: bool, subset: str | None = None
+) -> Requested:
     """Ask for an encoder's vectors of a collection; from now on its arrivals are embedded by that encoder as well.
 
-    Raises UnknownCollection, UnknownEncoder.
+    Of a subset only its recordings are wanted, and arrivals go on as before. Raises UnknownCollection, UnknownEncoder,
+    UnknownSubset.
     """
     collections.get(tx, collection)
     space = encoders.by_name(tx, encoder).space
-    added = collections.add_encoder(tx, collection, encoder)
+    subset_id = None if subset is None else subsets.by_name(tx, collection, subset).subset_id
+    added = subset_id is None and collections.add_encoder(tx, collection, encoder)
     event = BackfillRequested(backfill_id=new_id(), collection=collection, encoder=encoder, everything=everything)
-    values = {"backfill_id": event.backfill_id, "collection": collection, "encoder": encoder}
+    values = {"backfill_id": event.backfill_id, "collection": collection, "encoder": encoder, "subset_id": subset_id}
     tx.execute(sa.insert(backfill).values(**values, space=space, everything=everything))
     return Requested(event, space, added)
 
@@ -68,8 +72,13 @@ _RECORDINGS = sa.text("""
     WHERE collection = :collection AND recording_id > :after AND state <> 'registered'
     ORDER BY recording_id LIMIT :most
 """)
+_RECORDINGS_OF_SUBSET = sa.text("""
+    SELECT recording_id, coalesce(n_segments, 0) AS n_segments FROM subset_member JOIN recording USING (recording_id)
+    WHERE subset_id = :subset_id AND recording_id > :after AND state <> 'registered'
+    ORDER BY recording_id LIMIT :most
+""")
 _WANTED = sa.text("""
-    SELECT segment_id, recording_id, collection, start_sample, end_sample FROM segment s
+    SELECT segment_id, recording_id, collection, start_sample, end_sample, modality, text FROM segment s
     WHERE recording_id = ANY(:ids) AND (:everything OR NOT (
         EXISTS (SELECT FROM embedding e WHERE e.encoder_id = :encoder_id AND e.segment_id = s.segment_id)
         OR EXISTS (SELECT FROM unembeddable u WHERE u.encoder = :encoder AND u.segment_id = s.segment_id)))
@@ -88,8 +97,9 @@ def enlist(tx: Transaction, event: BackfillRequested, most: int = SEGMENTS_PER_E
 
     A recording that the encoder is new to is enlisted even if it has no segments: it, too, is announced as embedded.
     """
-    ids, after = _page(tx, event)
-    space = tx.execute(sa.select(backfill.c.space).where(backfill.c.backfill_id == event.backfill_id)).scalar_one()
+    columns = sa.select(backfill.c.space, backfill.c.subset_id)
+    space, subset_id = tx.execute(columns.where(backfill.c.backfill_id == event.backfill_id)).one()
+    ids, after = _page(tx, event, subset_id)
     of_encoder = {"ids": ids, "encoder": event.encoder}
     encoder_id = encoders.by_space(tx, space).encoder_id
     rows = tx.execute(_WANTED, {**of_encoder, "encoder_id": encoder_id, "everything": event.everything})
@@ -111,9 +121,12 @@ def enlist(tx: Transaction, event: BackfillRequested, most: int = SEGMENTS_PER_E
     return Page(enlisted, len(wanted), after)
 
 
-def _page(tx: Transaction, event: BackfillRequested) -> tuple[list[UUID], UUID | None]:
-    values = {"collection": event.collection, "after": event.after or _FIRST, "most": RECORDINGS_PER_PAGE}
-    found = tx.execute(_RECORDINGS, values).all()
+def _page(tx: Transaction, event: BackfillRequested, subset_id: UUID | None) -> tuple[list[UUID], UUID | None]:
+    place = {"after": event.after or _FIRST, "most": RECORDINGS_PER_PAGE}
+    if subset_id is None:
+        found = tx.execute(_RECORDINGS, {**place, "collection": event.collection}).all()
+    else:
+        found = tx.execute(_RECORDINGS_OF_SUBSET, {**place, "subset_id": subset_id}).all()
     taken: list[UUID] = []
     n_segments = 0
     for row in found:
@@ -131,16 +144,16 @@ def _portions(found: Iterable[SegmentSpan], most: int) -> Iterator[tuple[UUID, l
         portion: list[SegmentSpan] = []
         n_samples = 0
         for span in group:
-            n_samples += span.end_sample - span.start_sample
+            n_samples += span.n_audio_samples
             if portion and (len(portion) >= most or seconds(n_samples) > AUDIO_S_PER_EVENT):
                 yield recording_id, portion
-                portion, n_samples = [], span.end_sample - span.start_sample
+                portion, n_samples = [], span.n_audio_samples
             portion.append(span)
         yield recording_id, portion
 
 
 def _duration_s(portion: Sequence[SegmentSpan]) -> float:
-    return seconds(sum(span.end_sample - span.start_sample for span in portion))
+    return seconds(sum(span.n_audio_samples for span in portion))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +183,21 @@ _COUNT = sa.text(f"""
         n_without_voice = n_without_voice + :n_without_voice, n_unreadable = n_unreadable + :n_unreadable,
         state = CASE WHEN {_THROUGH} THEN 'done' WHEN :all_enlisted THEN 'embedding' ELSE state END,
         finished_at = CASE WHEN {_THROUGH} THEN clock_timestamp() END
-    WHERE backfill_id = :backfill_id
+    WHERE backfill_id = :backfill_id RETURNING collection, encoder, state
 """)  # noqa: S608  # a constant
 
 
-def count(tx: Transaction, backfill_id: UUID, more: Count) -> None:
-    """Add to a backfill's counts, as the last thing of a transaction: others wait for this row."""
+def count(tx: Transaction, backfill_id: UUID, more: Count) -> BackfillFinished | None:
+    """Add to a backfill's counts, as the last thing of a transaction: others wait for this row.
+
+    Returns what to announce once it is done.
+    """
     values = {"n_wanted": more.n_wanted, "n_done": more.n_done, "n_without_voice": more.n_without_voice}
     values |= {"n_unreadable": more.n_unreadable, "all_enlisted": more.all_enlisted}
-    tx.execute(_COUNT, {"backfill_id": backfill_id, **values})
+    counted = tx.execute(_COUNT, {"backfill_id": backfill_id, **values}).one()
+    if counted.state != "done":
+        return None
+    return BackfillFinished(backfill_id=backfill_id, collection=counted.collection, encoder=counted.encoder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,35 +17,46 @@ class Left:
     standing: bytes
 
 
-def state(tx: Transaction, collection: str, space: str) -> bytes | None:
-    """What the last clustering left for the next one; None if nothing is left."""
-    return _read(tx, clustering_state.c.state, collection, space)
+def state(tx: Transaction, collection: str, space: str, generation: int) -> bytes | None:
+    """What a generation left for the next clustering; None if nothing is left."""
+    return _read(tx, clustering_state.c.state, collection, space, generation)
 
 
-def standing(tx: Transaction, collection: str, space: str) -> bytes | None:
-    """What arrivals are compared with; None before the first clustering."""
-    return _read(tx, clustering_state.c.standing, collection, space)
+def standing(tx: Transaction, collection: str, space: str, generation: int) -> bytes | None:
+    """What arrivals are compared with while a generation stands; None before the first clustering."""
+    return _read(tx, clustering_state.c.standing, collection, space, generation)
 
 
-def _read(tx: Transaction, column: sa.Column[bytes], collection: str, space: str) -> bytes | None:
+def _read(tx: Transaction, column: sa.Column[bytes], collection: str, space: str, generation: int) -> bytes | None:
     own = (clustering_state.c.collection == collection, clustering_state.c.space == space)
-    found: bytes | None = tx.execute(sa.select(column).where(*own)).scalar_one_or_none()
+    of_generation = sa.select(column).where(*own, clustering_state.c.generation == generation)
+    found: bytes | None = tx.execute(of_generation).scalar_one_or_none()
     return found
 
 
 _WRITE = sa.text("""
     INSERT INTO clustering_state (collection, space, generation, state, standing)
     VALUES (:collection, :space, :generation, :state, :standing)
-    ON CONFLICT (collection, space) DO UPDATE SET
-        generation = excluded.generation, state = excluded.state, standing = excluded.standing
+""")
+_FORGET = sa.text("""
+    DELETE FROM clustering_state WHERE collection = :collection AND space = :space AND generation < :generation - 1
 """)
 
 
-def write(tx: Transaction, collection: str, space: str, left: Left | None) -> None:
-    """Keep it in place of what was left before; None: nothing is left."""
-    if left is None:
-        own = (clustering_state.c.collection == collection, clustering_state.c.space == space)
-        tx.execute(sa.delete(clustering_state).where(*own))
-        return
-    values = {"generation": left.generation, "state": left.state, "standing": left.standing}
-    tx.execute(_WRITE, {"collection": collection, "space": space, **values})
+def write(tx: Transaction, collection: str, space: str, left: Left) -> None:
+    """Keep it beside what the generation before it left, and nothing older."""
+    key = {"collection": collection, "space": space, "generation": left.generation}
+    tx.execute(_WRITE, {**key, "state": left.state, "standing": left.standing})
+    tx.execute(_FORGET, key)
+
+
+# The bytes stay where they are: only the number changes.
+_BRING_BACK = sa.text("""
+    UPDATE clustering_state SET generation = :generation
+    WHERE collection = :collection AND space = :space AND generation = :generation - 2
+""")
+
+
+def bring_back(tx: Transaction, collection: str, space: str, generation: int) -> None:
+    """Let this generation have what the one before the last left; what the last left is kept beside it."""
+    tx.execute(_BRING_BACK, {"collection": collection, "space": space, "generation": generation})

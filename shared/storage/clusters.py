@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from shared.errors import PermanentError
 from shared.events import ClusteringRequested
 from shared.ids import new_id
 from shared.storage.database import Transaction
@@ -173,6 +174,12 @@ def finish(tx: Transaction, request_id: UUID, report: Report, parameters: dict[s
     )
 
 
+def fail(tx: Transaction, request_id: UUID, error: PermanentError) -> None:
+    """Write onto a request why there will be no clusters."""
+    failed = {"parameters": {"code": error.code, "reason": error.sentence()}, "finished_at": sa.func.clock_timestamp()}
+    tx.execute(sa.update(clustering).where(clustering.c.request_id == request_id).values(failed))
+
+
 Members = dict[UUID, dict[UUID, float]]
 """The segments of each cluster, and how firmly each belongs there."""
 
@@ -238,7 +245,11 @@ _RECOUNT = sa.text("""
         FROM cluster k
         LEFT JOIN cluster_member m ON m.cluster_id = k.cluster_id AND m.until_generation IS NULL
         LEFT JOIN segment s ON s.segment_id = m.segment_id
-        WHERE k.collection = :collection AND k."current" GROUP BY k.cluster_id
+        WHERE k.collection = :collection AND (k."current" OR EXISTS (
+            SELECT FROM jsonb_array_elements_text(
+                coalesce(k.trust->'exemplars', '[]') || to_jsonb(k.exemplar_segment_id)) AS e(id)
+            WHERE NOT EXISTS (SELECT FROM segment WHERE segment_id = CAST(e.id AS uuid))))
+        GROUP BY k.cluster_id
     ) AS n
     WHERE c.cluster_id = n.cluster_id
       AND (c.n_segments, c.exemplar_segment_id) IS DISTINCT FROM (n.n_segments, n.exemplar)
@@ -246,7 +257,10 @@ _RECOUNT = sa.text("""
 
 
 def recount(tx: Transaction, collection: str) -> None:
-    """After segments are gone: sizes and exemplars of the standing clusters; one without members stands no more."""
+    """After segments are gone: sizes and exemplars of the standing clusters; one without members stands no more.
+
+    Those that stood earlier forget exemplars that are gone.
+    """
     tx.execute(_RECOUNT, {"collection": collection})
 
 

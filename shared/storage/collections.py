@@ -85,6 +85,16 @@ def add_encoder(tx: Transaction, name: str, encoder: str) -> bool:
     return tx.execute(_ADD_ENCODER, {"name": name, "encoder": encoder}).rowcount > 0
 
 
+_NAME_BY = sa.text("""
+    UPDATE collection SET encoders = array_prepend(:encoder, array_remove(encoders, :encoder)) WHERE name = :name
+""")
+
+
+def name_by(tx: Transaction, name: str, encoder: str) -> None:
+    """Make an encoder the first one, in whose space names are made. Call it under `labels.lock_names`."""
+    tx.execute(_NAME_BY, {"name": name, "encoder": encoder})
+
+
 def get(tx: Transaction, name: str) -> Collection:
     """Raises UnknownCollection."""
     row = tx.execute(sa.select(collection).where(collection.c.name == name)).one_or_none()

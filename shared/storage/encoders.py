@@ -8,11 +8,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from shared.errors import NotFound
+from shared.errors import InvalidRequest, NotFound
 from shared.events import EncoderCheckRequested
 from shared.ids import new_id
 from shared.storage.database import Transaction
-from shared.storage.tables import encoder, encoder_check, segmenter
+from shared.storage.tables import encoder, encoder_check, encoder_definition, segmenter
 
 _LOCK_FOR_PARTITIONS = 0x6561726D  # "earm"
 
@@ -21,6 +21,12 @@ class UnknownEncoder(NotFound):
     """`earmark encoders list` shows the encoders that workers offer."""
 
     code = "unknown_encoder"
+
+
+class EncoderOfTexts(InvalidRequest):
+    """Names and clusters are made of voices: put an encoder of audio first, and encoders of texts after it."""
+
+    code = "encoder_of_texts"
 
 
 class UnknownSegmenter(NotFound):
@@ -73,8 +79,22 @@ def by_name(tx: Transaction, name: str) -> StoredEncoder:
     """The newest space of that name; raises UnknownEncoder with the known ones."""
     known = encoders(tx)
     if name not in known:
-        raise UnknownEncoder(f"No encoder {name!r}; known are: {', '.join(sorted(known)) or 'none yet'}.")
+        listed = f"known are: {', '.join(sorted(known)) or 'none yet'}"
+        raise UnknownEncoder(f"No encoder {name!r}{_made_of(tx, name)}; {listed}.")
     return known[name]
+
+
+def _made_of(tx: Transaction, name: str) -> str:
+    """What became of a definition that no worker has made an encoder of, as part of a sentence."""
+    definition = sa.select(encoder_definition).where(encoder_definition.c.name == name)
+    row = tx.execute(definition).one_or_none()
+    if row is None:
+        return ""
+    return (
+        f" yet, since it could not be made: {row.reason.rstrip('.')}"
+        if row.reason
+        else " yet: a worker reads its model"
+    )
 
 
 def by_space(tx: Transaction, space: str) -> StoredEncoder:
@@ -98,12 +118,20 @@ def segmenters(tx: Transaction) -> dict[str, dict[str, Any]]:
 
 
 def check_names(tx: Transaction, segmenter_name: str | None, encoder_names: Sequence[str]) -> None:
-    """Raises UnknownSegmenter or UnknownEncoder, naming what there is instead."""
+    """Raises UnknownSegmenter or UnknownEncoder, naming what there is instead; EncoderOfTexts if the first one is."""
     known = segmenters(tx)
     if segmenter_name is not None and segmenter_name not in known:
         raise UnknownSegmenter(f"No segmenter {segmenter_name!r}; known are: {', '.join(known) or 'none yet'}.")
-    for name in encoder_names:
-        by_name(tx, name)
+    for position, name in enumerate(encoder_names):
+        found = by_name(tx, name)
+        if position == 0:
+            check_hears(found)
+
+
+def check_hears(encoder: StoredEncoder) -> None:
+    """Raises EncoderOfTexts for one that cannot tell voices apart."""
+    if encoder.spec.get("modality", "audio") != "audio":
+        raise EncoderOfTexts(f"{encoder.name!r} reads texts: voices cannot be told apart by it.")
 
 
 def request_check(tx: Transaction, name: str) -> EncoderCheckRequested:

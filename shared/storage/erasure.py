@@ -71,15 +71,32 @@ _STATEMENTS = {
     "suggestions": """DELETE FROM suggestion WHERE speaker_id = ANY(:speakers) OR segment_id = ANY(:segments)""",
     "centroids": "DELETE FROM centroid WHERE speaker_id = ANY(:speakers)",
     "cluster memberships": "DELETE FROM cluster_member WHERE segment_id = ANY(:segments)",
-    # Both hold names in words.
+    "memberships before the last clustering": """UPDATE cluster_before b SET
+        (segment_ids, probabilities) = (
+            SELECT coalesce(array_agg(m.id ORDER BY m.n), '{}'), coalesce(array_agg(m.probability ORDER BY m.n), '{}')
+            FROM unnest(b.segment_ids, b.probabilities) WITH ORDINALITY AS m(id, probability, n)
+            WHERE m.id <> ALL(:segments)),
+        exemplar_segment_id = CASE WHEN b.exemplar_segment_id = ANY(:segments)
+            THEN '00000000-0000-0000-0000-000000000000' ELSE b.exemplar_segment_id END,
+        trust = b.trust || jsonb_build_object('exemplars', (
+            SELECT coalesce(jsonb_agg(e.id), '[]') FROM jsonb_array_elements_text(b.trust->'exemplars') AS e(id)
+            WHERE CAST(e.id AS uuid) <> ALL(:segments)))
+        WHERE b.segment_ids && CAST(:segments AS uuid[])""",
+    # All three hold names in words.
     "questions": """DELETE FROM question WHERE collection IN
         (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
     "reviews": """DELETE FROM review WHERE asked->>'speaker' = ANY(ARRAY(
         SELECT name FROM speaker WHERE speaker_id = ANY(:speakers))) OR collection IN
         (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
-    # Both hold means of voices: the next clustering begins without them, and scores are learned anew.
+    "comparisons of encoders": """DELETE FROM comparison WHERE collection IN
+        (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
+    # All hold means of voices: the next clustering begins without them, and scores are learned anew.
     "calibrations": """DELETE FROM calibration WHERE collection IN
         (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
+    "calibrations before the last clustering": """DELETE FROM calibration_before WHERE collection IN
+        (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
+    "centroids before the last clustering": """DELETE FROM centroid_before WHERE speaker_id = ANY(:speakers)
+        OR collection IN (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
     "states of clusterings": """DELETE FROM clustering_state WHERE collection IN
         (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
     "segments": "DELETE FROM segment WHERE segment_id = ANY(:segments)",

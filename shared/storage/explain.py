@@ -1,5 +1,6 @@
 """Why a segment carries its name, step by step, and how that came about. Reads only."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -7,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from shared.storage import people, words
 from shared.storage.database import Transaction
 from shared.storage.labels import SegmentGone
 
@@ -25,13 +27,22 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedVoice:
+    """A speaker whom people named in a cluster, and in how many of its segments."""
+
+    speaker: str
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
-    """The standing cluster that holds the segment."""
+    """The standing cluster that holds the segment; of several `named` its members follow the nearest."""
 
     cluster_id: UUID
     segments: int
     cohesion: float
     probability: float
+    named: list[NamedVoice]  # whom people named most first
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +132,13 @@ def why(tx: Transaction, segment_id: UUID) -> Why:
     if now is None:
         raise SegmentGone(f"No segment {segment_id}.")
     key = {"segment_id": segment_id}
-    cluster = tx.execute(_CLUSTER, key).mappings().one_or_none()
     return Why(
         segment_id=segment_id,
         speaker=now.speaker,
         assigned_by=now.assigned_by,
         confidence=now.confidence,
         because=_word(tx, now.because_id),
-        cluster=Cluster(**cluster) if cluster else None,
+        cluster=_cluster(tx, segment_id),
         enrolment=_enrolment(tx, now) if now.assigned_by == "identification" else None,
         suggestion=now.suggestion,
         suggestion_probability=now.suggestion_probability,
@@ -142,7 +152,17 @@ def _word(tx: Transaction, label_id: UUID | None) -> Word | None:
     return Word(**row) if row else None
 
 
+def _cluster(tx: Transaction, segment_id: UUID) -> Cluster | None:
+    row = tx.execute(_CLUSTER, {"segment_id": segment_id}).mappings().one_or_none()
+    if row is None:
+        return None
+    spoken = Counter(word.speaker_id for _, word in words.said_in_clusters(tx, [row["cluster_id"]]).values())
+    called = people.names_of(tx, spoken)
+    named = sorted((NamedVoice(called[s], n) for s, n in spoken.items()), key=lambda v: (-v.segments, v.speaker))
+    return Cluster(**row, named=named)
+
+
 def _enrolment(tx: Transaction, now: Any) -> Enrolment:
     key = {"collection": now.collection, "speaker_id": now.speaker_id}
-    words = tx.execute(_ENROLMENT_WORDS, {**key, "most": WORDS_SHOWN}).mappings()
-    return Enrolment(tx.execute(_ENROLLED, key).scalar_one(), [Word(**row) for row in words])
+    latest = tx.execute(_ENROLMENT_WORDS, {**key, "most": WORDS_SHOWN}).mappings()
+    return Enrolment(tx.execute(_ENROLLED, key).scalar_one(), [Word(**row) for row in latest])

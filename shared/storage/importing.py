@@ -25,7 +25,8 @@ class NamedSpan:
 _SPANS = sa.text("""
     SELECT s.segment_id, s.recording_id, s.start_sample, s.end_sample, p.name AS speaker, a.assigned_by
     FROM segment s LEFT JOIN assignment a USING (segment_id) LEFT JOIN speaker p ON p.speaker_id = a.speaker_id
-    WHERE s.collection = :collection AND (s.recording_id = ANY(:recordings) OR s.segment_id = ANY(:segments))
+    WHERE s.collection = :collection AND s.modality = 'audio'
+      AND (s.recording_id = ANY(:recordings) OR s.segment_id = ANY(:segments))
 """)
 
 

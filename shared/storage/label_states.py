@@ -13,7 +13,8 @@ from shared.storage.labels import UnknownLabel
 class LabelState:
     """How far a label has got: `segments` were spoken of, `propagated` received a name because of it, `lost` lost one.
 
-    A cluster in which people name a second speaker is named by nobody: its members lose the name that they followed.
+    `changed` counts all whose speaker is another one because of it, directly or not.
+    Where people name a second speaker in a cluster, members that are clearly nearer to neither lose their name.
     """
 
     label_id: UUID
@@ -23,6 +24,7 @@ class LabelState:
     segments: int
     propagated: int
     lost: int
+    changed: int
 
 
 # What a statement did is told by the "spread" entry that the clusterer writes for each collection concerned when it is
@@ -33,7 +35,8 @@ _LABEL = sa.text("""
                                       ELSE coalesce(jsonb_array_length(l.detail->'collections'), 0) END
                 THEN 'propagated' ELSE 'recorded' END AS state,
            coalesce(CASE WHEN l.cluster_id IS NULL OR spread.n = 0 THEN said.n ELSE spread.n_direct END, 0) AS segments,
-           coalesce(spread.n_propagated, 0) AS propagated, coalesce(spread.n_lost, 0) AS lost
+           coalesce(spread.n_propagated, 0) AS propagated, coalesce(spread.n_lost, 0) AS lost,
+           changed.n AS changed
     FROM label l
     CROSS JOIN LATERAL (
         SELECT count(*) AS n, sum((s.detail->>'n_direct')::int) AS n_direct,
@@ -46,6 +49,17 @@ _LABEL = sa.text("""
         WHERE w.label_id = l.label_id
           AND (w.kind <> 'cluster' OR coalesce(a.assigned_by, '') NOT IN ('human', 'import'))
     ) AS said
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS n FROM (
+            SELECT e.segment_id, min(e.seq) AS first, (array_agg(e.speaker_id ORDER BY e.seq DESC))[1] AS speaker_id
+            FROM label_effect e WHERE e.label_id IN (
+                SELECT l.label_id UNION ALL SELECT c.label_id FROM label c WHERE c.cause_id = l.label_id)
+            GROUP BY e.segment_id
+        ) AS after
+        WHERE after.speaker_id IS DISTINCT FROM (
+            SELECT b.speaker_id FROM label_effect b WHERE b.segment_id = after.segment_id AND b.seq < after.first
+            ORDER BY b.seq DESC LIMIT 1)
+    ) AS changed
     WHERE l.label_id = :label_id
 """)
 

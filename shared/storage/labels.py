@@ -90,8 +90,8 @@ def append(
 _LAST = sa.text("""
     SELECT coalesce(max(seq), 0) FROM label WHERE collection = :collection AND operation = ANY(:operations)
 """)
-STATEMENTS = ("assign", "reject", "split", "import", "undo", "cluster")
-"""What people say of a collection, and a clustering of it: names follow from these, and questions."""
+STATEMENTS = ("assign", "reject", "split", "import", "undo", "cluster", "switch")
+"""What people say of a collection, a clustering of it, and a switch of its encoder: names and questions follow."""
 
 
 def last_seq(tx: Transaction, collection: str) -> int:

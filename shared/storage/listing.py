@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from shared.storage import attributes
 from shared.storage.database import Transaction
 from shared.storage.labels import SegmentGone
+from shared.storage.narrowing import CONDITIONS, Narrowing
 from shared.units import seconds
 
 _FIRST_UUID: Final = UUID(int=0)
@@ -70,24 +72,39 @@ class ListedRecording:
     speakers: list[str]
     created_at: datetime
     facts: dict[str, Any]
+    attributes: dict[str, Any] | None  # of the first of its keys that has any
 
 
-_RECORDINGS = sa.text("""
+def _recordings(condition: str) -> sa.TextClause:
+    return sa.text(f"""
     SELECT r.recording_id, r.state, r.n_samples, r.n_segments, r.created_at, r.facts,
            ARRAY(SELECT o.key FROM stored_object o WHERE o.recording_id = r.recording_id ORDER BY o.key) AS object_keys,
            ARRAY(SELECT DISTINCT p.name FROM segment s JOIN assignment a USING (segment_id)
-                 JOIN speaker p USING (speaker_id) WHERE s.recording_id = r.recording_id ORDER BY p.name) AS speakers
+                 JOIN speaker p USING (speaker_id) WHERE s.recording_id = r.recording_id ORDER BY p.name) AS speakers,
+           {attributes.of_recording("r.recording_id")} AS attributes
     FROM recording r
-    WHERE r.collection = :collection AND (r.created_at, r.recording_id) > (:created_at, :recording_id)
+    WHERE r.collection = :collection AND (r.created_at, r.recording_id) > (:created_at, :recording_id) {condition}
     ORDER BY r.created_at, r.recording_id LIMIT :most
-""")
+    """)  # noqa: S608  # constants
+
+
+_RECORDINGS: Final = _recordings("")
+_RECORDINGS_HAVING: Final = _recordings(f"AND r.recording_id IN ({attributes.HAVING})")
 
 
 def recordings(
-    tx: Transaction, collection: str, *, after: tuple[datetime, UUID] = (_FIRST_TIME, _FIRST_UUID), most: int
+    tx: Transaction,
+    collection: str,
+    *,
+    after: tuple[datetime, UUID] = (_FIRST_TIME, _FIRST_UUID),
+    having: str | None = None,
+    most: int,
 ) -> list[ListedRecording]:
-    """In the order in which they were registered."""
+    """In the order in which they were registered; with `having`, those whose attributes fulfil the predicate."""
     values = {"collection": collection, "created_at": after[0], "recording_id": after[1], "most": most}
+    statement = _RECORDINGS
+    if having is not None:
+        statement, values = _RECORDINGS_HAVING, {**values, "attributes": having}
     return [
         ListedRecording(
             recording_id=row.recording_id,
@@ -98,8 +115,9 @@ def recordings(
             speakers=row.speakers,
             created_at=row.created_at,
             facts=row.facts,
+            attributes=row.attributes,
         )
-        for row in tx.execute(_RECORDINGS, values)
+        for row in tx.execute(statement, values)
     ]
 
 
@@ -122,15 +140,18 @@ class ListedSegment:
     suggestion: str | None = None  # whom it may belong to, where nobody and no rule says so
     suggestion_probability: float | None = None
     words: list[dict[str, Any]] | None = None  # of a transcriber: start_s, end_s, text
+    modality: str = "audio"
+    attributes: dict[str, Any] | None = None  # of the first of the recording's keys that has any
 
 
-SEGMENT_COLUMNS: Final = """
+SEGMENT_COLUMNS: Final = f"""
     s.segment_id, s.recording_id, s.start_sample, s.end_sample, s.source, s.text, s.speaker_label, a.assigned_by,
     a.confidence, p.name AS speaker, s.words, q.name AS suggestion, g.probability AS suggestion_probability,
+    s.modality, {attributes.of_recording("s.recording_id")} AS attributes,
     (SELECT m.cluster_id FROM cluster_member m
      WHERE m.segment_id = s.segment_id AND m.until_generation IS NULL
        AND m.encoder = (SELECT encoders[1] FROM collection WHERE name = s.collection)) AS cluster_id
-"""
+"""  # noqa: S608  # constants
 SEGMENT_NAMES: Final = """
     LEFT JOIN assignment a USING (segment_id) LEFT JOIN speaker p USING (speaker_id)
     LEFT JOIN suggestion g USING (segment_id) LEFT JOIN speaker q ON q.speaker_id = g.speaker_id
@@ -141,32 +162,6 @@ FIRST_KEYS: Final = """
 """
 """Of the objects that hold one recording, the one by whose key it goes: the first in byte order."""
 
-_CONDITIONS: Final = {
-    "recording_id": "s.recording_id = :recording_id",
-    "object_key": """s.recording_id IN (SELECT named.recording_id FROM stored_object named
-        WHERE named.collection = :collection AND named.key IN (:object_key, :collection || '/' || :object_key))""",
-    "cluster_id": """s.segment_id IN (SELECT m.segment_id FROM cluster_member m
-        WHERE m.cluster_id = :cluster_id AND m.until_generation IS NULL)""",
-    "speaker_id": "a.speaker_id = :speaker_id",
-    "unnamed": ":unnamed AND a.segment_id IS NULL",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Narrowing:
-    """Which segments of a collection are meant: those to which everything applies that is not None."""
-
-    recording_id: UUID | None = None
-    object_key: str | None = None  # with or without the collection in front
-    cluster_id: UUID | None = None
-    speaker_id: UUID | None = None
-    unnamed: Literal[True] | None = None
-
-    def values(self) -> dict[str, object]:
-        """What narrows, by name."""
-        return {name: value for name in _CONDITIONS if (value := getattr(self, name)) is not None}
-
-
 _EVERYTHING: Final = Narrowing()
 
 
@@ -176,7 +171,7 @@ def _segments(narrowed_by: tuple[str, ...]) -> sa.TextClause:
 
     The first condition on the key lets the index find the page, the second one cuts it off exactly.
     """
-    narrowed = "".join(f"AND {_CONDITIONS[name]} " for name in narrowed_by)
+    narrowed = "".join(f"AND {CONDITIONS[name]} " for name in narrowed_by)
     return sa.text(f"""
         SELECT o.key AS object_key, {SEGMENT_COLUMNS}
         FROM stored_object o JOIN segment s USING (recording_id) {SEGMENT_NAMES}
@@ -210,6 +205,8 @@ def as_segment(row: Any) -> ListedSegment:
         suggestion=row.suggestion,
         suggestion_probability=row.suggestion_probability,
         words=row.words and [{"start_s": seconds(a), "end_s": seconds(b), "text": text} for a, b, text in row.words],
+        modality=row.modality,
+        attributes=row.attributes,
     )
 
 

@@ -10,43 +10,58 @@ import sqlalchemy as sa
 from shared.storage.database import Transaction
 
 _FIRST_UUID: Final = UUID(int=0)
+_LAST_UUID: Final = UUID(int=2**128 - 1)
 _FIRST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_TIME: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class ListedCluster:
-    """A standing cluster; `speaker` is whom most of its members were given by a person, a cluster or an import."""
+    """A standing cluster; `speakers` are whom its members were given by a person, a cluster or an import.
+
+    Each as its name and how many segments; the first of them, of the most, is `speaker`.
+    """
 
     cluster_id: UUID
     segments: int
     recordings: int
     speaker: str | None
+    speakers: list[dict[str, Any]]
     cohesion: float
     exemplar_segment_id: UUID
     trust: dict[str, Any]
 
 
-_CLUSTERS = sa.text("""
+# The page comes first: the members of no other cluster are looked at.
+CLUSTERS = sa.text("""
     SELECT c.cluster_id, c.n_segments AS segments, c.n_recordings AS recordings, c.cohesion, c.exemplar_segment_id,
-           c.trust,
-           (SELECT p.name FROM cluster_member m JOIN assignment a USING (segment_id) JOIN speaker p USING (speaker_id)
+           c.trust, n.speakers->0->>'name' AS speaker, n.speakers
+    FROM (
+        SELECT * FROM cluster
+        WHERE collection = :collection AND "current" AND encoder = :encoder
+          AND (-n_segments, cluster_id) > (-CAST(:n_segments AS bigint), CAST(:cluster_id AS uuid))
+        ORDER BY -n_segments, cluster_id LIMIT :most
+    ) AS c, LATERAL (
+        SELECT coalesce(jsonb_agg(jsonb_build_object('name', name, 'segments', n) ORDER BY n DESC, name), '[]')
+               AS speakers
+        FROM (
+            SELECT p.name, count(*) AS n
+            FROM cluster_member m JOIN assignment a USING (segment_id) JOIN speaker p USING (speaker_id)
             WHERE m.cluster_id = c.cluster_id AND m.until_generation IS NULL
               AND a.assigned_by IN ('human', 'cluster', 'import')
-            GROUP BY p.name ORDER BY count(*) DESC, p.name LIMIT 1) AS speaker
-    FROM cluster c
-    WHERE c.collection = :collection AND c."current"
-      AND c.encoder = (SELECT encoders[1] FROM collection WHERE name = :collection)
-      AND (-c.n_segments, c.cluster_id) > (-CAST(:n_segments AS bigint), CAST(:cluster_id AS uuid))
-    ORDER BY -c.n_segments, c.cluster_id LIMIT :most
+            GROUP BY p.name) AS each
+    ) AS n
+    ORDER BY -c.n_segments, c.cluster_id
 """)
 
 
 def clusters(
-    tx: Transaction, collection: str, *, after: tuple[int, UUID] = (2**31, _FIRST_UUID), most: int
+    tx: Transaction, collection: str, encoder: str, *, after: tuple[int, UUID] = (2**31, _FIRST_UUID), most: int
 ) -> list[ListedCluster]:
-    """The largest first."""
-    values = {"collection": collection, "n_segments": after[0], "cluster_id": after[1], "most": most}
-    return [ListedCluster(**row) for row in tx.execute(_CLUSTERS, values).mappings()]
+    """Those in the space of an encoder, the largest first."""
+    place = {"n_segments": after[0], "cluster_id": after[1], "most": most}
+    values = {"collection": collection, "encoder": encoder, **place}
+    return [ListedCluster(**row) for row in tx.execute(CLUSTERS, values).mappings()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,32 +82,45 @@ class ListedLabel:
     created_at: datetime
 
 
-# What concerns all collections is found by itself and put between: a condition for both would read the whole log.
-_LABELS = sa.text("""
+def _labels(comes_after: str, order: str) -> sa.TextClause:
+    """What concerns all collections is found by itself and put between: one condition would read the whole log."""
+    return sa.text(f"""
     WITH own AS (
-        SELECT * FROM label WHERE collection = :collection AND (created_at, label_id) > (:created_at, :label_id)
-        ORDER BY created_at, label_id LIMIT :most
+        SELECT * FROM label
+        WHERE collection = :collection AND (created_at, label_id) {comes_after} (:created_at, :label_id)
+        ORDER BY created_at {order}, label_id {order} LIMIT :most
     ), everywhere AS (
         SELECT * FROM label l
-        WHERE collection IS NULL AND (created_at, label_id) > (:created_at, :label_id)
+        WHERE collection IS NULL AND (created_at, label_id) {comes_after} (:created_at, :label_id)
           AND (detail->'collections' ? :collection OR EXISTS (
               SELECT FROM assignment a WHERE a.collection = :collection AND a.speaker_id = l.speaker_id))
-        ORDER BY created_at, label_id LIMIT :most
+        ORDER BY created_at {order}, label_id {order} LIMIT :most
     )
     SELECT l.label_id, l.operation, p.name AS speaker, l.segment_id, l.cluster_id, l.actor, l.cause_id, l.undoes_id,
            l.active, l.detail,
            (SELECT count(*) FROM label_effect e WHERE e.label_id = l.label_id) AS segments, l.created_at
     FROM (SELECT * FROM own UNION ALL SELECT * FROM everywhere) l LEFT JOIN speaker p USING (speaker_id)
-    ORDER BY l.created_at, l.label_id LIMIT :most
-""")
+    ORDER BY l.created_at {order}, l.label_id {order} LIMIT :most
+""")  # noqa: S608  # constants
+
+
+_OLDEST_FIRST: Final = _labels(">", "ASC")
+_NEWEST_FIRST: Final = _labels("<", "DESC")
 
 
 def labels(
-    tx: Transaction, collection: str, *, after: tuple[datetime, UUID] = (_FIRST_TIME, _FIRST_UUID), most: int
+    tx: Transaction,
+    collection: str,
+    *,
+    newest_first: bool = False,
+    after: tuple[datetime, UUID] | None = None,
+    most: int,
 ) -> list[ListedLabel]:
-    """The log, oldest entry first."""
-    values = {"collection": collection, "created_at": after[0], "label_id": after[1], "most": most}
-    return [ListedLabel(**row) for row in tx.execute(_LABELS, values).mappings()]
+    """The log from one end to the other."""
+    created_at, label_id = after or ((_LAST_TIME, _LAST_UUID) if newest_first else (_FIRST_TIME, _FIRST_UUID))
+    values = {"collection": collection, "created_at": created_at, "label_id": label_id, "most": most}
+    rows = tx.execute(_NEWEST_FIRST if newest_first else _OLDEST_FIRST, values)
+    return [ListedLabel(**row) for row in rows.mappings()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +176,7 @@ _NAMING = sa.text("""
            count(*) FILTER (WHERE a.assigned_by = 'human') AS by_hand,
            count(g.segment_id) FILTER (WHERE a.segment_id IS NULL) AS suggested
     FROM segment s LEFT JOIN assignment a USING (segment_id) LEFT JOIN suggestion g USING (segment_id)
-    WHERE s.collection = :collection AND EXISTS (
+    WHERE s.collection = :collection AND s.modality = 'audio' AND EXISTS (
         SELECT FROM stored_object o WHERE o.recording_id = s.recording_id AND o.state = 'registered')
 """)
 _HEARD = sa.text("""

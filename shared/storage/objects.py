@@ -117,6 +117,11 @@ class ObjectStore:
         with _named_errors():
             self._client.fput_object(bucket, key, str(source), content_type=content_type)
 
+    def delete(self, bucket: str, key: str) -> None:
+        """Take an object away; one that is not there is as good as taken away."""
+        with _named_errors():
+            self._client.remove_object(bucket, key)
+
     def exists(self, bucket: str, key: str) -> bool:
         """Whether an object stands under the key."""
         try:

@@ -84,7 +84,10 @@ class UnknownClustering(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class ClusteringState:
-    """A request for clusters; the numbers come with state `done`."""
+    """A request for clusters; the numbers come with state `done`.
+
+    Of a method that was only compared with what stands there is no generation, but `standing` and `agreement`.
+    """
 
     request_id: UUID
     collection: str
@@ -93,11 +96,22 @@ class ClusteringState:
     clusters: int | None
     noise: int | None
     segments: int | None
+    method: str
+    applied: bool
+    standing: dict[str, int] | None
+    agreement: float | None
+    code: str | None  # of what went wrong, and why, in state `failed`
+    reason: str | None
 
 
 _CLUSTERING = sa.text("""
-    SELECT request_id, collection, CASE WHEN finished_at IS NULL THEN 'requested' ELSE 'done' END AS state, generation,
-           n_clusters AS clusters, n_noise AS noise, n_segments AS segments
+    SELECT request_id, collection, generation,
+           CASE WHEN finished_at IS NULL THEN 'requested' WHEN parameters ? 'code' THEN 'failed'
+                ELSE 'done' END AS state,
+           n_clusters AS clusters, n_noise AS noise, n_segments AS segments,
+           coalesce(asked->>'method', 'auto') AS method, generation IS NOT NULL AS applied,
+           parameters->'standing' AS standing, (parameters->>'agreement')::float AS agreement,
+           parameters->>'code' AS code, parameters->>'reason' AS reason
     FROM clustering WHERE request_id = :request_id
 """)
 

@@ -55,6 +55,12 @@ def name_of(tx: Transaction, speaker_id: UUID) -> str:
     return str(tx.execute(sa.select(speaker.c.name).where(speaker.c.speaker_id == speaker_id)).scalar_one())
 
 
+def names_of(tx: Transaction, speaker_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """How speakers are called."""
+    wanted = sa.select(speaker.c.speaker_id, speaker.c.name).where(speaker.c.speaker_id.in_(list(speaker_ids)))
+    return {row.speaker_id: row.name for row in tx.execute(wanted)}
+
+
 def canonical(tx: Transaction, speaker_id: UUID) -> UUID:
     """Whom a speaker is after all merges that stand."""
     found = sa.select(speaker.c.canonical_id).where(speaker.c.speaker_id == speaker_id)

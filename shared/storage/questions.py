@@ -15,7 +15,7 @@ from shared.units import seconds
 
 
 class NoQuestionsYet(NotFound):
-    """Questions follow from clusters: `earmark cluster -c NAME` finds some."""
+    """Cluster it first: `earmark cluster -c NAME --wait`. Questions are about the groups that are found."""
 
     code = "no_questions_yet"
 
@@ -102,7 +102,17 @@ _READ = sa.text("""
                       WHERE a.segment_id = q.segment_id AND a.assigned_by IN ('human', 'import'))
     ORDER BY q.rank LIMIT :most
 """)
-_KNOWN = sa.text("SELECT seq FROM questionnaire WHERE collection = :collection")
+# Names spread before any clustering too, and questions are thought out after that: all would be noise.
+_KNOWN = sa.text("""
+    SELECT seq FROM questionnaire WHERE collection = :collection
+      AND (EXISTS (SELECT FROM clustering_state s JOIN encoder e USING (space)
+                   WHERE s.collection = :collection
+                     AND e.name = (SELECT encoders[1] FROM collection WHERE name = :collection)
+                     AND s.generation = (SELECT max(c.generation) FROM clustering c
+                                         WHERE c.collection = s.collection AND c.encoder = e.name))
+           OR EXISTS (SELECT FROM cluster c WHERE c.collection = :collection AND c."current"
+                        AND c.encoder = (SELECT encoders[1] FROM collection WHERE name = :collection)))
+""")
 
 
 def read(tx: Transaction, collection: str, most: int) -> Questions:

@@ -14,6 +14,7 @@ from shared.events import ObjectSeen
 from shared.storage.database import Transaction
 from shared.storage.objects import StoredObject
 from shared.storage.tables import recording
+from shared.units import SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ def settle(tx: Transaction, outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 @dataclass(frozen=True, slots=True)
 class AudioSource:
-    """Where the 16 kHz mono audio of a recording lies; `etag` guards an original that serves as it is."""
+    """Where the mono audio of a recording lies, or its original; `etag` guards an object that is not ours."""
 
     recording_id: UUID
     n_samples: int
@@ -203,7 +204,8 @@ class AudioSource:
     bucket: str | None  # None: no object holds these bytes any more
     key: str | None
     etag: str | None
-    sha256: str
+    sha256: str  # of the original
+    sample_rate_hz: int = SAMPLE_RATE_HZ
 
     def look_again(self, collection: str) -> ObjectSeen | None:
         """What makes ingest look at the object that should hold these bytes, as if it were new."""

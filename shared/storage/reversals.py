@@ -1,4 +1,7 @@
-"""Merge two speakers, rename one, and take any statement of a person back: all follow from the log again."""
+"""Merge two speakers, rename one, and take back any statement of a person, the newest clustering or switch.
+
+All follow from the log again.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +12,9 @@ import sqlalchemy as sa
 
 from shared.errors import Conflict
 from shared.events import LabelRecorded
-from shared.storage import people, statements, words
+from shared.storage import collections, kept, people, statements, switches, words
 from shared.storage.database import Transaction
-from shared.storage.labels import Entry, UnknownLabel, append
+from shared.storage.labels import Entry, UnknownLabel, append, lock_names
 from shared.storage.statements import Recorded
 from shared.storage.tables import label
 
@@ -23,9 +26,27 @@ class AlreadyUndone(Conflict):
 
 
 class NotUndoable(Conflict):
-    """What a person said of speakers can be undone: names, rejections, imports, merges, splits, renames."""
+    """What people said can be undone, name by name, and the newest clustering and switch of a collection."""
 
     code = "not_undoable"
+
+
+class NewerClustering(Conflict):
+    """Only the newest clustering of a collection can be taken back: undo that one, or cluster again."""
+
+    code = "newer_clustering"
+
+
+class NewerSwitch(Conflict):
+    """Only the newest switch of a collection can be taken back; `earmark collections switch` makes another."""
+
+    code = "newer_switch"
+
+
+class NotKept(Conflict):
+    """Only the clusters before the newest clustering are kept; cluster again to have others."""
+
+    code = "not_kept"
 
 
 class AlreadyOne(Conflict):
@@ -34,7 +55,8 @@ class AlreadyOne(Conflict):
     code = "already_one"
 
 
-STATEMENTS = frozenset({"assign", "reject", "import", "split", "merge", "rename"})
+UNDOABLE = frozenset({"assign", "reject", "import", "split", "merge", "rename", "undo", "cluster", "switch"})
+_OF_RULES = frozenset({"cluster", "switch"})  # names follow from them as a whole, and the clusterer knows how
 
 
 def merge(tx: Transaction, stays: str, goes: str, actor: str) -> Recorded:
@@ -51,27 +73,39 @@ def merge(tx: Transaction, stays: str, goes: str, actor: str) -> Recorded:
     return _global(tx, entry, "merge", stays_id, concerned)
 
 
-def rename(tx: Transaction, name: str, to: str, actor: str) -> UUID:
-    """A person says how a speaker is called. Raises UnknownSpeaker, SpeakerNameTaken."""
+def rename(tx: Transaction, name: str, to: str, actor: str) -> UUID | None:
+    """A person says how a speaker is called: the entry, None for the name that stands.
+
+    Raises UnknownSpeaker, SpeakerNameTaken.
+    """
     speaker_id = people.speaker_named(tx, name)
-    if to != name:
-        append(tx, None, "rename", actor, speaker_id, detail={"from": name, "to": to})
-        people.settle_name(tx, speaker_id)
-    return speaker_id
+    if to == name:
+        return None
+    entry = append(tx, None, "rename", actor, speaker_id, detail={"from": name, "to": to})
+    people.settle_name(tx, speaker_id)
+    return entry.label_id
 
 
 def undo(tx: Transaction, label_id: UUID, actor: str) -> Recorded:
-    """A person takes a statement back; to take that back, undo the entry that it made.
+    """A person takes a statement, a clustering or a switch back; to take that back, undo the entry that it made.
 
-    Raises UnknownLabel, NotUndoable, AlreadyUndone, and SpeakerNameTaken if a name is somebody else's by now.
+    Raises UnknownLabel, NotUndoable, AlreadyUndone, SpeakerNameTaken if a name is somebody else's by now, and
+    NewerClustering and NotKept of a clustering, and NewerSwitch of a switch.
     """
+    behind = statement_of(tx, label_id)
+    if behind.operation in _OF_RULES and behind.collection:
+        lock_names(tx, behind.collection)  # before the row: that is the clusterer's order
     row = _entry(tx, label_id)
-    if row.operation not in STATEMENTS | {"undo"}:
+    if row.operation not in UNDOABLE:
         raise NotUndoable(f"{label_id} is an entry {row.operation!r}, which cannot be undone by itself.")
     if "erased" in row.detail:
         raise NotUndoable(f"What {label_id} was about has been erased.")
     if not row.active:
         raise AlreadyUndone(f"{label_id} has been taken back.")
+    if behind.operation == "cluster" and behind.collection:
+        _check_clustering(tx, behind, behind.collection)
+    if behind.operation == "switch" and behind.collection:
+        _check_switch(tx, behind, behind.collection)
     statement = _flip(tx, row)
     entry = append(
         tx,
@@ -90,12 +124,18 @@ def undo(tx: Transaction, label_id: UUID, actor: str) -> Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a person said, found behind however many entries that took it back and brought it again."""
+    """What a person said, or a clustering, found behind however many entries that took it back and brought it again.
+
+    `active` is whether it stands after all of them; `collection` is None for what is said of speakers everywhere.
+    """
 
     label_id: UUID
+    collection: str | None
     operation: str
     speaker_ids: tuple[UUID, ...]
     cluster_id: UUID | None
+    active: bool
+    detail: dict[str, Any]
 
 
 def statement_of(tx: Transaction, label_id: UUID) -> Statement:
@@ -104,7 +144,8 @@ def statement_of(tx: Transaction, label_id: UUID) -> Statement:
     while row.operation == "undo":
         row = _row(tx, row.undoes_id)
     speaker_ids = tuple(s for s in (row.speaker_id, row.other_speaker_id) if s is not None)
-    return Statement(row.label_id, row.operation, speaker_ids, row.cluster_id)
+    told = (row.cluster_id, row.active, row.detail)
+    return Statement(row.label_id, row.collection, row.operation, speaker_ids, *told)
 
 
 def _row(tx: Transaction, label_id: UUID) -> Any:
@@ -119,6 +160,24 @@ def _entry(tx: Transaction, label_id: UUID) -> Any:
     if row is None:
         raise UnknownLabel(f"No label {label_id}.")
     return row
+
+
+def _check_clustering(tx: Transaction, behind: Statement, collection: str) -> None:
+    """Raises NewerClustering and NotKept: only what the standing generation is of can be taken back, or come again."""
+    standing = kept.standing(tx, collection, collections.get(tx, collection).encoders[0])
+    last = standing.label_id if standing else None
+    if last == behind.label_id:
+        return
+    if last is not None and _row(tx, last).active:
+        raise NewerClustering(f"{last} is the newest clustering of {collection!r}.")
+    raise NotKept(f"The clusters before {behind.label_id} are not kept.")
+
+
+def _check_switch(tx: Transaction, behind: Statement, collection: str) -> None:
+    """Raises NewerSwitch."""
+    last = switches.newest(tx, collection)
+    if last is None or last.label_id != behind.label_id:
+        raise NewerSwitch(f"{behind.label_id} is not the newest switch of {collection!r}.")
 
 
 def _flip(tx: Transaction, row: Any) -> Any:

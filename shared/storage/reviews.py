@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,6 +16,8 @@ from shared.storage.database import Transaction
 from shared.storage.labels import last_seq, names
 from shared.storage.statements import Recorded
 from shared.storage.tables import review
+
+_DISCARDED: Final = "discarded_by"  # kept beside what was asked
 
 
 class UnknownReview(NotFound):
@@ -29,10 +32,19 @@ class AlreadyApplied(Conflict):
     code = "already_applied"
 
 
+class AlreadyDiscarded(Conflict):
+    """The review was discarded; ask for another one."""
+
+    code = "already_discarded"
+
+
 class ReviewOutdated(Conflict):
     """Something was said of the collection since the changes were thought out; ask for the review again."""
 
     code = "review_outdated"
+
+
+State = Literal["requested", "ready", "applied", "discarded", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,41 @@ class Review:
     label_id: UUID | None
     seq: int | None
     failed: str | None
+    discarded_by: str | None
+    requested_at: datetime
+
+    @property
+    def state(self) -> State:
+        """How far it is."""
+        return _state(self.label_id, self.discarded_by, self.failed, ready=self.changes is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedReview:
+    """A review without its changes, of which there may be many; `n_changes` is None until they are thought out."""
+
+    review_id: UUID
+    asked: Asked
+    n_changes: int | None
+    label_id: UUID | None
+    failed: str | None
+    discarded_by: str | None
+    requested_at: datetime
+
+    @property
+    def state(self) -> State:
+        """How far it is."""
+        return _state(self.label_id, self.discarded_by, self.failed, ready=self.n_changes is not None)
+
+
+def _state(label_id: UUID | None, discarded_by: str | None, failed: str | None, *, ready: bool) -> State:
+    if label_id:
+        return "applied"
+    if discarded_by:
+        return "discarded"
+    if failed:
+        return "failed"
+    return "ready" if ready else "requested"
 
 
 def request(tx: Transaction, collection: str, asked: Asked) -> ReviewRequested:
@@ -83,12 +130,51 @@ def get(tx: Transaction, review_id: UUID) -> Review:
     return _read(tx, sa.select(review).where(review.c.review_id == review_id), review_id)
 
 
+_LISTED = (
+    *(review.c[name] for name in ("review_id", "asked", "label_id", "failed", "requested_at")),
+    sa.func.jsonb_array_length(review.c.changes).label("n_changes"),
+)
+
+
+def listing(
+    tx: Transaction, collection: str, *, after: tuple[datetime, UUID] | None = None, most: int
+) -> list[ListedReview]:
+    """The newest first."""
+    place = sa.tuple_(review.c.requested_at, review.c.review_id)
+    wanted = sa.select(*_LISTED).where(review.c.collection == collection).order_by(place.desc()).limit(most)
+    return [
+        ListedReview(
+            review_id=row.review_id,
+            asked=_asked(row.asked),
+            n_changes=row.n_changes,
+            label_id=row.label_id,
+            failed=row.failed,
+            discarded_by=row.asked.get(_DISCARDED),
+            requested_at=row.requested_at,
+        )
+        for row in tx.execute(wanted if after is None else wanted.where(place < after))
+    ]
+
+
 def _read(tx: Transaction, statement: sa.Select[Any], review_id: UUID) -> Review:
     row = tx.execute(statement).one_or_none()
     if row is None:
         raise UnknownReview(f"No review {review_id}.")
-    changes = None if row.changes is None else [_change(change) for change in row.changes]
-    return Review(row.review_id, row.collection, _asked(row.asked), changes, row.label_id, row.seq, row.failed)
+    return _review(row)
+
+
+def _review(row: Any) -> Review:
+    return Review(
+        review_id=row.review_id,
+        collection=row.collection,
+        asked=_asked(row.asked),
+        changes=None if row.changes is None else [_change(change) for change in row.changes],
+        label_id=row.label_id,
+        seq=row.seq,
+        failed=row.failed,
+        discarded_by=row.asked.get(_DISCARDED),
+        requested_at=row.requested_at,
+    )
 
 
 def _asked(stored: dict[str, Any]) -> Asked:
@@ -115,13 +201,10 @@ def carry_out(tx: Transaction, review_id: UUID, actor: str | None = None) -> Rec
 def apply(tx: Transaction, review_id: UUID, but: Sequence[UUID], actor: str) -> list[Recorded]:
     """Give the label, and say of some segments that they are not that speaker's.
 
-    Raises AlreadyApplied, ReviewOutdated, UnknownReview. The rejections come first: then the label does not reach those
-    segments at all.
+    Raises AlreadyApplied, AlreadyDiscarded, ReviewOutdated, UnknownReview. The rejections come first: then the label
+    does not reach those segments at all.
     """
-    mine = sa.select(review).where(review.c.review_id == review_id).with_for_update()
-    found = _read(tx, mine, review_id)
-    if found.label_id:
-        raise AlreadyApplied(f"Review {review_id} has been applied.")
+    found = _open(tx, review_id)
     if found.seq is None or found.seq != last_seq(tx, found.collection):
         raise ReviewOutdated(f"Review {review_id} does not know what was said last.")
     recorded = []
@@ -132,6 +215,24 @@ def apply(tx: Transaction, review_id: UUID, but: Sequence[UUID], actor: str) -> 
     given = sa.update(review).where(review.c.review_id == review_id)
     tx.execute(given.values(label_id=recorded[-1].label_id))
     return recorded
+
+
+def discard(tx: Transaction, review_id: UUID, actor: str) -> None:
+    """Never give the label; who decided so is written down. Raises AlreadyApplied, AlreadyDiscarded, UnknownReview."""
+    _open(tx, review_id)
+    by = sa.func.jsonb_build_object(_DISCARDED, sa.cast(actor, sa.Text))
+    statement = sa.update(review).where(review.c.review_id == review_id)
+    tx.execute(statement.values(asked=review.c.asked.op("||")(by)))
+
+
+def _open(tx: Transaction, review_id: UUID) -> Review:
+    """One that was not decided upon, and by nobody else until this transaction ends."""
+    found = _read(tx, sa.select(review).where(review.c.review_id == review_id).with_for_update(), review_id)
+    if found.label_id:
+        raise AlreadyApplied(f"Review {review_id} has been applied.")
+    if found.discarded_by:
+        raise AlreadyDiscarded(f"Review {review_id} was discarded by {found.discarded_by}.")
+    return found
 
 
 def fail(tx: Transaction, review_id: UUID, error: EarmarkError) -> None:
@@ -155,7 +256,7 @@ def effects(tx: Transaction, label_id: UUID) -> list[Change]:
 def write(tx: Transaction, review_id: UUID, seq: int, after: Sequence[Change]) -> None:
     """Write down what would change, as of the statement `seq`; a segment whose speaker stays is left out."""
     now = names(tx, [change.segment_id for change in after])
-    called = {s: people.name_of(tx, s) for s in {n.speaker_id for n in now.values()}}
+    called = people.names_of(tx, {n.speaker_id for n in now.values()})
     before = {s: called[n.speaker_id] for s, n in now.items()}
     changes = [
         {**asdict(change), "segment_id": str(change.segment_id), "before": before.get(change.segment_id)}

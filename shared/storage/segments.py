@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 import numpy as np
@@ -12,6 +13,9 @@ from psycopg.types.json import Jsonb
 from shared.storage.database import Transaction
 from shared.storage.tables import recording, segment
 from shared.units import SAMPLE_RATE_HZ
+
+Modality = Literal["audio", "text"]
+"""A segment of text is a caption of its whole recording: it has words and no voice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +121,20 @@ def count(tx: Transaction, recording_id: UUID) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SegmentSpan:
-    """Where a segment lies in its recording, in samples at 16 kHz."""
+    """Where a segment lies in its recording, in samples at 16 kHz, and its words, if it has any."""
 
     segment_id: UUID
     recording_id: UUID
     collection: str
     start_sample: int
     end_sample: int
+    modality: Modality = "audio"
+    text: str | None = None
+
+    @property
+    def n_audio_samples(self) -> int:
+        """How much audio has to be read to embed it."""
+        return self.end_sample - self.start_sample if self.modality == "audio" else 0
 
 
 def spans(tx: Transaction, segment_ids: Sequence[UUID]) -> list[SegmentSpan]:
@@ -135,6 +146,8 @@ def spans(tx: Transaction, segment_ids: Sequence[UUID]) -> list[SegmentSpan]:
             segment.c.collection,
             segment.c.start_sample,
             segment.c.end_sample,
+            segment.c.modality,
+            segment.c.text,
         )
         .where(segment.c.segment_id == sa.any_(sa.cast(list(segment_ids), sa.ARRAY(sa.UUID))))
         .order_by(segment.c.recording_id, segment.c.start_sample)

@@ -14,6 +14,7 @@ from shared.storage import backfills, collections, labels, progress, segments
 from shared.storage.database import Transaction
 from shared.storage.labels import Entry, SegmentGone
 from shared.storage.segments import Cut, NewSegment, SegmentSpan
+from shared.storage.statements import NotSpeech
 from shared.storage.tables import segment
 from shared.units import samples, seconds
 
@@ -52,12 +53,15 @@ def split(
     """Replace a segment by its parts; `at_s` are seconds from the start of the recording.
 
     The parts keep its diarization label. Its text, which nobody can tell where to cut, and its name, which one of the
-    voices had at most, go with it; the words of people stay in the log. Raises SegmentGone, SplitOutside, PartTooShort.
+    voices had at most, go with it; the words of people stay in the log. Raises SegmentGone, NotSpeech, SplitOutside,
+    PartTooShort.
     """
     labels.lock_names(tx, _collection_of(tx, segment_id))  # before the row: that is the clusterer's order
     row = tx.execute(sa.select(segment).where(segment.c.segment_id == segment_id).with_for_update()).one_or_none()
     if row is None:
         raise _gone(segment_id)
+    if row.modality == "text":
+        raise NotSpeech(f"{segment_id} is a caption.")
     borders = _borders(row.start_sample, row.end_sample, at_s)
     parts = tuple(
         SegmentSpan(ids.segment_id(row.recording_id, SOURCE, *span), row.recording_id, row.collection, *span)
@@ -151,4 +155,5 @@ def remove(tx: Transaction, span: SegmentSpan, entry: Entry) -> SegmentsRemoved:
         recording_id=span.recording_id,
         segment_ids=(span.segment_id,),
         speaker_ids=speaker_ids,
+        cluster_ids=tuple(cluster_ids),
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared.errors import Conflict
+from shared.errors import Conflict, InvalidRequest
 from shared.events import LabelRecorded
 from shared.storage import people, words
 from shared.storage.database import Transaction
@@ -173,7 +173,16 @@ def _collection_of_cluster(tx: Transaction, cluster_id: UUID) -> str:
     return str(found)
 
 
-_COLLECTIONS = sa.text("SELECT collection, count(*) AS n FROM segment WHERE segment_id = ANY(:ids) GROUP BY 1")
+class NotSpeech(InvalidRequest):
+    """Name segments of audio: a caption is words about a recording, and nobody speaks in it."""
+
+    code = "not_speech"
+
+
+_COLLECTIONS = sa.text("""
+    SELECT collection, count(*) AS n, bool_or(modality = 'text') AS of_text
+    FROM segment WHERE segment_id = ANY(:ids) GROUP BY 1
+""")
 
 
 def _collection_of(tx: Transaction, segment_ids: Sequence[UUID]) -> str:
@@ -181,6 +190,8 @@ def _collection_of(tx: Transaction, segment_ids: Sequence[UUID]) -> str:
     if len(rows) != 1 or rows[0].n != len(set(segment_ids)):
         several = f"The {len(segment_ids)} segments do not all stand, or not in one collection."
         raise SegmentGone(f"No segment {segment_ids[0]}." if len(segment_ids) == 1 else several)
+    if rows[0].of_text:
+        raise NotSpeech("A segment of these is a caption.")
     return str(rows[0].collection)
 
 

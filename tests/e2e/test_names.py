@@ -103,6 +103,25 @@ def test_what_is_taken_back_was_never_said(stack: FullStack) -> None:
     assert call(stack, "labels", "undo", label_id, check=False)["error"]["code"] == "already_undone"
 
 
+def test_a_clustering_is_taken_back_and_brought_again(stack: FullStack) -> None:
+    first, second = members(stack, clusters(stack)[0]["cluster_id"])[:2]
+    said = [label(stack, segment_id=first, speaker="Ann"), label(stack, segment_id=second, speaker="Ben")]
+    before = clusters(stack), rows(stack, "segments")
+    call(stack, "cluster", "-c", COLLECTION, "--wait")
+    after = clusters(stack), rows(stack, "segments")
+    assert after != before
+    *_, older, newest = (r["label_id"] for r in rows(stack, "labels") if r["operation"] == "cluster")
+    assert call(stack, "labels", "undo", older, check=False)["error"]["code"] == "newer_clustering"
+    taken = call(stack, "labels", "undo", newest, "--wait")
+    assert (clusters(stack), rows(stack, "segments")) == before
+    assert call(stack, "labels", "undo", older, check=False)["error"]["code"] == "not_kept"
+    undo(stack, taken["label_id"])
+    assert (clusters(stack), rows(stack, "segments")) == after
+    for label_id in said:
+        undo(stack, label_id)
+    call(stack, "cluster", "-c", COLLECTION, "--wait")
+
+
 def test_why_leads_to_what_a_person_said(stack: FullStack) -> None:
     largest = clusters(stack)[0]["cluster_id"]
     first, *others = members(stack, largest)

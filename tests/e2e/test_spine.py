@@ -23,6 +23,7 @@ OF_AN_UPLOAD = ("object.seen", "recording.registered", "segments.created", "segm
 SEGMENT_FIELDS = {
     *("segment_id", "recording_id", "object_key", "start_s", "end_s", "source", "text", "speaker_label"),
     *("cluster_id", "speaker", "assigned_by", "confidence", "suggestion", "suggestion_probability", "words"),
+    "modality",
 }
 
 

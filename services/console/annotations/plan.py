@@ -24,6 +24,8 @@ class Known:
     speaker: str | None
     said: bool
     """Whether people gave that name to this very segment, themselves or by an import."""
+    by_person: bool = False
+    """Whether a person did so by their own word, which is stronger than an import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,13 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would be said: every segment of the recordings that were found is in one of the first four."""
+    """What would be said: every segment of the recordings that were found is in `words` or one of `unchanged`, `mixed`
+    and `uncovered`.
+    """
 
     words: dict[UUID, str]
+    left_alone: frozenset[UUID]
+    """Of those in `words`: a person has said otherwise, so that they keep their name."""
     unchanged: tuple[UUID, ...]
     """Named as they are already: by people, or by whatever else if an id names them."""
     mixed: tuple[UUID, ...]
@@ -55,7 +61,7 @@ class Plan:
 
     def speakers(self) -> Counter[str]:
         """How many segments each speaker would get."""
-        return Counter(self.words.values())
+        return Counter(name for segment_id, name in self.words.items() if segment_id not in self.left_alone)
 
 
 def place(files: Iterable[FileTurns], recordings: Recordings) -> list[Placed]:
@@ -103,6 +109,7 @@ def plan(placed: Sequence[Placed], by_id: Mapping[UUID, set[str]], segments: Ite
         raise TooManySpeakers(f"More than {MAX_SPEAKERS} speakers in one import.")
     return Plan(
         words=draft.words,
+        left_alone=frozenset(s for s in draft.words if known[s].by_person),
         unchanged=tuple(sorted(draft.unchanged)),
         mixed=tuple(sorted(draft.mixed)),
         uncovered=tuple(sorted(draft.uncovered)),

@@ -118,15 +118,15 @@ def _tokens(reading: Reading, text: str) -> Iterator[_Token]:
             yield "flag", word, at
 
 
-def write(file: str, turns: Sequence[Turn]) -> str:
+def write(file: str, turns: Sequence[Turn], duration_s: float = 0.0) -> str:
     """Praat's long text form; a speaker whose turns overlap has several tiers of the same name.
 
-    The format has no place for the file's name. It must have a tier and a length: a recording without turns has an
-    empty tier of one second.
+    The format has no place for the file's name. It must have a tier and a length, which is that of the recording:
+    where that is not known, up to the last turn, or a second.
     """
     del file
     tiers = tiers_of(turns) or [Tier("UNKNOWN", None, ())]
-    end_s = max((turn.end_s for turn in turns), default=1.0)
+    end_s = max([turn.end_s for turn in turns] + [duration_s]) or 1.0
     return "".join(_lines(tiers, end_s))
 
 

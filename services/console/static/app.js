@@ -29,7 +29,7 @@ let timer = 0;
 
 async function loadNaming() {
   const asked = state.collection;
-  const naming = await get(`/page/naming/${encodeURIComponent(asked)}`);
+  const naming = await get(inCollection(asked, "/naming"));
   if (asked !== state.collection) return;
   state.naming = naming;
   const share = naming.segments ? naming.named / naming.segments : 0;

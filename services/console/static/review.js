@@ -32,7 +32,10 @@ export async function openReview(what, speaker) {
     if (review) show(review);
     const answer = await closed;
     stop();
-    if (answer !== "apply" || !review) return null;
+    if (answer !== "apply" || !review) {
+      await post(`/v1/reviews/${asked.review_id}/discard`);
+      return null;
+    }
     const but = [...unticked];
     return await post(`/v1/reviews/${review.review_id}/apply`, { but });
   } finally {

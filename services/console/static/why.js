@@ -14,6 +14,7 @@ const DEEDS = {
   assign: "named", reject: "said who it is not", import: "imported", split: "moved to another speaker",
   merge: "merged two speakers", rename: "renamed", undo: "took back", propagate: "followed its cluster",
   identify: "recognised", cluster: "clustered anew", calibrate: "calibrated anew", spread: "spread",
+  switch: "let another encoder name",
 };
 let shown = null;
 let cameFrom = null;
@@ -81,8 +82,13 @@ function reasons(why) {
   if (why.assigned_by === "import") return word ? [sentence("Imported: ", word, why)] : [];
   if (why.assigned_by === "cluster") {
     const voice = why.cluster ? `the voice ${shortId(why.cluster.cluster_id)}` : "a voice";
-    const first = el("li", {}, `It belongs to ${voice}, and that has this name.`);
-    return word ? [first, sentence("The voice has it because ", word, why)] : [first];
+    const several = why.cluster && why.cluster.named.length > 1 && word && !word.cluster_id;
+    const named = several ? why.cluster.named.map((one) => `${one.speaker} (${one.segments})`).join(", ") : "";
+    const first = el("li", {}, several
+      ? `It belongs to ${voice}, in which several were named: ${named}. Of those it is nearest to ${why.speaker}.`
+      : `It belongs to ${voice}, and that has this name.`);
+    const opening = several ? "They are known there because " : "The voice has it because ";
+    return word ? [first, sentence(opening, word, why)] : [first];
   }
   if (why.assigned_by === "identification") {
     const known = plural(enrolment ? enrolment.segments : 0, "segment");

@@ -37,8 +37,14 @@ class Script:
     outage_left: int = 0  # so many more requests are answered 503
     cut_downloads: bool = False
     import_report: dict[str, Any] = field(default_factory=dict)
-    queries: list[dict[str, str]] = field(default_factory=list)  # of imports
+    queries: list[dict[str, str]] = field(default_factory=list)  # of imports, listings and events
+    clustering: dict[str, Any] = field(default_factory=dict)  # what a clustering tells beside its numbers
+    undone: dict[str, Any] = field(default_factory=dict)
     export_files: dict[str, bytes] = field(default_factory=dict)
+    encoder_state: str = "ready"  # what becomes of encoders that are added
+    check_result: dict[str, Any] = field(default_factory=dict)
+    switch_state: str = "done"  # what becomes of a switch
+    comparison: dict[str, Any] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def behaviour(self, table: dict[str, Any], key: str) -> Any:
@@ -111,13 +117,37 @@ class Handler(BaseHTTPRequestHandler):
             case ["collections", _, "clusterings"]:
                 self._json({"request_id": "request-1"})
             case ["clusterings", _]:
-                done = {"generation": 3, "clusters": 2, "noise": 1, "segments": 12}
+                done = {"generation": 3, "clusters": 2, "noise": 1, "segments": 12, **self.script.clustering}
                 self._json({"state": self._state("clustering", "requested", "done"), **done})
+            case ["labels"] if len(body["speaker"]) > 200:
+                message = (
+                    "body.speaker: String should have at most 200 characters; body.segment_ids.0: 'x' is not an id"
+                )
+                self._error(422, "invalid_request", message, "See /v1/openapi.json.")
             case ["labels"]:
                 self._json({"label_id": "label-1", "collection": "c", "speaker": body["speaker"], "segments": 1})
             case ["labels", "label-1"]:
                 state = self._state("label", "recorded", "propagated")
                 self._json({"label_id": "label-1", "state": state, "segments": 1, "propagated": 7})
+            case ["labels", "label-1", "undo"]:
+                recorded = {"label_id": "label-2", "collection": "c", "speaker": "Marta", "segments": 1}
+                self._json({**recorded, "undone": self.script.undone})
+            case ["labels", "label-2"]:
+                state = self._state("undo", "recorded", "propagated")
+                counts = {"segments": 1, "propagated": 0, "lost": 7, "changed": 8}
+                self._json({"label_id": "label-2", "state": state, **counts})
+            case ["reviews"]:
+                self._json({"review_id": "review-1"})
+            case ["reviews", "review-1"]:
+                change = {"segment_id": "s1", "before": None, "speaker": "Marta", "assigned_by": "human"}
+                review = {"review_id": "review-1", "speaker": "Marta", "failed": None, "changes": [change]}
+                self._json({**review, "state": self._state("review", "requested", "ready")})
+            case ["reviews", "review-1", "discard"]:
+                self._send(204, b"", "application/json")
+            case ["collections", name]:
+                self._json({"name": name, "segmenter": "vad"})
+            case ["collections", _, "naming"]:
+                self._json({"segments": 3, "named": 2, "speakers": [{"name": "Marta", "segments": 2}]})
             case ["collections", _, "evaluations", "trials"]:
                 self._json({"eer_percent": 1.5, "min_dcf": 0.1, "trials": 2, "missing": 0})
             case ["collections", _, "export", "segments"]:
@@ -130,6 +160,16 @@ class Handler(BaseHTTPRequestHandler):
             case ["backfills", "backfill-1"]:
                 state = self._state("backfill", "embedding", "done")
                 self._json({"state": state, "wanted": 9, "done": 9 if state == "done" else 4})
+            case ["collections", name, "switches"]:
+                self._json({"switch_id": "switch-1", "collection": name, **body, **self._switch("embedding")})
+            case ["switches", "switch-1"]:
+                own = {"switch_id": "switch-1", "collection": "talk", "encoder": "spectral"}
+                self._json({**own, **self._switch(self._state("switch", "embedding", self.script.switch_state))})
+            case ["collections", _, "comparisons"]:
+                self._json({"comparison_id": "comparison-1"})
+            case ["comparisons", "comparison-1"]:
+                ended = self._state("comparison", "requested", "failed" if "code" in self.script.comparison else "done")
+                self._json({"state": ended, "result": self.script.comparison})
             case ["segments", own, "split"]:
                 borders = [0.0, *body["at_s"], 9.0]
                 spans = enumerate(pairwise(borders))
@@ -138,12 +178,20 @@ class Handler(BaseHTTPRequestHandler):
             case ["encoders", name, "checks"]:
                 self._json({"check_id": f"check-{name}"})
             case ["encoder-checks", _]:
-                self._json({"state": "done", "result": {"ok": True}})
+                self._json({"state": "done", "result": self.script.check_result})
+            case ["encoders"] if body is not None:
+                self._json({"items": [self._encoder(body["name"], "requested")]})
+            case ["encoders", name]:
+                self._json(self._encoder(name, self._state(name, "requested", self.script.encoder_state)))
+            case ["encoder-families" | "encoders" as kind]:
+                self._json(self.script.rows[kind])
             case ["events"]:
+                self.script.queries.append(query)
                 self._events()
             case ["not-json"]:
                 self._send(200, b"<html>", "text/html")
             case _ if self.command == "GET" and (kind := path[-1]) in self.script.rows:
+                self.script.queries.append(query)
                 self._page(self.script.rows[kind], query)
             case ["status"]:
                 self._json({"services": {"relay": "ok"}, "backlog": {"pending": 0}, "recordings": {"ready": 1}})
@@ -155,6 +203,16 @@ class Handler(BaseHTTPRequestHandler):
                 self._send(204, b"", "application/json")
             case _:
                 self._error(404, "not_found", f"Nothing at {'/'.join(path)}.", "Look elsewhere.")
+
+    def _switch(self, state: str) -> dict[str, Any]:
+        failed = {"code": "nothing_embedded", "reason": "No vector."} if state == "failed" else {}
+        done = {"label_id": "label-9", "before": "ge2e"} if state == "done" else {"label_id": None, "before": None}
+        return {"state": state, "wanted": 9, "done": 9, "changed": 3, "code": None, "reason": None, **done, **failed}
+
+    def _encoder(self, name: str, state: str) -> dict[str, Any]:
+        found = {"name": name, "state": state, "family": "roberta", "model": "m", "layer": "encoder", "spec": None}
+        failed = {"code": "unknown_layer", "reason": "m has no layer 'encoder'; it has a, b."}
+        return {**found, **(failed if state == "failed" else {"code": None, "reason": None})}
 
     def _item(self, key: str) -> dict[str, Any]:
         self.script.looks[key] += 1

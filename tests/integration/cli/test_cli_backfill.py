@@ -9,7 +9,7 @@ from tests.integration.cli.conftest import Earmark
 def test_a_backfill_is_asked_for(api: Script, earmark: Earmark) -> None:
     result = earmark("backfill", "-c", "talk", "--encoder", "spectral", "--json")
     assert (result.status, result.document["backfill_id"], result.document["added"]) == (0, "backfill-1", False)
-    assert api.bodies["collections/talk/backfills"] == [{"encoder": "spectral", "everything": False}]
+    assert api.bodies["collections/talk/backfills"] == [{"encoder": "spectral", "everything": False, "subset": None}]
     assert result.err == ""
 
 

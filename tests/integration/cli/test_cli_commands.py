@@ -69,7 +69,6 @@ def test_no_rows_are_an_empty_list(api: Script, earmark: Earmark) -> None:
         ("status",),
         ("collections", "create", "talk"),
         ("evaluate", "trials", __file__, "-c", "talk"),
-        ("encoders", "check", "ge2e"),
         ("tokens", "create", "ann"),
         ("tokens", "revoke", "ann"),
         ("events",),

@@ -14,6 +14,7 @@ REPORT: dict[str, Any] = {
     "label_id": "label-1",
     "dry_run": False,
     "named": 3,
+    "left_alone": 1,
     "unchanged": 0,
     "mixed": 1,
     "uncovered": 2,
@@ -68,8 +69,14 @@ def test_a_person_reads_what_was_left(api: Script, earmark: Earmark, folder: Pat
     result = earmark("import", "labels", folder / "a.rttm", "-c", "talk")
     assert "3 segments named: Ada 2, Ben 1" in result.out
     assert "Nobody was called so before: Ben" in result.err
-    assert "Not named: 1 segments with two speakers, 2 segments with nobody" in result.err
-    assert "4 turns lie where no segment is" in result.err
+    for line in (
+        "1 segment left alone: a person said otherwise",
+        "1 segment not named: two speakers",
+        "2 segments not named: nobody speaks there in the files",
+        "4 turns of the files outside of all segments",
+    ):
+        assert line in result.err.splitlines()
+    assert "unchanged" not in result.err
 
 
 @pytest.mark.parametrize("what", ["unknown_files", "ambiguous_files", "unknown_segment_ids"])

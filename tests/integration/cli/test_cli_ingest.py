@@ -106,7 +106,7 @@ def test_sidecars_are_left_where_they_are_and_said_so_in_a_line(api: Script, ear
     result = earmark("ingest", folder, "-c", "talk", "--wait", "--timeout", 30, "--json")
     assert result.status == 0
     assert len(result.document["files"]) == 5
-    assert "Skipped 3 files that are no audio by their names (.json, .rttm, .txt)" in result.err
+    assert "Skipped 3 files as no audio by name (.json, .rttm, .txt)" in result.err
 
 
 def test_patterns_choose(api: Script, earmark: Earmark, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The event stream as a client sees it."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +9,16 @@ from uuid import UUID, uuid4
 
 import httpx
 import psycopg
+import pytest
+from pydantic import SecretStr
 
 from services.console import stream as console_stream
 from shared.events import ClusteringRequested, Event
+from shared.ledger.heartbeat import Heart
 from shared.ledger.outbox import announce, publish
+from shared.ledger.stream import beginning
+from shared.settings import DatabaseSettings
+from shared.storage.database import Database, DatabaseUnavailable
 from tests.integration.console.conftest import Served
 from tests.support.stack import until
 
@@ -61,6 +68,37 @@ def test_a_stream_resumes_after_any_event_by_header_or_query(served: Served) -> 
         assert ids(lines, 1197) == everything[3:]
     with opened(served, last_event_id=str(everything[-3])) as lines:
         assert ids(lines, 2) == everything[-2:]
+
+
+def so_far(served: Served, **query: object) -> list[UUID]:
+    """The events of a stream that ends by itself."""
+    found = []
+    with served.http.stream("GET", "/v1/events", params={"follow": "false", **query}) as answer:
+        for line in answer.iter_lines():
+            assert line != ": still here"  # it goes on, then
+            found += [UUID(line[4:])] if line.startswith("id: ") else []
+    return found
+
+
+def test_what_has_happened_is_read_to_its_end(served: Served) -> None:
+    ours = announced(served, "meetings", 600)  # more than one read
+    others = announced(served, "other", 2)
+    until(lambda: so_far(served, begin="start") == [*ours, *others])
+    assert so_far(served, newest=3) == [ours[-1], *others]
+    assert so_far(served, newest=3, collection="meetings") == ours[-3:]
+    assert so_far(served, newest=3, types="labels.propagated") == []
+    assert so_far(served, newest=10_000) == [*ours, *others]
+    assert so_far(served, newest=0) == so_far(served) == []
+    assert so_far(served, newest=5, last_event_id=others[0]) == [others[1]]  # as a browser resumes
+
+
+def test_a_stream_goes_on_after_what_has_happened(served: Served) -> None:
+    before = announced(served, "meetings", 3)
+    until(lambda: so_far(served, begin="start") == before)
+    with opened(served, newest="2") as lines:
+        assert ids(lines, 2) == before[-2:]
+        expected = announced(served, "meetings")
+        assert ids(lines, 1) == expected
 
 
 def test_an_unknown_position_is_404(served: Served) -> None:
@@ -154,3 +192,16 @@ def test_a_reader_that_leaves_is_forgotten(served: Served) -> None:
             pass
     with httpx.Client(base_url=served.url) as http:
         assert http.get("/v1/health/live").json() == {"status": "live"}
+
+
+def test_what_cannot_be_read_to_its_end_breaks_off() -> None:
+    """An end would say that nothing more has happened."""
+    settings = DatabaseSettings(url=SecretStr("postgresql://nobody@127.0.0.1:9/none"))
+    hub = console_stream.Hub(Database(settings), Heart("console", settings, 60.0), 0.1)
+    nothing = console_stream.Wanted(None, None)
+
+    async def read() -> list[bytes]:
+        return [frame async for frame in console_stream.frames(hub, beginning(), nothing, follow=False)]
+
+    with pytest.raises(DatabaseUnavailable):
+        asyncio.run(read())

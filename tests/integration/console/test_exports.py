@@ -34,10 +34,12 @@ def test_segments_are_lines_of_json_in_order(served: Served, meetings: Meetings)
     assert answer.headers["content-type"] == "application/x-ndjson"
     rows = [json.loads(line) for line in answer.text.splitlines()]
     assert [row["segment_id"] for row in rows] == [str(i) for i in meetings.exported]
-    assert rows == served.http.get(f"{BASE}/segments").json()["items"]
+    listed = served.http.get(f"{BASE}/segments").json()["items"]
+    assert [row | {"attributes": None} for row in rows] == listed  # lines have attributes only if there are any
     assert set(rows[0]) == {
         *("segment_id", "recording_id", "object_key", "start_s", "end_s", "source", "text", "speaker_label"),
         *("cluster_id", "speaker", "assigned_by", "confidence", "suggestion", "suggestion_probability", "words"),
+        "modality",
     }
     assert (rows[0]["speaker"], rows[0]["assigned_by"]) == ("Zoë", "human")
 
@@ -62,9 +64,15 @@ def test_a_collection_without_vectors_exports_none(served: Served, meetings: Mee
     assert found.read("index.jsonl") == b""
 
 
+def test_a_textgrid_is_as_long_as_its_recording(served: Served, meetings: Meetings) -> None:
+    found = archive(served, f"{BASE}/export/textgrid")
+    lengths = {name: found.read(name).decode().split("xmax = ")[1].split()[0] for name in found.namelist()}
+    assert lengths == {"ü.TextGrid": "10", "tuesday.TextGrid": "5", "silence.TextGrid": "1"}
+
+
 def test_an_unknown_encoder_is_refused(served: Served, meetings: Meetings) -> None:
     answer = served.http.get(f"{BASE}/export/embeddings", params={"encoder": "magic"})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "unknown_encoder")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_encoder")
 
 
 def test_every_recording_has_its_rttm(served: Served, meetings: Meetings) -> None:

@@ -15,7 +15,7 @@ import pytest
 from shared.events import LabelRecorded
 from shared.ledger import stream
 from shared.storage import reversals
-from shared.storage.statements import name_segment, name_segments
+from shared.storage.statements import name_segment
 from tests.integration.console.conftest import OWNER_TOKEN, Served
 from tests.integration.console.seeding import Meetings
 
@@ -102,8 +102,10 @@ def test_a_name_with_a_blank_survives_the_way_through_rttm(served: Served, meeti
 def test_a_person_is_not_overruled(served: Served, meetings: Meetings) -> None:
     with served.console.database.begin() as tx:
         name_segment(tx, meetings.segment_ids["m1"], "Zoë", "test")
-    imported(served, MONDAY, name="ü.rttm")
+    report = imported(served, MONDAY, name="ü.rttm")
     assert names(served, meetings) == {"m1": ("Zoë", "human")}
+    assert (report["named"], report["left_alone"], report["speakers"]) == (0, 1, {})
+    assert report["label_id"] is not None
 
 
 def test_several_files_are_one_entry_and_unknown_ones_are_told(served: Served, meetings: Meetings) -> None:
@@ -138,15 +140,17 @@ def test_a_csv_that_comes_back_says_what_was_filled_in(served: Served, meetings:
 @pytest.mark.parametrize("kind", ["rttm", "labelstudio", "textgrid", "elan", "audacity"])
 def test_every_export_can_be_imported(served: Served, meetings: Meetings, kind: str) -> None:
     with served.console.database.begin() as tx:
-        for name in ("m1", "m3", "t2"):
-            name_segment(tx, meetings.segment_ids[name], "Ada Lovelace", "test")
+        said = {
+            name: name_segment(tx, meetings.segment_ids[name], "Ada Lovelace", "test") for name in ("m1", "m3", "t2")
+        }
     exported = served.http.get(f"{BASE}/export/{kind}").content
     if kind == "labelstudio":
         exported = zipfile.ZipFile(io.BytesIO(exported)).read("tasks.json")
     with served.console.database.begin() as tx:
-        name_segments(tx, [meetings.segment_ids["m1"], meetings.segment_ids["t2"]], "Ben", "test")
+        reversals.undo(tx, said["m1"].label_id, "test")
+        name_segment(tx, meetings.segment_ids["t2"], "Ben", "test")
     report = imported(served, exported, name="tasks.json")
-    assert (report["speakers"], report["unchanged"]) == ({"Ada Lovelace": 2}, 1)
+    assert (report["speakers"], report["unchanged"], report["left_alone"]) == ({"Ada Lovelace": 1}, 1, 1)
     assert (report["unknown_files"], report["ambiguous_files"], report["mixed"]) == ([], [], 0)
 
 

@@ -1,8 +1,11 @@
 """What a collection holds, page by page."""
 
+from uuid import uuid4
+
 import pytest
 
-from shared.storage import statements
+from shared.storage import clusters, encoders, statements
+from shared.storage.clusters import NewCluster
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import Meetings
 
@@ -82,7 +85,8 @@ def test_clusters_come_by_size_with_the_name_of_most_members(served: Served, mee
     assert (large["segments"], large["recordings"], large["speaker"]) == (3, 2, "Ben")
     assert large["exemplar_segment_id"] == str(meetings.segment_ids["m1"])
     assert large["cohesion"] == pytest.approx(0.95)
-    assert (small["segments"], small["speaker"]) == (2, None)
+    assert large["speakers"] == [{"name": "Ben", "segments": 2}, {"name": "Ada", "segments": 1}]
+    assert (small["segments"], small["speaker"], small["speakers"]) == (2, None, [])
 
 
 def test_objects_tell_what_became_of_them(served: Served, meetings: Meetings) -> None:
@@ -109,6 +113,26 @@ def test_the_label_log_is_in_order(served: Served, meetings: Meetings) -> None:
     first, second = everything(served, f"{BASE}/labels", 10)
     assert (first["operation"], first["speaker"], first["segments"], first["actor"]) == ("assign", "Ada", 1, "test")
     assert second["speaker"] == "Ben"
+    assert everything(served, f"{BASE}/labels", 1, order="newest") == [second, first]
+    newest = served.http.get(f"{BASE}/labels", params={"order": "newest", "limit": 1}).json()["next"]
+    assert served.http.get(f"{BASE}/labels", params={"after": newest}).json()["error"]["code"] == "bad_cursor"
+
+
+def test_clusters_of_another_encoder(served: Served, meetings: Meetings) -> None:
+    assert len(everything(served, f"{BASE}/clusters", 10, encoder="tiny")) == 2
+    with served.console.database.begin() as tx:
+        encoders.announce_encoder(tx, "other", "other@1:last:mean", 4, {"revision": "1", "assign_threshold": 0.9})
+    unused = served.http.get(f"{BASE}/clusters", params={"encoder": "other"})
+    assert (unused.status_code, unused.json()["error"]["code"]) == (422, "encoder_not_used")
+    with served.console.database.begin() as tx:
+        tx.exec_driver_sql("UPDATE collection SET encoders = '{tiny,other}'")
+        one = NewCluster(uuid4(), (meetings.segment_ids["m1"],), (1.0,), 1, 0.9, meetings.segment_ids["m1"])
+        clusters.write_generation(tx, "meetings", "other", [one])
+    assert [row["cluster_id"] for row in everything(served, f"{BASE}/clusters", 10, encoder="other")] == [
+        str(one.cluster_id)
+    ]
+    unknown = served.http.get(f"{BASE}/clusters", params={"encoder": "magic"})
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "unknown_encoder")
 
 
 @pytest.mark.parametrize("kind", ["recordings", "segments", "clusters", "objects", "labels"])

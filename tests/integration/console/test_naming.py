@@ -4,8 +4,9 @@ from uuid import UUID, uuid4
 
 from shared.events import LabelRecorded
 from shared.ledger import stream
-from shared.storage import clusters, labels
+from shared.storage import clusters, comparisons, labels
 from shared.storage.clusters import Report
+from shared.storage.comparisons import Comparison, Counts
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import Meetings
 
@@ -33,6 +34,7 @@ def test_a_segment_is_named_at_once(served: Served, meetings: Meetings) -> None:
         "segments": 1,
         "propagated": 0,
         "lost": 0,
+        "changed": 1,
     }
 
 
@@ -94,6 +96,31 @@ def test_a_clustering_is_requested_and_done(served: Served, meetings: Meetings) 
         "clusters": 7,
         "noise": 3,
         "segments": 40,
+        "method": "auto",
+        "applied": True,
+        "standing": None,
+        "agreement": None,
+    }
+
+
+def test_a_comparison_has_no_generation(served: Served, meetings: Meetings) -> None:
+    wanted = {"method": "hdbscan"}
+    request_id = served.http.post("/v1/collections/meetings/clusterings", json=wanted).json()["request_id"]
+    with served.console.database.begin() as tx:  # as the clusterer does
+        assert clusters.asked_for(tx, UUID(request_id)) == wanted
+        comparison = Comparison(Counts(7, 3), Counts(2, 0), 40, 0.25)
+        comparisons.write(tx, UUID(request_id), comparison, {"method": "hdbscan"})
+    assert served.http.get(f"/v1/clusterings/{request_id}").json() == {
+        "request_id": request_id,
+        "state": "done",
+        "generation": None,
+        "clusters": 7,
+        "noise": 3,
+        "segments": 40,
+        "method": "hdbscan",
+        "applied": False,
+        "standing": {"clusters": 2, "noise": 0},
+        "agreement": 0.25,
     }
 
 
@@ -105,6 +132,28 @@ def test_a_clustering_of_nothing_is_refused(served: Served, meetings: Meetings) 
     assert served.http.get(f"/v1/labels/{uuid4()}").json()["error"]["code"] == "unknown_label"
 
 
+def test_who_has_no_segment_is_listed_on_request_only(served: Served, meetings: Meetings) -> None:
+    body = {"segment_id": str(meetings.segment_ids["m1"]), "speaker": "Ada"}
+    label = served.http.post("/v1/labels", json=body).json()
+    served.http.post(f"/v1/labels/{label['label_id']}/undo", json={}).raise_for_status()
+    assert served.http.get("/v1/speakers").json() == []
+    assert [row["name"] for row in served.http.get("/v1/speakers", params={"all": "true"}).json()] == ["Ada"]
+
+
+def test_how_far_a_collection_is_named(served: Served, meetings: Meetings) -> None:
+    body = {"segment_id": str(meetings.segment_ids["m1"]), "speaker": "Ada"}
+    served.http.post("/v1/labels", json=body).raise_for_status()
+    assert served.http.get("/v1/collections/meetings/naming").json() == {
+        "segments": 5,
+        "named": 1,
+        "by_hand": 1,
+        "suggested": 0,
+        "speakers": [{"name": "Ada", "segments": 1}],
+    }
+    assert served.http.get("/v1/collections/nowhere/naming").status_code == 404
+    assert "/v1/collections/{collection}/naming" in served.http.get("/v1/openapi.json").json()["paths"]
+
+
 def test_speakers_are_counted_and_renamed(served: Served, meetings: Meetings) -> None:
     for name, speaker in (("m1", "Ada/Byron"), ("t1", "Ada/Byron"), ("m3", "Ben")):
         body = {"segment_id": str(meetings.segment_ids[name]), "speaker": speaker}
@@ -112,9 +161,15 @@ def test_speakers_are_counted_and_renamed(served: Served, meetings: Meetings) ->
     ada, ben = served.http.get("/v1/speakers").json()
     assert (ada["name"], ada["segments"], ada["recordings"], ada["human"]) == ("Ada/Byron", 2, 2, 2)
     renamed = served.http.post("/v1/speakers/Ada%2FByron/rename", json={"to": "Ada Lovelace"})
-    assert renamed.json() == {"speaker_id": ada["speaker_id"], "name": "Ada Lovelace"}
-    assert served.http.get(f"/v1/segments/{meetings.segment_ids['t1']}").json()["speaker"] == "Ada Lovelace"
     entry = served.http.get("/v1/collections/meetings/labels").json()["items"][-1]
+    assert renamed.json() == {
+        "label_id": entry["label_id"],
+        "speaker_id": ada["speaker_id"],
+        "name": "Ada Lovelace",
+    }
+    again = served.http.post("/v1/speakers/Ada Lovelace/rename", json={"to": "Ada Lovelace"}).json()
+    assert (again["label_id"], again["name"]) == (None, "Ada Lovelace")
+    assert served.http.get(f"/v1/segments/{meetings.segment_ids['t1']}").json()["speaker"] == "Ada Lovelace"
     assert (entry["operation"], entry["detail"]) == ("rename", {"from": "Ada/Byron", "to": "Ada Lovelace"})
     taken = served.http.post("/v1/speakers/Ada Lovelace/rename", json={"to": ben["name"]})
     assert (taken.status_code, taken.json()["error"]["code"]) == (409, "speaker_name_taken")

@@ -1,8 +1,12 @@
 """Segments of a speaker, of a recording, of a cluster, or of nobody; and ids that are none."""
 
+from uuid import uuid4
+
 import pytest
 
+from shared.storage import people, suggestions
 from shared.storage.statements import name_segment
+from shared.storage.suggestions import Suggested
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import Meetings
 
@@ -46,10 +50,46 @@ def test_a_recording_goes_by_each_of_its_keys(served: Served, named: Meetings, k
 
 
 def test_what_nobody_is_called_is_said(served: Served, named: Meetings) -> None:
-    assert found(served, named, key="nowhere.wav") == set()
-    answer = served.http.get(BASE, params={"speaker": "Nobody"})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_speaker")
-    assert served.http.get(BASE, params={"speaker": "Ada", "unnamed": "true"}).status_code == 422
+    for filters, code in (
+        ({"speaker": "Nobody"}, "unknown_speaker"),
+        ({"key": "nowhere.wav"}, "unknown_recording"),
+        ({"key": "notes.txt"}, "unknown_recording"),  # a file, but none that holds a recording
+        ({"recording_id": str(uuid4())}, "unknown_recording"),
+        ({"cluster_id": str(uuid4())}, "cluster_gone"),
+    ):
+        answer = served.http.get(BASE, params=filters)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, code)
+    for without in ("unnamed", "suggested"):
+        assert served.http.get(BASE, params={"speaker": "Ada", without: "true"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [("a", {"m1", "m2", "m3"}), ("b/", {"t1", "t2"}), ("meetings/b/tue", {"t1", "t2"}), ("z/silence.wav", set())],
+)
+def test_a_path_means_all_that_begin_so(served: Served, named: Meetings, path: str, names: set[str]) -> None:
+    assert found(served, named, key=path) == names
+
+
+def test_the_collections_own_name_is_no_path_in_it(served: Served, named: Meetings) -> None:
+    assert served.http.get(BASE, params={"key": "meet"}).json()["error"]["code"] == "unknown_recording"
+
+
+def test_a_whole_path_is_not_the_beginning_of_another(served: Served, named: Meetings) -> None:
+    with served.console.database.begin() as tx:
+        tx.exec_driver_sql(
+            "UPDATE stored_object SET key = 'meetings/z/copy.wav.wav' WHERE key = 'meetings/b/tuesday.wav'"
+        )
+    assert found(served, named, key="z/copy.wav") == {"m1", "m2", "m3"}
+    assert found(served, named, key="z/copy") == set(named.segment_ids)
+
+
+def test_suggested_are_those_without_a_name_for_which_somebody_is_suggested(served: Served, named: Meetings) -> None:
+    with served.console.database.begin() as tx:
+        speaker_id = people.speaker_named(tx, "Ada")
+        of = {named.segment_ids[name]: Suggested(speaker_id, 0.7) for name in ("m2", "m3")}
+        suggestions.write(tx, "meetings", list(of), of)
+    assert found(served, named, suggested="true") == {"m2"}
 
 
 def test_a_cursor_is_good_for_its_filters_only(served: Served, named: Meetings) -> None:

@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 
 from shared.events import LabelRecorded, ReviewRequested, SegmentsRemoved
-from shared.storage import labels, questions, reviews
+from shared.storage import clustering_states, clusters, labels, questions, reviews
+from shared.storage.clusters import Report
 from shared.storage.questions import NewQuestion
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import Meetings
@@ -31,9 +32,12 @@ def test_a_label_is_taken_back_and_given_again(served: Served, meetings: Meeting
     label_id = say(served, meetings, "m1", "Ada")
     taken = undo(served, label_id)
     assert (taken.status_code, taken.json()["speaker"]) == (202, "Ada")
+    undone = {"operation": "assign", "speaker": "Ada", "cluster_id": None, "standing": False, "detail": {}}
+    assert taken.json()["undone"] == undone
+    assert served.http.get(f"/v1/labels/{taken.json()['label_id']}").json()["changed"] == 1
     assert speaker_of(served, meetings, "m1") is None
     assert undo(served, label_id).json()["error"]["code"] == "already_undone"
-    undo(served, taken.json()["label_id"])
+    assert undo(served, taken.json()["label_id"]).json()["undone"] == {**undone, "standing": True}
     assert speaker_of(served, meetings, "m1") == "Ada"
     log = served.http.get("/v1/collections/meetings/labels").json()["items"]
     assert [(entry["operation"], entry["active"]) for entry in log] == [
@@ -99,6 +103,7 @@ def test_why_tells_the_person_and_the_history(served: Served, meetings: Meetings
     assert (why["speaker"], why["because"]["label_id"]) == ("Bea", second)
     assert [(step["speaker"], step["label_id"]) for step in why["history"]] == [("Ada", first), ("Bea", second)]
     assert why["cluster"]["segments"] == 3
+    assert why["cluster"]["named"] == [{"speaker": "Bea", "segments": 1}]
     assert served.http.get(f"/v1/segments/{uuid4()}/why").json()["error"]["code"] == "segment_gone"
 
 
@@ -111,7 +116,8 @@ def test_two_speakers_become_one_and_two_again(served: Served, meetings: Meeting
     assert (ada["name"], ada["also"]) == ("Ada", ["Addie"])
     again = served.http.post("/v1/speakers/Addie/merge", json={"other": "Ada"})
     assert (again.status_code, again.json()["error"]["code"]) == (409, "already_one")
-    undo(served, merged.json()["label_id"])
+    undone = undo(served, merged.json()["label_id"]).json()["undone"]
+    assert (undone["operation"], undone["detail"]["stays"], undone["detail"]["goes"]) == ("merge", "Ada", "Addie")
     assert [row["name"] for row in served.http.get("/v1/speakers").json()] == ["Ada", "Addie"]
 
 
@@ -179,10 +185,63 @@ def test_a_review_changes_nothing_until_it_is_applied(served: Served, meetings: 
     assert (again.status_code, again.json()["error"]["code"]) == (409, "already_applied")
 
 
+def test_a_discarded_review_leaves_a_trace_and_no_effect(served: Served, meetings: Meetings, review: str) -> None:
+    path, kept = f"/v1/reviews/{review}", "/v1/collections/meetings/reviews"
+    other = {"segment_id": str(meetings.segment_ids["t1"]), "speaker": "Bea"}
+    newer = served.http.post("/v1/reviews", json=other).json()["review_id"]
+    with served.console.database.begin() as tx:  # as the clusterer does
+        change = reviews.Change(meetings.segment_ids["m1"], "Ada", "human", 1.0)
+        reviews.write(tx, reviews.UUID(review), labels.last_seq(tx, "meetings"), [change])
+    assert served.http.post(f"{path}/discard", json={}).status_code == 204
+    assert [(r["review_id"], r["state"], r["changes"], r["discarded_by"]) for r in listed(served, kept)] == [
+        (newer, "requested", None, None),
+        (review, "discarded", 1, "owner"),
+    ]
+    assert served.http.get(path).json()["state"] == "discarded"
+    for verb in ("apply", "discard"):
+        error = served.http.post(f"{path}/{verb}", json={})
+        assert (error.status_code, error.json()["error"]["code"]) == (409, "already_discarded")
+    assert speaker_of(served, meetings, "m1") is None
+    assert served.http.post(f"/v1/reviews/{uuid4()}/discard", json={}).status_code == 404
+
+
+def listed(served: Served, path: str) -> list[dict[str, Any]]:
+    """All rows of a listing, one a page."""
+    rows: list[dict[str, Any]] = []
+    after: str | None = ""
+    while after is not None:
+        page = served.http.get(path, params={"limit": 1} | ({"after": after} if after else {})).json()
+        rows, after = rows + page["items"], page["next"]
+    return rows
+
+
+def test_an_applied_review_cannot_be_discarded(served: Served, meetings: Meetings, review: str) -> None:
+    with served.console.database.begin() as tx:
+        reviews.write(tx, reviews.UUID(review), labels.last_seq(tx, "meetings"), [])
+    served.http.post(f"/v1/reviews/{review}/apply", json={}).raise_for_status()
+    assert served.http.post(f"/v1/reviews/{review}/discard", json={}).json()["error"]["code"] == "already_applied"
+
+
 def test_what_cannot_be_reviewed_is_refused(served: Served, meetings: Meetings) -> None:
     gone = served.http.post("/v1/reviews", json={"segment_id": str(uuid4()), "speaker": "Ada"})
     assert gone.json()["error"]["code"] == "segment_gone"
     assert served.http.get(f"/v1/reviews/{uuid4()}").json()["error"]["code"] == "unknown_review"
+
+
+def test_before_any_clustering_there_is_nothing_to_ask(served: Served, meetings: Meetings) -> None:
+    with served.console.database.begin() as tx:  # as after an import: names have spread, and nobody has clustered
+        tx.exec_driver_sql("UPDATE cluster SET current = false")
+        asked = [NewQuestion(meetings.segment_ids["m1"], 1.0, "like_no_other", "like no other", 1)]
+        questions.write(tx, "meetings", labels.last_seq(tx, "meetings"), asked)
+    error = served.http.get("/v1/collections/meetings/next").json()["error"]
+    assert error["code"] == "no_questions_yet"
+    assert "earmark cluster" in error["remedy"]
+    with served.console.database.begin() as tx:  # a clustering that found noise only
+        clustering_states.write(tx, "meetings", "tiny@1:last:mean", clustering_states.Left(1, b"", b""))
+    assert served.http.get("/v1/collections/meetings/next").status_code == 404  # as after that one was taken back
+    with served.console.database.begin() as tx:
+        clusters.finish(tx, clusters.request(tx, "meetings", "tiny").request_id, Report(1, 0, 5, 5), {})
+    assert len(served.http.get("/v1/collections/meetings/next").json()["items"]) == 1
 
 
 def test_questions_leave_out_what_was_passed_over(served: Served, meetings: Meetings) -> None:

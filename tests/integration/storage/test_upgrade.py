@@ -8,14 +8,24 @@ import pytest
 from services.clusterer import handlers
 from services.launcher import stack
 from shared.settings import ClustererSettings, DatabaseSettings
-from shared.storage import clusters, explain, labels, listing_labels, migrate, reversals, words
+from shared.storage import (
+    clustering_states,
+    clusters,
+    explain,
+    kept,
+    labels,
+    listing_labels,
+    migrate,
+    reversals,
+    words,
+)
 from shared.storage.database import Database
 from tests.support.stack import open_folder
 
 ANNA = uuid4()
 SEGMENTS = [uuid4() for _ in range(4)]
 CLUSTER, RETIRED = uuid4(), uuid4()
-BY_HAND, OF_CLUSTER, SPREAD, IDENTIFIED = (uuid4() for _ in range(4))
+BY_HAND, OF_CLUSTER, SPREAD, IDENTIFIED, CLUSTERED = (uuid4() for _ in range(5))
 
 # As the first schema held it: a segment named by hand, a cluster named, a segment identified.
 DATA = f"""
@@ -29,6 +39,8 @@ INSERT INTO encoder (name, space, dimension, spec)
     VALUES ('ge2e', 'ge2e_old', 4, '{{"assign_threshold": 0.84, "min_duration_s": 0.8}}');
 CREATE TABLE embedding_1 PARTITION OF embedding FOR VALUES IN (1);
 INSERT INTO speaker (speaker_id, name) VALUES ('{ANNA}', 'Anna');
+INSERT INTO clustering (request_id, collection, encoder, generation, n_clusters, n_noise, n_segments, finished_at)
+    VALUES ('{UUID(int=2)}', 'old', 'ge2e', 2, 1, 1, 4, now());
 INSERT INTO cluster (cluster_id, collection, encoder, generation, current, n_segments, n_recordings, cohesion,
                      exemplar_segment_id)
     VALUES ('{RETIRED}', 'old', 'ge2e', 1, false, 2, 1, 0.9, '{SEGMENTS[0]}'),
@@ -52,6 +64,12 @@ INSERT INTO assignment (segment_id, collection, speaker_id, assigned_by, confide
     ('{SEGMENTS[3]}', 'old', '{ANNA}', 'identification', 0.9, '{IDENTIFIED}');
 """
 
+# What the second schema adds: what the next clustering begins from, and clusterings in the log.
+OF_0002 = f"""
+INSERT INTO clustering_state (collection, space, generation, state, standing) VALUES ('old', 'ge2e_old', 2, 'a', 'b');
+INSERT INTO label (label_id, collection, operation, actor) VALUES ('{CLUSTERED}', 'old', 'cluster', 'clusterer@2');
+"""
+
 
 @pytest.fixture(scope="module")
 def upgraded() -> Iterator[Database]:
@@ -63,6 +81,9 @@ def upgraded() -> Iterator[Database]:
             database = Database(DatabaseSettings(url=state.database_url))
             with database.begin() as tx:
                 tx.exec_driver_sql(DATA)
+            migrate.upgrade(state.database_url, "0002")
+            with database.begin() as tx:
+                tx.exec_driver_sql(OF_0002)
             migrate.upgrade(state.database_url)
             yield database
             database.close()
@@ -86,7 +107,7 @@ def test_names_clusters_and_words_come_forward(upgraded: Database) -> None:
         assert clusters.members(tx, [CLUSTER, RETIRED]) == {
             CLUSTER: {SEGMENTS[0]: 1.0, SEGMENTS[1]: 1.0, SEGMENTS[2]: 0.5}
         }
-        assert [c.cluster_id for c in listing_labels.clusters(tx, "old", most=10)] == [CLUSTER]
+        assert [c.cluster_id for c in listing_labels.clusters(tx, "old", "ge2e", most=10)] == [CLUSTER]
         why = explain.why(tx, SEGMENTS[2])
         assert why.because is not None
         assert (why.speaker, why.because.label_id) == ("Anna", OF_CLUSTER)
@@ -102,3 +123,14 @@ def test_a_label_of_the_last_release_can_be_taken_back(upgraded: Database) -> No
         assert {s: n.because_id for s, n in labels.names(tx, SEGMENTS[:3]).items()} == dict.fromkeys(
             SEGMENTS[:3], BY_HAND
         )
+
+
+def test_a_clustering_of_the_last_release_stands_and_cannot_be_taken_back(upgraded: Database) -> None:
+    with upgraded.begin() as tx:
+        generation = kept.standing(tx, "old", "ge2e")
+        assert generation is not None
+        assert (generation.generation, generation.label_id) == (2, None)
+        assert clustering_states.state(tx, "old", "ge2e_old", 2) == b"a"
+        assert clustering_states.standing(tx, "old", "ge2e_old", 2) == b"b"
+    with pytest.raises(reversals.NotKept), upgraded.begin() as tx:
+        reversals.undo(tx, CLUSTERED, "me")

@@ -56,6 +56,18 @@ def test_every_rate_keeps_its_duration_and_its_tone(decode, tmp_path, rate_hz):
     assert loudest_hz(decoded) == pytest.approx(440, abs=1)
 
 
+@pytest.mark.parametrize("rate_hz", [24_000, 44_100])
+@pytest.mark.parametrize("original_hz", [16_000, 44_100, 48_000])
+def test_another_rate_is_written_up_or_down_and_holds_what_the_original_held(decoder, tmp_path, original_hz, rate_hz):
+    source = write(tmp_path / "a", tone(2.0, original_hz, hz=7_000), original_hz, "flac")
+    facts = decoder.decode(source, tmp_path / "target.flac", rate_hz)
+    samples, written_hz = soundfile.read(tmp_path / "target.flac", dtype="float32")
+    assert (written_hz, facts.serves_as_is) == (rate_hz, False)
+    assert facts.n_samples == len(samples) == 2 * rate_hz
+    assert facts.duration_s == 2.0
+    assert loudest_hz(samples, rate_hz) == pytest.approx(7_000, abs=1)
+
+
 def test_what_16_khz_cannot_hold_is_filtered_out_and_not_folded_down(decode, tmp_path):
     facts, _ = decode(write(tmp_path / "a", tone(1.0, 48_000, hz=11_000), 48_000, "wav"))
     assert facts.rms_db < -60

@@ -185,7 +185,7 @@ def test_whatever_goes_wrong_in_the_child_has_a_code(monkeypatch, error, code):
         raise error
 
     monkeypatch.setattr("services.ingest.decode.decoding.decode_file", fail)
-    request = {"source": "a", "target": "b", "limits": asdict(DecodeLimits())}
+    request = {"source": "a", "target": "b", "rate_hz": 16_000, "limits": asdict(DecodeLimits())}
     assert child.answer(json.dumps(request).encode())["error"] == code
 
 
@@ -199,7 +199,7 @@ def test_the_child_is_confined(clip, tmp_path):
             environment = Path(f"/proc/{pid}/environ").read_bytes()
             files = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
             assert int(_limit(pid, "Max address space")) < 1.5 * 1024 * MIB
-            assert int(_limit(pid, "Max file size")) < 6 * MIB
+            assert int(_limit(pid, "Max file size")) < 12 * MIB
             assert [_limit(pid, f"Max {what}") for what in ("core file size", "processes", "open files")] == [
                 "0",
                 "0",

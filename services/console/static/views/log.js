@@ -9,7 +9,7 @@ import { virtualList } from "../virtual.js";
 import { openWhy } from "../why.js";
 
 const PAGE = 1000;
-const UNDOABLE = ["assign", "reject", "import", "split", "merge", "rename", "undo"];
+const UNDOABLE = ["assign", "reject", "import", "split", "merge", "rename", "switch", "undo"];
 let entries = new Map();
 let lastPage = null; // the cursor before the last page: from there on the log is read again
 let loading = null;
@@ -75,6 +75,7 @@ function sentence(entry) {
     split: () => [`moved ${plural(entry.segments, "segment")} to `, ...who],
     import: () => [`imported names of ${plural(entry.segments, "segment")}`],
     merge: () => [`made ${detail.goes} and `, ...who, " one speaker"],
+    switch: () => [`had ${detail.to} name in the place of ${detail.from}`],
     rename: () => [`renamed ${detail.from} to `, el("b", {}, detail.to || "")],
     undo: () => (undoes(entry) ? ["took back: ", ...sentence(undoes(entry))] : ["took something back"]),
   }[entry.operation];

@@ -12,7 +12,6 @@ import { attempt } from "../toast.js";
 import { virtualList } from "../virtual.js";
 
 const PAGE = 500;
-const MOST_SCANNED = 20_000; // for suggestions, which the API cannot narrow down to
 let query = {};
 let cursor = null; // where the listing goes on
 let loading = null;
@@ -23,7 +22,7 @@ let giveTo = null;
 function narrowing() {
   return {
     speaker: query.speaker, cluster_id: query.cluster, recording_id: query.recording,
-    unnamed: query.show === "unnamed" || query.show === "suggested" ? "true" : null,
+    unnamed: query.show === "unnamed" ? "true" : null, suggested: suggestedOnly() ? "true" : null,
   };
 }
 
@@ -33,16 +32,14 @@ const suggestedOnly = () => query.show === "suggested";
 async function rowsAfter(after, most) {
   const asked = JSON.stringify([state.collection, query]);
   const found = [];
-  let scanned = 0;
   let next = after;
   do {
-    const limit = suggestedOnly() ? 1000 : Math.min(1000, most - found.length);
+    const limit = Math.min(1000, most - found.length);
     const page = await get(inCollection(state.collection, "/segments"), { ...narrowing(), limit, after: next });
     if (asked !== JSON.stringify([state.collection, query])) return null;
-    scanned += page.items.length;
-    found.push(...(suggestedOnly() ? page.items.filter((row) => row.suggestion) : page.items));
+    found.push(...page.items);
     next = page.next;
-  } while (next && found.length < most && scanned < MOST_SCANNED);
+  } while (next && found.length < most);
   return { found, next };
 }
 

@@ -54,7 +54,9 @@ function voiceRow(row) {
   card.form = form;
   card.update = (fresh) => {
     mark.className = `dot ${colourOf(fresh.speaker)}`;
-    setText(title, fresh.speaker || `Unnamed voice ${shortId(fresh.cluster_id)}`);
+    const several = fresh.speakers.length > 1;
+    const names = several ? fresh.speakers.map((one) => `${one.name} (${one.segments})`).join(", ") : fresh.speaker;
+    setText(title, names || `Unnamed voice ${shortId(fresh.cluster_id)}`);
     card.classList.toggle("unnamed", !fresh.speaker);
     facts.replaceChildren(members, ` in ${plural(fresh.recordings, "recording")}`);
     setText(members, plural(fresh.segments, "segment"));
