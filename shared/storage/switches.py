@@ -10,7 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared.errors import Conflict, InvalidRequest, NotFound, PermanentError
+from shared.errors import Conflict, NotFound, PermanentError
 from shared.events import BackfillRequested
 from shared.ids import new_id
 from shared.storage import backfills, collections, encoders
@@ -29,12 +29,6 @@ class AlreadyNaming(Conflict):
     """Names are made by this encoder already; `earmark collections show NAME` lists it first."""
 
     code = "already_naming"
-
-
-class NoVoices(InvalidRequest):
-    """Names are made of voices: choose an encoder of audio."""
-
-    code = "no_voices"
 
 
 State = Literal["requested", "done", "failed", "superseded"]
@@ -89,11 +83,10 @@ def request(tx: Transaction, collection: str, encoder: str, actor: str) -> tuple
     """Ask for a switch, in the place of another one that is under way; the caller publishes the event, if there is one.
 
     Asked again while it is under way, or when it is done, it is the same one. Raises UnknownCollection,
-    UnknownEncoder, NoVoices, AlreadyNaming.
+    UnknownEncoder, EncoderOfTexts, AlreadyNaming.
     """
     naming = collections.get(tx, collection).encoders[0]
-    if encoders.by_name(tx, encoder).spec.get("modality", "audio") != "audio":
-        raise NoVoices(f"{encoder!r} reads texts.")
+    encoders.check_hears(encoders.by_name(tx, encoder))
     _lock(tx, collection)
     under_way = sa.select(*_COLUMNS).where(
         encoder_switch.c.collection == collection, encoder_switch.c.state == "requested"

@@ -70,7 +70,7 @@ def test_a_switch_is_asked_for_and_followed(other: Served) -> None:
         (COMPARISONS, {"encoders": ["tiny"]}, 422, "invalid_request"),
         ("/v1/collections/nowhere/comparisons", {"encoders": ["tiny", "other"]}, 404, "unknown_collection"),
         (SWITCHES, {"encoder": "mystery"}, 422, "unknown_encoder"),
-        (SWITCHES, {"encoder": "words"}, 422, "no_voices"),
+        (SWITCHES, {"encoder": "words"}, 422, "encoder_of_texts"),
         (SWITCHES, {"encoder": "tiny"}, 409, "already_naming"),
         ("/v1/collections/nowhere/switches", {"encoder": "other"}, 404, "unknown_collection"),
     ],
