@@ -42,8 +42,15 @@ def test_a_text_encoder_is_added_and_checked(full_stack: FullStack, texts: Path)
     assert found["passed"], found
     assert found["characters_per_s"] > 0
     assert found["device"]
-    made = call(full_stack, "collections", "create", "written", "--encoder", "roberta-tiny:encoder:stats")
-    assert made["encoders"] == ["roberta-tiny:encoder:stats"]
+    both = ("--encoder", "spectral", "--encoder", "roberta-tiny:encoder:stats")
+    made = call(full_stack, "collections", "create", "written", *both)
+    assert made["encoders"] == ["spectral", "roberta-tiny:encoder:stats"]
+
+
+def test_an_encoder_of_texts_cannot_be_the_one_that_names(full_stack: FullStack, texts: Path) -> None:
+    call(full_stack, "encoders", "add", "reads", "--family", "roberta", "--model", texts, "--wait")
+    error = call(full_stack, "collections", "create", "read", "--encoder", "reads", check=False)["error"]
+    assert error["code"] == "encoder_of_texts", error
 
 
 def test_sentence_and_audio_encoders_pass_their_checks(
