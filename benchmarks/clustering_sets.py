@@ -177,6 +177,7 @@ def real(sets: Mapping[str, Labelled], seed: int) -> dict[str, Labelled]:
     found["1 s words, 85 speakers"] = words
     found["1 s words, 6 speakers of 80"] = words.some(np.flatnonzero(np.isin(words.speakers, who[n_words >= 80])))
     found["1 s words, 13 speakers of 20"] = words.some(np.flatnonzero(np.isin(words.speakers, who[n_words == 20])))
+    found["68 speakers, 3 each"] = of(names, [3] * len(names))
     return found
 
 

@@ -104,7 +104,9 @@ def test_a_ready_one_is_listed_with_its_space_and_collections_may_name_it(known:
     assert (one["state"], one["family"], one["space"], one["dimension"]) == ("ready", "roberta", "words_1", 4)
     assert one["pinned"] == "a/roberta-base@0"
     assert known.http.get("/v1/encoders/words").json() == one
-    made = known.http.post("/v1/collections", json={"name": "calls", "encoders": ["words"], "segmenter": None})
+    with known.console.database.begin() as tx:
+        encoders.announce_encoder(tx, "hears", "hears_1", 4, {**SPEC, "name": "hears", "modality": "audio"})
+    made = known.http.post("/v1/collections", json={"name": "calls", "encoders": ["hears", "words"], "segmenter": None})
     assert made.status_code == 201, made.text
     assert known.http.post("/v1/encoders/words/checks", json={}).status_code == 202
 

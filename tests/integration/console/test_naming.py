@@ -100,6 +100,8 @@ def test_a_clustering_is_requested_and_done(served: Served, meetings: Meetings) 
         "applied": True,
         "standing": None,
         "agreement": None,
+        "code": None,
+        "reason": None,
     }
 
 
@@ -121,6 +123,8 @@ def test_a_comparison_has_no_generation(served: Served, meetings: Meetings) -> N
         "applied": False,
         "standing": {"clusters": 2, "noise": 0},
         "agreement": 0.25,
+        "code": None,
+        "reason": None,
     }
 
 
