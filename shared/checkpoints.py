@@ -79,11 +79,12 @@ class HubCheckpoint:
         Raises MissingLibrary and MissingModel.
         """
         with library("huggingface_hub"):
+            from httpx import HTTPError
             from huggingface_hub import snapshot_download
             from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
         try:
             return Path(snapshot_download(self.repo, revision=self.commit))
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        except (HfHubHTTPError, HTTPError, LocalEntryNotFoundError, OSError) as error:
             raise MissingModel(f"{self.repo}@{self.commit}: {error}") from error
 
 
@@ -122,14 +123,15 @@ def pinned(name: str) -> str:
 
 def _commit_of(repo: str, branch: str) -> str:
     with library("huggingface_hub"):
+        from httpx import HTTPError
         from huggingface_hub import HfApi, snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
     try:
         return str(HfApi().repo_info(repo, revision=branch).sha)
-    except (HfHubHTTPError, OfflineModeIsEnabled, OSError) as asked:
+    except (HfHubHTTPError, HTTPError, OfflineModeIsEnabled, OSError) as asked:
         try:  # the folder of a snapshot has the commit's name
             return Path(snapshot_download(repo, revision=branch, local_files_only=True)).name
-        except (LocalEntryNotFoundError, OSError):
+        except (HTTPError, LocalEntryNotFoundError, OSError):
             raise MissingModel(f"{repo}@{branch}: there is no such path, and the hub says: {asked}") from asked
 
 

@@ -134,11 +134,13 @@ def define(work: Work) -> None:
             model, spec = resolve(definition)
         except PermanentError as error:
             with work.commit([delivered]) as commit:
-                definitions.fail(commit.tx, event.encoder, error.code, str(error))
+                if definitions.hold(commit.tx, definition):
+                    definitions.fail(commit.tx, event.encoder, error.code, str(error))
             continue
         with work.commit([delivered]) as commit:
-            encoders.announce_encoder(commit.tx, spec.name, spec.space, spec.dimension, asdict(spec))
-            definitions.settle(commit.tx, spec.name, model, asdict(spec))
+            if definitions.hold(commit.tx, definition):
+                encoders.announce_encoder(commit.tx, spec.name, spec.space, spec.dimension, asdict(spec))
+                definitions.settle(commit.tx, spec.name, model, asdict(spec))
 
 
 def discard(work: Work, embedder: Embedder) -> None:

@@ -33,6 +33,12 @@ class CollectionDiffers(Conflict):
     code = "collection_differs"
 
 
+class EncoderNames(Conflict):
+    """Names are made of this encoder's vectors: have another one name first, with `earmark collections switch`."""
+
+    code = "encoder_names"
+
+
 @dataclass(frozen=True, slots=True)
 class Collection:
     """One row of the table."""
@@ -83,6 +89,22 @@ _ADD_ENCODER = sa.text("""
 def add_encoder(tx: Transaction, name: str, encoder: str) -> bool:
     """Let later arrivals be embedded by this encoder as well, after the others; returns whether it was new."""
     return tx.execute(_ADD_ENCODER, {"name": name, "encoder": encoder}).rowcount > 0
+
+
+_DROP_ENCODER = sa.text("""
+    UPDATE collection SET encoders = array_remove(encoders, :encoder) WHERE name = :name AND :encoder = ANY(encoders)
+""")
+
+
+def drop_encoder(tx: Transaction, name: str, encoder: str) -> bool:
+    """Let later arrivals do without this encoder; vectors that are there stay. Returns whether it was among them.
+
+    Raises UnknownCollection, EncoderNames.
+    """
+    tx.execute(sa.select(collection.c.name).where(collection.c.name == name).with_for_update())
+    if get(tx, name).encoders[0] == encoder:
+        raise EncoderNames(f"{encoder!r} names the speakers of {name!r}.")
+    return tx.execute(_DROP_ENCODER, {"name": name, "encoder": encoder}).rowcount > 0
 
 
 _NAME_BY = sa.text("""

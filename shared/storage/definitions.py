@@ -57,7 +57,9 @@ _COLUMNS = ("name", "family", "model", "layer", "pooling", "window", "frames")
 
 
 def request(tx: Transaction, definition: Definition) -> EncoderRequested | None:
-    """Write it down; None if it stands already as it is. One that failed may be asked for again, or otherwise.
+    """Write it down; None if it stands already as it is.
+
+    As long as there is no space of it, another wish takes its place; one that failed may be asked for again.
 
     The caller publishes the event in the same transaction. Raises BadEncoderName, EncoderExists.
     """
@@ -65,9 +67,11 @@ def request(tx: Transaction, definition: Definition) -> EncoderRequested | None:
     values = {column: getattr(definition, column) for column in _COLUMNS}
     anew = {**values, "state": "requested", "code": None, "reason": None}
     statement = insert(encoder_definition).values(values)
+    other = sa.or_(*(encoder_definition.c[c].is_distinct_from(statement.excluded[c]) for c in _COLUMNS))
+    state = encoder_definition.c.state
     written = tx.execute(
         statement.on_conflict_do_update(
-            index_elements=["name"], set_=anew, where=encoder_definition.c.state == "failed"
+            index_elements=["name"], set_=anew, where=sa.or_(state == "failed", sa.and_(state == "requested", other))
         ).returning(encoder_definition.c.name)
     ).one_or_none()
     if written is not None:
@@ -89,6 +93,13 @@ def listing(tx: Transaction) -> dict[str, Defined]:
     """All of them by name, in the order of their names."""
     rows = tx.execute(sa.select(encoder_definition).order_by(encoder_definition.c.name))
     return {row.name: _defined(row) for row in rows}
+
+
+def hold(tx: Transaction, definition: Definition) -> bool:
+    """Whether this is still what is wanted under its name; if so, it stays until the transaction ends."""
+    mine = sa.select(encoder_definition.c.name).where(encoder_definition.c.name == definition.name)
+    tx.execute(mine.with_for_update())
+    return get(tx, definition.name).definition == definition
 
 
 def settle(tx: Transaction, name: str, pinned: str, spec: dict[str, Any]) -> None:

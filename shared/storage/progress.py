@@ -78,3 +78,23 @@ def recount_all(tx: Transaction, recording_id: UUID) -> None:
     for name in hold(tx, recording_id):
         if name in known:
             recount(tx, known[name], [recording_id])
+
+
+_HOLD_COLLECTION = sa.text("""
+    SELECT p.recording_id FROM recording_progress p JOIN recording r USING (recording_id)
+    WHERE r.collection = :collection AND p.encoder = :encoder ORDER BY p.recording_id FOR UPDATE OF p
+""")
+_FORGET = sa.text("DELETE FROM recording_progress WHERE encoder = :encoder AND recording_id = ANY(:ids)")
+_READY = sa.text("""
+    UPDATE recording r SET state = 'ready' WHERE collection = :collection AND state = 'segmented'
+      AND EXISTS (SELECT FROM recording_progress p WHERE p.recording_id = r.recording_id)
+      AND NOT EXISTS (SELECT FROM recording_progress p WHERE p.recording_id = r.recording_id
+                      AND p.n_embedded + p.n_without_voice < p.n_segments)
+""")
+
+
+def forget_encoder(tx: Transaction, collection: str, encoder: str) -> int:
+    """Wait no more for an encoder that a collection does without; returns how many recordings are ready by it."""
+    ids = tx.execute(_HOLD_COLLECTION, {"collection": collection, "encoder": encoder}).scalars().all()
+    tx.execute(_FORGET, {"encoder": encoder, "ids": list(ids)})
+    return tx.execute(_READY, {"collection": collection}).rowcount

@@ -273,3 +273,14 @@ def test_a_whisper_of_the_config_gives_the_frames_that_the_scripts_gave(
         assert (frames.shape, frames.dtype, entry["shape"]) == ((1500, 32), np.float32, [1500, 32])
         assert sha256(Path(entry["embedding_path"]).read_bytes()).hexdigest() == entry["sha256"]
     assert embed(own_stack, "--config", path)["kept"] == 3
+
+
+def test_another_corpus_is_never_taken_for_the_one_that_was_imported(own_stack: FullStack, tmp_path: Path) -> None:
+    """Its folder has the same name, and so would its collection."""
+    other = tmp_path / "extracted_data"
+    sap_contributor(other / "Train", "Other-1", 2, "ALS", hz=5_000.0)
+    for root, code in ((other, "other_corpus"), (tmp_path / "nowhere" / "extracted_data", "no_corpus")):
+        path = config_file(root, tmp_path / "out")
+        refused = own_stack.earmark("embed", "--config", str(path), "--json", check=False)
+        assert (refused.returncode, json.loads(refused.stdout)["error"]["code"]) == (1, code)
+    assert not list((tmp_path / "out").rglob("*.npy"))

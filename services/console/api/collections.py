@@ -12,7 +12,7 @@ from services.console.auth import Reader, Requires
 from services.console.deps import ConsoleDep
 from shared import speaker_counts
 from shared.settings import Settings
-from shared.storage import collections, encoders, listing_labels, overview
+from shared.storage import collections, encoders, listing_labels, overview, progress
 from shared.storage.collections import Collection, UnknownCollection
 from shared.storage.database import Transaction
 
@@ -99,6 +99,22 @@ def show(console: ConsoleDep, _: Reader, collection: CollectionName) -> Collecti
         found = collections.get(tx, collection)
         counts = Recordings(**overview.recordings(tx, collection))
     return CollectionDetail(**CollectionShown.model_validate(found).model_dump(), recordings=counts)
+
+
+class EncoderDropped(Shown):
+    """`ready` counts recordings that had waited for nothing but this encoder."""
+
+    encoders: list[str]
+    ready: int
+
+
+@router.delete("/v1/collections/{collection}/encoders/{encoder}", dependencies=[Depends(Requires("ingest"))])
+def drop_encoder(console: ConsoleDep, collection: CollectionName, encoder: str) -> EncoderDropped:
+    """Let arrivals do without an encoder that does not make the names; vectors that are there stay."""
+    with console.database.begin() as tx:
+        dropped = collections.drop_encoder(tx, collection, encoder)
+        ready = progress.forget_encoder(tx, collection, encoder) if dropped else 0
+        return EncoderDropped(encoders=list(collections.get(tx, collection).encoders), ready=ready)
 
 
 class SpeakerHeard(Shown):

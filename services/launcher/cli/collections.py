@@ -36,6 +36,20 @@ def listing(ctx: typer.Context, *, as_json: AsJson = False) -> None:
         show_rows(api.items(api_path("collections")), as_json=as_json, none="No collections yet.")
 
 
+@app.command("drop-encoder")
+def drop_encoder(
+    ctx: typer.Context,
+    name: Name,
+    encoder: Annotated[str, typer.Argument(metavar="ENCODER")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Let what comes do without an encoder, as when its weights are gone; the vectors that are there stay."""
+    with connect(ctx) as api:
+        dropped = api.delete(api_path("collections", name, "encoders", encoder))
+    show_fields(dropped, as_json=as_json)
+
+
 @app.command("show")
 def show(ctx: typer.Context, name: Name, *, as_json: AsJson = False) -> None:
     """One collection: how it is worked on, and how far it is named."""

@@ -48,8 +48,9 @@ class Order:
     overwrite: bool = False
 
     def subset(self) -> str:
-        """The name of its subset: one sample, one name, however often it is asked for."""
-        wanted = json.dumps(self.wanted, sort_keys=True, ensure_ascii=False)
+        """The name of its subset: one sample of one corpus, one name, however often it is asked for."""
+        root = str(self.corpus.resolve()) if self.corpus else None
+        wanted = json.dumps([self.wanted, root] if root else self.wanted, sort_keys=True, ensure_ascii=False)
         return f"embed-{sha256(wanted.encode()).hexdigest()[:12]}"
 
 
@@ -90,10 +91,10 @@ def _import(api: Client, order: Order, split: str) -> Document | None:
     Raises Failure `import_incomplete`: of a part of the corpus another sample would be drawn.
     """
     assert order.corpus is not None
-    if not order.overwrite and _stands_already(api, order.collection, order.subset()):
-        return None
     if not (order.corpus / split).is_dir():
         raise Failure("no_corpus", f"There is no folder {order.corpus / split}.", "See dataset_root in the config.")
+    if not order.overwrite and _stands_already(api, order.collection, order.subset()):
+        return None
     settings = {} if _stands_already(api, order.collection) else dict(_NEW_COLLECTION)
     with CountBar("import") as bar:
         entries = sap.read(order.corpus, split)

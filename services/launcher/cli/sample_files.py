@@ -35,6 +35,10 @@ class Sample:
     sha256: str  # of the file
     load: Callable[[], bytes]
 
+    def audio(self, corpus: Path) -> Path:
+        """Where its recording lies in the corpus that it was imported from."""
+        return corpus / _below_collection(str(self.row["object_key"]))
+
     def entry(self, out: Path, corpus: Path | None, encoder: Row) -> Row:
         """Its object in mapping.json; the first five keys are the form that researchers have."""
         key = str(self.row["object_key"])
@@ -42,7 +46,7 @@ class Sample:
             "id": self.path.name.removesuffix(".npy"),
             "contributor_id": self.contributor_id,
             "wav_filename": self.wav_filename,
-            "wav_path": key if corpus is None else str(corpus / _below_collection(key)),
+            "wav_path": key if corpus is None else str(self.audio(corpus)),
             "embedding_path": str(out / self.path),
             "segment_id": self.row["segment_id"],
             "object_key": key,

@@ -36,8 +36,10 @@ class SampleFolder:
     def write(self, vectors: Vectors, workshop: Path) -> Written:
         """Every file that is not there yet, each at once, and then the list of them.
 
-        Raises Failure `other_embeddings`, before anything is written, where a whole file holds something else.
+        Raises Failure, before anything is written: `other_corpus` where a sample is not of the corpus, and
+        `other_embeddings` where a whole file holds something else.
         """
+        self._check_corpus(vectors)
         kept = {s.path for s in samples(vectors, self.fetch_frames) if not self.overwrite and self._stands(s, vectors)}
 
         def entries() -> Iterator[Row]:
@@ -49,6 +51,18 @@ class SampleFolder:
         n_samples = write_mapping(workshop / "mapping.json", entries())
         _put(self.mapping, (workshop / "mapping.json").read_bytes())
         return Written(n_samples, len(kept))
+
+    def _check_corpus(self, vectors: Vectors) -> None:
+        """A collection may hold another corpus beside this one, under whose name its samples must not be written."""
+        if self.corpus is None:
+            return
+        for sample in samples(vectors, self.fetch_frames):
+            if not sample.audio(self.corpus).exists():
+                raise Failure(
+                    "other_corpus",
+                    f"The collection holds {sample.row['object_key']}, which is not in {self.corpus}.",
+                    "Give each corpus a collection of its own, with -c NAME.",
+                )
 
     def _stands(self, sample: Sample, vectors: Vectors) -> bool:
         path = self.out / sample.path

@@ -14,7 +14,8 @@ from services.embedder.models import ModelCache
 from shared.encoders.protocol import EncoderOptions
 from shared.events import SegmentsRemoved
 from shared.ledger.outbox import announce, publish
-from shared.storage import definitions, frames
+from shared.storage import collections, definitions, frames, progress
+from shared.storage.collections import EncoderNames
 from shared.storage.definitions import Definition, EncoderExists
 from shared.storage.encoders import by_name
 from tests.integration.embedder.working import COLLECTION, FIRST, Workshop
@@ -144,8 +145,36 @@ def test_an_encoder_that_cannot_be_built_costs_the_others_nothing(workshop: Work
     workshop.added = Catalogue(workshop.database, EncoderOptions(device="cpu"), ModelCache(1 << 30))
     workshop.recording(2)
     workshop.recording(1)
+    as_cut = "INSERT INTO recording_progress SELECT recording_id, 'mine', n_segments FROM recording RETURNING encoder"
+    workshop.rows(as_cut)
 
     assert workshop.work("embedder.embed") == 2
     assert len(workshop.vectors(FIRST)) == 3
     left = "SELECT DISTINCT state, error_code FROM delivery WHERE subscription = 'embedder.embed'"
     assert workshop.rows(left) == [("dead", "checkpoint_changed")]
+
+    waiting = "SELECT count(*) FROM recording WHERE state <> 'ready'"
+    assert workshop.rows(waiting) == [(2,)]
+    with workshop.database.begin() as tx:
+        with pytest.raises(EncoderNames):
+            collections.drop_encoder(tx, COLLECTION, FIRST)
+        assert [collections.drop_encoder(tx, COLLECTION, "mine") for _ in range(2)] == [True, False]
+        assert collections.get(tx, COLLECTION).encoders == (FIRST,)
+        assert progress.forget_encoder(tx, COLLECTION, "mine") == 2
+    assert workshop.rows(waiting) == [(0,)]
+
+
+def test_as_long_as_there_is_no_space_another_wish_takes_the_place(workshop: Workshop, folder: Path) -> None:
+    wishes = [Definition("mine", "wav2vec2", "/away"), Definition("mine", "wav2vec2", str(folder))]
+    with workshop.database.begin() as tx:
+        for wish in wishes:
+            event = definitions.request(tx, wish)
+            assert event is not None
+            publish(tx, [announce(event)])
+        assert definitions.request(tx, wishes[1]) is None
+        assert not definitions.hold(tx, wishes[0])
+    workshop.work_off()
+    with workshop.database.begin() as tx:
+        assert (definitions.get(tx, "mine").state, definitions.get(tx, "mine").definition) == ("ready", wishes[1])
+        with pytest.raises(EncoderExists):
+            definitions.request(tx, wishes[0])
