@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from services.clusterer.clustering import cuda
+from services.clusterer.clustering import cuda, faiss_exact
 from services.clusterer.clustering.types import Graph, Progress, silent
 
 _BLOCK: Final = 4096  # rows: a block of cosines is 64 MiB and its GEMM long enough to reach the core's full speed
@@ -20,6 +20,12 @@ def neighbours(rows: Float32[np.ndarray, "rows dim"], k: int, progress: Progress
     """The k nearest other rows of each row, or all others where there are fewer; of equal ones the first rows."""
     if len(rows) > _BLOCK and cuda.present():
         return cuda.neighbours(rows, k, progress)
+    if len(rows) > _BLOCK and faiss_exact.present():
+        return faiss_exact.neighbours(rows, k, progress)
+    return _by_blocks(rows, k, progress)
+
+
+def _by_blocks(rows: Float32[np.ndarray, "rows dim"], k: int, progress: Progress) -> Graph:
     best = _Best(len(rows), k)
     blocks = _blocks(len(rows))
     for at, block in enumerate(blocks):

@@ -9,6 +9,14 @@ from services.clusterer.clustering import neighbours as module
 from services.clusterer.clustering.neighbours import neighbours, renewed
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _by_own_blocks():
+    """What is tested here; faiss, which is installed in the test run, has its own tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module.faiss_exact, "present", lambda: False)
+        yield
+
+
 def unit(rows: np.ndarray) -> np.ndarray:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
