@@ -90,7 +90,9 @@ def test_what_the_console_can_know_is_refused_at_once_and_nothing_is_written(
 
 def test_a_name_stands_for_one_encoder(known: Served) -> None:
     add(known)
-    assert add(known, 409, layers=["encoder.1"])["code"] == "encoder_exists"
+    assert [one["layer"] for one in add(known, layers=["encoder.1"])] == ["encoder.1"]  # there is no space of it yet
+    settle(known, "words")
+    assert add(known, 409, layers=["encoder.2"])["code"] == "encoder_exists"
     with known.console.database.begin() as tx:
         encoders.announce_encoder(tx, "packaged", "packaged_1", 4, SPEC)
     assert add(known, 409, name="packaged")["code"] == "encoder_exists"
