@@ -30,7 +30,11 @@ def vectors(folder: Path, index: list[dict[str, Any]], **files: bytes) -> Vector
 def write(tmp_path: Path, found: Vectors, *, overwrite: bool = False) -> Written:
     (tmp_path / "workshop").mkdir(exist_ok=True)
     out = tmp_path / "out"
-    folder = SampleFolder(out, out / "mapping.json", Path("corpus"), no_frames, overwrite=overwrite)
+    corpus = tmp_path / "corpus"
+    corpus.mkdir(exist_ok=True)
+    for n in range(4):
+        (corpus / f"{n}.wav").touch()
+    folder = SampleFolder(out, out / "mapping.json", corpus, no_frames, overwrite=overwrite)
     return folder.write(found, tmp_path / "workshop")
 
 
@@ -103,5 +107,5 @@ def test_another_embedding_is_not_touched_unless_it_is_asked_for(tmp_path: Path)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["3.wav.npy"]
     assert write(tmp_path, found, overwrite=True) == Written(4, 0)
     entry = json.loads((tmp_path / "out" / "mapping.json").read_text())[3]
-    assert entry["wav_path"] == "corpus/3.wav"
+    assert entry["wav_path"] == str(tmp_path / "corpus" / "3.wav")
     assert np.load(entry["embedding_path"]).shape == (3,)
