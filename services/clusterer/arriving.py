@@ -6,7 +6,7 @@ from uuid import UUID
 from services.clusterer import hearing, naming, standing
 from services.clusterer.spaces import Space
 from shared.settings import ClustererSettings
-from shared.storage import calibrations, clusters, deferrals, embeddings, kept, labels
+from shared.storage import calibrations, clusters, deferrals, embeddings, generations_before, labels
 from shared.storage.database import Transaction
 
 
@@ -16,7 +16,7 @@ def take_in(tx: Transaction, space: Space, arrived: Sequence[UUID], settings: Cl
     An arrival joins a standing cluster if it matches its core. One that matches none waits for the next arrivals, once.
     """
     labels.lock_names(tx, space.collection)
-    kept.arrive(tx, space.collection, space.encoder.name, arrived)
+    generations_before.arrive(tx, space.collection, space.encoder.name, arrived)
     entry = labels.append(tx, space.collection, "arrive", naming.ACTOR)
     has_clusters = bool(clusters.standing(tx, space.collection, space.encoder.name))
     waited = join(tx, space, arrived) if has_clusters else []
@@ -31,7 +31,7 @@ def take_in(tx: Transaction, space: Space, arrived: Sequence[UUID], settings: Cl
 
 def keep_up(tx: Transaction, space: Space, arrived: Sequence[UUID]) -> None:
     """Take arrivals in where nobody is named: into the clusters of a space that may name, or name again, one day."""
-    kept.arrive(tx, space.collection, space.encoder.name, arrived)
+    generations_before.arrive(tx, space.collection, space.encoder.name, arrived)
     if clusters.standing(tx, space.collection, space.encoder.name):
         join(tx, space, arrived)
     calibrations.outgrown(tx, space.collection, space.encoder, len(arrived))

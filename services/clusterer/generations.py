@@ -16,7 +16,7 @@ from services.clusterer.spreading import Membership, names_of_clusters, voices_o
 from shared.errors import TransientError
 from shared.events import ClustersUpdated
 from shared.ids import new_id
-from shared.storage import clustering_states, clusters, embeddings, encoders, kept, segments, words
+from shared.storage import clustering_states, clusters, embeddings, encoders, generations_before, segments, words
 from shared.storage.clustering_states import Left
 from shared.storage.clusters import NewCluster, Report
 from shared.storage.database import Database, Transaction
@@ -128,8 +128,8 @@ def write(tx: Transaction, found: Found) -> Report:
     name = material.encoder.name
     new = _clusters(tx, found)
     before = clusters.generation_of(tx, material.collection, name)
-    kept.keep(tx, material.collection, material.encoder, before)
-    kept.forget_before(tx, material.collection, material.encoder, before)
+    generations_before.keep(tx, material.collection, material.encoder, before)
+    generations_before.forget_before(tx, material.collection, material.encoder, before)
     generation = clusters.write_generation(tx, material.collection, name, new)
     if found.state is not None:
         known = standing.known(material.rows, clustering, [c.cluster_id for c in new])

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from services.clusterer import (
     arriving,
-    comparing,
-    encoder_trials,
+    encoder_comparison,
     forgetting,
     generations,
     hearing,
+    method_comparison,
     naming,
     questioning,
     restoring,
@@ -38,15 +38,15 @@ from shared.ledger.consumer import Commit, Delivered, Work
 from shared.settings import ClustererSettings
 from shared.storage import (
     clusters,
-    comparisons,
+    encoder_comparisons,
     encoders,
-    kept,
+    generations_before,
     labels,
+    method_comparisons,
     reversals,
     reviews,
     switches,
 )
-from shared.storage import encoder_trials as stored_trials
 from shared.storage.database import Transaction
 from shared.storage.labels import Entry
 from shared.storage.switches import Switch
@@ -130,10 +130,10 @@ def _fail(tx: Transaction, group: Sequence[Delivered], error: PermanentError) ->
 
 
 def _compare(tx: Transaction, found: generations.Found, group: Sequence[Delivered]) -> None:
-    comparison = comparing.compared(tx, found)
+    comparison = method_comparison.compared(tx, found)
     for delivered in group:
         assert isinstance(delivered.event, ClusteringRequested)
-        comparisons.write(tx, delivered.event.request_id, comparison, generations.parameters(found))
+        method_comparisons.write(tx, delivered.event.request_id, comparison, generations.parameters(found))
 
 
 def follow(tx: Transaction, found: generations.Found, settings: ClustererSettings) -> None:
@@ -143,7 +143,7 @@ def follow(tx: Transaction, found: generations.Found, settings: ClustererSetting
         return
     arriving.catch_up(tx, space, found.material.segment_ids)
     entry = labels.append(tx, space.collection, "cluster", naming.ACTOR)
-    kept.tell(tx, space.collection, space.encoder.name, entry.label_id)
+    generations_before.tell(tx, space.collection, space.encoder.name, entry.label_id)
     hearing.refit(tx, space, entry, settings)
     naming.settle_all(tx, space, entry)
 
@@ -236,21 +236,21 @@ def _switch(work: Work, delivered: Delivered, wanted: Switch, settings: Clustere
                 commit.publish(follows, cause=delivered)
 
 
-def try_encoders(work: Work, settings: ClustererSettings) -> None:
+def compare_encoders(work: Work, settings: ClustererSettings) -> None:
     """Compare two encoders on the labels of a collection, and change nothing."""
     for delivered in work.delivered:
         event = delivered.event
         assert isinstance(event, ComparisonRequested)
         with work.database.begin() as tx:
-            trial = stored_trials.get(tx, event.comparison_id)
+            trial = encoder_comparisons.get(tx, event.comparison_id)
         try:
-            result = encoder_trials.compare(work.database, trial.collection, trial.encoders, settings)
+            result = encoder_comparison.compare(work.database, trial.collection, trial.encoders, settings)
         except PermanentError as error:
             with work.commit([delivered]) as commit:
-                stored_trials.fail(commit.tx, event.comparison_id, error)
+                encoder_comparisons.fail(commit.tx, event.comparison_id, error)
             continue
         with work.commit([delivered]) as commit:
-            stored_trials.write(commit.tx, event.comparison_id, result)
+            encoder_comparisons.write(commit.tx, event.comparison_id, result)
 
 
 def review(work: Work, settings: ClustererSettings) -> None:

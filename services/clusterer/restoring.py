@@ -13,10 +13,10 @@ from services.clusterer.naming import Spread
 from services.clusterer.spaces import Space
 from shared.events import ClustersUpdated, LabelRecorded
 from shared.settings import ClustererSettings
-from shared.storage import calibrations, clustering_states, clusters, deferrals, kept, reversals, words
+from shared.storage import calibrations, clustering_states, clusters, deferrals, generations_before, reversals, words
 from shared.storage.clusters import Report
 from shared.storage.database import Transaction
-from shared.storage.kept import Generation
+from shared.storage.generations_before import Generation
 from shared.storage.labels import Entry
 
 
@@ -34,11 +34,11 @@ def restore(tx: Transaction, space: Space, event: LabelRecorded, entry: Entry, s
     Nothing changes if a newer clustering has come between, or if the statement was taken back itself.
     """
     wanted = reversals.statement_of(tx, event.label_id)
-    now = kept.standing(tx, space.collection, space.encoder.name)
+    now = generations_before.standing(tx, space.collection, space.encoder.name)
     if now is None or now.label_id != wanted.label_id or now.taken_back != wanted.active:
         return Restored(Spread(0, 0, 0, 0))
-    said_since = kept.said_since(tx, space.collection, now.finished_at, but=event.label_id)
-    late = kept.arrived_since(tx, space.collection, space.encoder.name)
+    said_since = generations_before.said_since(tx, space.collection, now.finished_at, but=event.label_id)
+    late = generations_before.arrived_since(tx, space.collection, space.encoder.name)
     as_scored = _bring_back(tx, space, now)
     updated = _finish(tx, space, now, wanted.label_id)
     _arrive(tx, space, late)
@@ -53,13 +53,13 @@ def restore(tx: Transaction, space: Space, event: LabelRecorded, entry: Entry, s
 def _bring_back(tx: Transaction, space: Space, now: Generation) -> bool:
     """Exchange the standing generation for the one before it; whether scores are as they were, too."""
     collection, encoder, before = space.collection, space.encoder, now.generation - 1
-    clusters_before = kept.clusters_of(tx, collection, encoder, before)
-    kept.keep(tx, collection, encoder, now.generation)
+    clusters_before = generations_before.clusters_of(tx, collection, encoder, before)
+    generations_before.keep(tx, collection, encoder, now.generation)
     generation = clusters.write_generation(tx, collection, encoder.name, clusters_before)
     clusters.recount(tx, collection)
     clustering_states.bring_back(tx, collection, encoder.space, generation)
-    as_scored = kept.bring_scores_back(tx, collection, encoder, before)
-    kept.forget_before(tx, collection, encoder, now.generation)
+    as_scored = generations_before.bring_scores_back(tx, collection, encoder, before)
+    generations_before.forget_before(tx, collection, encoder, now.generation)
     return as_scored
 
 
@@ -72,7 +72,7 @@ def _finish(tx: Transaction, space: Space, now: Generation, label_id: UUID) -> C
     n_noise = n_segments - sum(len(inside) for inside in members.values())
     report = Report(now.generation + 1, len(members), n_noise, n_segments)
     clusters.finish(tx, request.request_id, report, {})
-    kept.tell(tx, collection, encoder.name, label_id, taken_back=not now.taken_back)
+    generations_before.tell(tx, collection, encoder.name, label_id, taken_back=not now.taken_back)
     return ClustersUpdated(
         request_id=request.request_id,
         collection=collection,

@@ -37,10 +37,10 @@ def switch(work: Work) -> None:
     handlers.switch(work, bootstrap.clusterer())
 
 
-@consumes(app, "clusterer.try_encoders")
-def try_encoders(work: Work) -> None:
+@consumes(app, "clusterer.compare_encoders")
+def compare_encoders(work: Work) -> None:
     """Compare two encoders on a collection's labels."""
-    handlers.try_encoders(work, bootstrap.clusterer())
+    handlers.compare_encoders(work, bootstrap.clusterer())
 
 
 @consumes(app, "clusterer.review")

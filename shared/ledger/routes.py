@@ -45,7 +45,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Subscription("clusterer.ask_anew", events.ClustersUpdated, "clusterer"),
     Subscription("clusterer.review", events.ReviewRequested, "clusterer"),
     Subscription("clusterer.switch", events.BackfillFinished, "clusterer"),
-    Subscription("clusterer.try_encoders", events.ComparisonRequested, "clusterer"),
+    Subscription("clusterer.compare_encoders", events.ComparisonRequested, "clusterer"),
     Subscription("clusterer.forget", events.SegmentsRemoved, "clusterer"),
 )
 

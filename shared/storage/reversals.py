@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from shared.errors import Conflict
 from shared.events import LabelRecorded
-from shared.storage import collections, kept, people, statements, switches, words
+from shared.storage import collections, generations_before, people, statements, switches, words
 from shared.storage.database import Transaction
 from shared.storage.labels import Entry, UnknownLabel, append, lock_names
 from shared.storage.statements import Recorded
@@ -164,7 +164,7 @@ def _entry(tx: Transaction, label_id: UUID) -> Any:
 
 def _check_clustering(tx: Transaction, behind: Statement, collection: str) -> None:
     """Raises NewerClustering and NotKept: only what the standing generation is of can be taken back, or come again."""
-    standing = kept.standing(tx, collection, collections.get(tx, collection).encoders[0])
+    standing = generations_before.standing(tx, collection, collections.get(tx, collection).encoders[0])
     last = standing.label_id if standing else None
     if last == behind.label_id:
         return

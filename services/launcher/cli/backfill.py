@@ -46,6 +46,11 @@ def backfill(
 def run_backfill(api: Client, requested: Document, timeout_s: float) -> Document:
     """Follow a backfill to its end, with a bar. Raises Failure `timeout`."""
     path = api_path("backfills", requested["backfill_id"])
+    return follow_embedding(api, path, requested, "done", timeout_s, "The backfill")
+
+
+def follow_embedding(api: Client, path: str, requested: Document, ends: str, timeout_s: float, what: str) -> Document:
+    """Ask a path how far it is, `done` of `wanted`, until its state is one of `ends`. Raises Failure `timeout`."""
     with CountBar(f"embedding {requested['collection']} by {requested['encoder']}") as bar:
 
         def ask() -> Document:
@@ -53,4 +58,4 @@ def run_backfill(api: Client, requested: Document, timeout_s: float) -> Document
             bar.at(answer["done"], answer["wanted"])
             return answer
 
-        return wait_for_state(ask, "done", timeout_s, "The backfill")
+        return wait_for_state(ask, ends, timeout_s, what)

@@ -15,11 +15,11 @@ from services.launcher.cli import (
     backfill,
     clusters,
     collections,
-    comparing,
     corpus,
     database,
     dead,
     embed,
+    encoder_comparison,
     evaluate,
     events,
     export,
@@ -69,7 +69,7 @@ for command in (
     events.events,
 ):
     app.command("next" if command is suggest.suggest_next else None)(command)
-models.encoders.command("compare")(comparing.compare)
+models.encoders.command("compare")(encoder_comparison.compare)
 collections.app.command("switch")(switching.switch)
 for name, group in {
     "collections": collections.app,

@@ -4,13 +4,12 @@ from typing import Annotated
 
 import typer
 
+from services.launcher.cli.backfill import follow_embedding
 from services.launcher.cli.client import Client, Document, api_path
 from services.launcher.cli.failure import Failure
 from services.launcher.cli.options import WAIT_S, AsJson, Collection, Timeout, Wait
 from services.launcher.cli.output import print_document, say
-from services.launcher.cli.progress import CountBar
 from services.launcher.cli.session import connect
-from services.launcher.cli.waiting import PATIENCE_S, wait_for_state
 from shared.wording import counted
 
 Encoder = Annotated[str, typer.Option("--encoder", help="The encoder that shall name.", metavar="E")]
@@ -42,15 +41,7 @@ def switch(
 
 def _followed(api: Client, asked: Document, timeout_s: float) -> Document:
     """Raises Failure `timeout`, and the switch's own."""
-    path = api_path("switches", asked["switch_id"])
-    with CountBar(f"embedding {asked['collection']} by {asked['encoder']}") as bar:
-
-        def ask() -> Document:
-            answer = api.get(path, patience_s=PATIENCE_S)
-            bar.at(answer["done"], answer["wanted"])
-            return answer
-
-        done = wait_for_state(ask, _ENDS, timeout_s, "The switch")
+    done = follow_embedding(api, api_path("switches", asked["switch_id"]), asked, _ENDS, timeout_s, "The switch")
     if done["state"] == "failed":
         raise Failure(done["code"], done["reason"])
     if done["state"] == "superseded":

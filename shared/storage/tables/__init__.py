@@ -13,7 +13,7 @@ from shared.storage.tables.clusters import (
     deferred,
 )
 from shared.storage.tables.columns import Vector, metadata
-from shared.storage.tables.encoder_trials import comparison, encoder_switch
+from shared.storage.tables.encoder_changes import comparison, encoder_switch
 from shared.storage.tables.ledger import delivery, event, heartbeat
 from shared.storage.tables.names import (
     assignment,

@@ -19,7 +19,7 @@ from shared.storage import (
     collections,
     embeddings,
     encoders,
-    kept,
+    generations_before,
     labels,
     people,
     recordings,
@@ -161,7 +161,7 @@ class World:
             generations.finish(tx, request.request_id, generations.write(tx, found), found)
             handlers.follow(tx, found, ClustererSettings())
             self.cluster_ids = clusters.standing(tx, self.collection, "spectral") or self.cluster_ids
-            generation = kept.standing(tx, self.collection, "spectral")
+            generation = generations_before.standing(tx, self.collection, "spectral")
         assert generation is not None
         assert generation.label_id is not None
         return generation.label_id

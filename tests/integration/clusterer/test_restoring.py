@@ -11,7 +11,7 @@ from services.clusterer import generations, handlers
 from shared.errors import Conflict
 from shared.events import ClustersUpdated, LabelsPropagated
 from shared.settings import ClustererSettings
-from shared.storage import clusters, erasure, kept, labels, people, reversals, splits
+from shared.storage import clusters, erasure, generations_before, labels, people, reversals, splits
 from shared.storage.database import Database
 from tests.integration.clusterer.histories import CLUSTERS, ROWS, Import, Name, NameCluster, Recluster, Undo, World
 from tests.integration.clusterer.test_arriving import arrive, cluster_of, waiting
@@ -100,7 +100,7 @@ def test_who_came_since_comes_to_the_clusters_before(world: World) -> None:
     (n_arrived,) = rows(world, "SELECT n_arrived FROM calibration WHERE collection = :collection")
     assert n_arrived == (3,)
     with world.database.begin() as tx:
-        assert kept.arrived_since(tx, world.collection, "spectral") == []
+        assert generations_before.arrived_since(tx, world.collection, "spectral") == []
 
 
 def test_a_voice_that_people_spoke_of_since_counts(world: World) -> None:

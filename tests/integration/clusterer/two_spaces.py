@@ -14,8 +14,7 @@ from shared.ids import new_id
 from shared.ledger import consumer
 from shared.ledger.outbox import announce, publish
 from shared.settings import ClustererSettings, LedgerSettings
-from shared.storage import backfills, embeddings, encoders, labels, reversals, switches
-from shared.storage import encoder_trials as stored_trials
+from shared.storage import backfills, embeddings, encoder_comparisons, encoders, labels, reversals, switches
 from shared.storage.backfills import Count
 from shared.storage.database import Database
 from shared.storage.switches import Switch
@@ -110,7 +109,7 @@ def undo(world: World, label_id: UUID | None) -> UUID:
 
 def named(world: World) -> dict[UUID, str]:
     with world.database.begin() as tx:
-        return {s: name for s, (name, _) in stored_trials.names(tx, world.collection).items()}
+        return {s: name for s, (name, _) in encoder_comparisons.names(tx, world.collection).items()}
 
 
 def two_spaces(database: Database) -> World:

@@ -4,9 +4,9 @@ from uuid import UUID, uuid4
 
 from shared.events import LabelRecorded
 from shared.ledger import stream
-from shared.storage import clusters, comparisons, labels
+from shared.storage import clusters, labels, method_comparisons
 from shared.storage.clusters import Report
-from shared.storage.comparisons import Comparison, Counts
+from shared.storage.method_comparisons import Comparison, Counts
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import Meetings
 
@@ -111,7 +111,7 @@ def test_a_comparison_has_no_generation(served: Served, meetings: Meetings) -> N
     with served.console.database.begin() as tx:  # as the clusterer does
         assert clusters.asked_for(tx, UUID(request_id)) == wanted
         comparison = Comparison(Counts(7, 3), Counts(2, 0), 40, 0.25)
-        comparisons.write(tx, UUID(request_id), comparison, {"method": "hdbscan"})
+        method_comparisons.write(tx, UUID(request_id), comparison, {"method": "hdbscan"})
     assert served.http.get(f"/v1/clusterings/{request_id}").json() == {
         "request_id": request_id,
         "state": "done",

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.clusterer.clustering import alternatives
-from services.clusterer.comparing import agreement
+from services.clusterer.method_comparison import agreement
 from shared.ledger.outbox import announce, publish
 from shared.storage import clusters, overview
 from shared.storage.database import Database

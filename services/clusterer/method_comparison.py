@@ -7,8 +7,8 @@ from services.clusterer.clustering.groups import with_singles
 from services.clusterer.clustering.types import NOISE
 from services.clusterer.generations import Found
 from shared.storage import clusters
-from shared.storage.comparisons import Comparison, Counts
 from shared.storage.database import Transaction
+from shared.storage.method_comparisons import Comparison, Counts
 
 
 def compared(tx: Transaction, found: Found) -> Comparison:

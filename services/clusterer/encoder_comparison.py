@@ -30,7 +30,7 @@ from shared.scoring.backend import Backend
 from shared.scoring.learning import LARGEST_SAMPLE
 from shared.scoring.verification import ErrorRates, equal_error_rate, error_rates
 from shared.settings import ClustererSettings
-from shared.storage import embeddings, encoder_trials, encoders, labels, segments
+from shared.storage import embeddings, encoder_comparisons, encoders, labels, segments
 from shared.storage.database import Database, Transaction
 from shared.storage.encoders import StoredEncoder
 from shared.wording import counted
@@ -211,11 +211,11 @@ def _changes(
         naming = space_of(tx, collection).encoder.name
         if naming == encoder:
             return naming, []
-        before = encoder_trials.names(tx, collection)
+        before = encoder_comparisons.names(tx, collection)
         tried = tx.begin_nested()
         entry = labels.append(tx, collection, "switch", ACTOR)
         switching.turn(tx, collection, encoder, found, entry, settings)
-        after = encoder_trials.names(tx, collection)
+        after = encoder_comparisons.names(tx, collection)
         tried.rollback()
     nobody = (None, None)
     return naming, [

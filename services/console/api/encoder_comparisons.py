@@ -10,8 +10,8 @@ from services.console.api.shapes import Asked, CollectionName, Shown
 from services.console.auth import Requires
 from services.console.deps import ConsoleDep
 from shared.ledger.outbox import announce, publish
-from shared.storage import encoder_trials
-from shared.storage.encoder_trials import State
+from shared.storage import encoder_comparisons
+from shared.storage.encoder_comparisons import State
 
 router = APIRouter(tags=["encoders"])
 
@@ -48,7 +48,7 @@ class ComparisonShown(Shown):
 def request(console: ConsoleDep, collection: CollectionName, wanted: WantedComparison) -> ComparisonRequested:
     """Compare two encoders on what people and imports said. Nothing changes."""
     with console.database.begin() as tx:
-        event = encoder_trials.request(tx, collection, wanted.encoders)
+        event = encoder_comparisons.request(tx, collection, wanted.encoders)
         publish(tx, [announce(event)])
     return ComparisonRequested(comparison_id=event.comparison_id)
 
@@ -57,4 +57,4 @@ def request(console: ConsoleDep, collection: CollectionName, wanted: WantedCompa
 def outcome(console: ConsoleDep, comparison_id: UUID) -> ComparisonShown:
     """Whether it is done, and what was found."""
     with console.database.begin() as tx:
-        return ComparisonShown.model_validate(encoder_trials.get(tx, comparison_id))
+        return ComparisonShown.model_validate(encoder_comparisons.get(tx, comparison_id))

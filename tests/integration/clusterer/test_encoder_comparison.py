@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from services.clusterer import encoder_trials
-from services.clusterer.encoder_trials import TooFewLabels
+from services.clusterer import encoder_comparison
+from services.clusterer.encoder_comparison import TooFewLabels
 from shared.storage import encoders
 from shared.storage.database import Database
 from tests.integration.clusterer.histories import Name, World
@@ -23,7 +23,7 @@ def world(database: Database) -> World:
 def test_a_comparison_says_how_either_does_and_what_would_change(world: World) -> None:
     world.do([Name((6, 11, 12), "Bea"), Name((7, 8), "Cem")])
     before = everything(world)
-    result = encoder_trials.compare(world.database, world.collection, ("spectral", "ge2e"), SETTINGS)
+    result = encoder_comparison.compare(world.database, world.collection, ("spectral", "ge2e"), SETTINGS)
     assert everything(world) == before
     assert (result["naming"], result["labelled"], result["pairs"]) == ("spectral", 9, 36)
     for figures in result["encoders"]:
@@ -51,11 +51,11 @@ def test_labelled_segments_without_a_vector_are_counted_and_left_out(world: Worl
             sa.text("DELETE FROM embedding WHERE encoder_id = :e AND segment_id = ANY(:ids)"),
             {"e": encoder_id, "ids": gone},
         )
-    result = encoder_trials.compare(world.database, world.collection, ("spectral", "ge2e"), SETTINGS)
+    result = encoder_comparison.compare(world.database, world.collection, ("spectral", "ge2e"), SETTINGS)
     assert [figures["lacking"] for figures in result["encoders"]] == [0, 2]
     assert result["labelled"] == 5
 
 
 def test_too_few_labels_are_told(database: Database, world: World) -> None:
     with pytest.raises(TooFewLabels, match="1 speaker with two"):
-        encoder_trials.compare(database, world.collection, ("spectral", "ge2e"), SETTINGS)
+        encoder_comparison.compare(database, world.collection, ("spectral", "ge2e"), SETTINGS)

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.events import BackfillRequested, ComparisonRequested
-from shared.storage import backfills, encoder_trials, encoders, labels, switches
+from shared.storage import backfills, encoder_comparisons, encoders, labels, switches
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import Meetings
 from tests.integration.console.test_backfills import events_of
@@ -34,7 +34,7 @@ def test_a_comparison_is_asked_for_and_shown(other: Served) -> None:
         "state": "requested", "result": None,
     }  # fmt: skip
     with other.console.database.begin() as tx:
-        encoder_trials.write(tx, UUID(comparison_id), {"labelled": 4})
+        encoder_comparisons.write(tx, UUID(comparison_id), {"labelled": 4})
     shown = other.http.get(path).json()
     assert (shown["state"], shown["result"]) == ("done", {"labelled": 4})
 

@@ -31,7 +31,7 @@ State = Literal["requested", "done", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class EncoderComparison:
     """A comparison; `result` is None until it is done or has failed."""
 
     comparison_id: UUID
@@ -44,11 +44,11 @@ class Trial:
 def request(tx: Transaction, collection: str, names: Sequence[str]) -> ComparisonRequested:
     """Write a request down; the caller publishes the event in the same transaction.
 
-    Raises UnknownCollection, UnknownEncoder, SameEncoder.
+    Raises UnknownCollection, UnknownEncoder, EncoderOfTexts, SameEncoder.
     """
     collections.get(tx, collection)
     for name in names:
-        encoders.by_name(tx, name)
+        encoders.check_hears(encoders.by_name(tx, name))
     if len(set(names)) < len(names):
         raise SameEncoder(f"{names[0]!r} was named twice.")
     event = ComparisonRequested(comparison_id=new_id(), collection=collection)
@@ -57,12 +57,12 @@ def request(tx: Transaction, collection: str, names: Sequence[str]) -> Compariso
     return event
 
 
-def get(tx: Transaction, comparison_id: UUID) -> Trial:
+def get(tx: Transaction, comparison_id: UUID) -> EncoderComparison:
     """Raises UnknownComparison."""
     row = tx.execute(sa.select(comparison).where(comparison.c.comparison_id == comparison_id)).one_or_none()
     if row is None:
         raise UnknownComparison(f"No comparison {comparison_id}.")
-    return Trial(row.comparison_id, row.collection, tuple(row.encoders), row.state, row.result)
+    return EncoderComparison(row.comparison_id, row.collection, tuple(row.encoders), row.state, row.result)
 
 
 def write(tx: Transaction, comparison_id: UUID, result: dict[str, Any]) -> None:
