@@ -73,7 +73,7 @@ def _lives(pid: int) -> bool:
 def _running_data_dirs() -> list[Path]:
     """Where stacks of ours run: each of their processes carries its data directory in its environment."""
     try:
-        import psutil  # type: ignore[import-untyped]  # ships no types
+        import psutil
     except ImportError:
         return []  # only the extra `local`, which starts stacks, brings it
     from services.launcher.stack.family import MARKER

@@ -3,7 +3,7 @@
 import signal
 import time
 
-import psutil  # type: ignore[import-untyped]  # ships no types
+import psutil
 
 from services.launcher.stack.errors import StackError
 from services.launcher.stack.layout import Layout

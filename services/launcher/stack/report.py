@@ -63,7 +63,7 @@ def _not_running(layout: Layout) -> NotRunning:
 
 
 def _measure(name: str, pid: int, state: str, *, with_children: bool) -> ProcessReport:
-    import psutil  # type: ignore[import-untyped]  # ships no types
+    import psutil
 
     rss_bytes, cpu_s = 0, 0.0
     with contextlib.suppress(psutil.NoSuchProcess):

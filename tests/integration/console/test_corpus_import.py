@@ -59,7 +59,7 @@ def objects(servers: Servers) -> dict[str, Any]:
 
 def attributes(served: Served) -> dict[str, dict[str, Any]]:
     with served.console.database.begin() as tx:
-        return dict(map(tuple, tx.execute(sa.text("SELECT key, data FROM object_attributes"))))  # type: ignore[arg-type]
+        return {row.key: row.data for row in tx.execute(sa.text("SELECT key, data FROM object_attributes"))}
 
 
 def test_files_go_up_with_what_is_said_of_them(

@@ -60,13 +60,13 @@ def say(database: Database, key: str = KEY) -> Settled:
 def texts(database: Database) -> list[tuple[str, str, int, int]]:
     with database.begin() as tx:
         query = "SELECT source, text, start_sample, end_sample FROM segment WHERE modality = 'text' ORDER BY source"
-        return [tuple(row) for row in tx.execute(sa.text(query))]  # type: ignore[misc]
+        return [(source, text, start, end) for source, text, start, end in tx.execute(sa.text(query))]
 
 
 def counts(database: Database) -> list[tuple[int, int]]:
     with database.begin() as tx:
         query = "SELECT r.n_segments, p.n_segments FROM recording r JOIN recording_progress p USING (recording_id)"
-        return [tuple(row) for row in tx.execute(sa.text(query))]  # type: ignore[misc]
+        return [(here, there) for here, there in tx.execute(sa.text(query))]
 
 
 def both_stand(database: Database) -> bool:

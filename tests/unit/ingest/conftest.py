@@ -6,6 +6,7 @@ import pytest
 
 from services.ingest.decode.limits import DecodeLimits
 from services.ingest.decode.sandbox import Decoder
+from tests.support.audio import tone, write
 
 _HERE = Path(__file__).parent
 _DEV_SET = _HERE.parents[2].parent / "shared" / "data" / "dev"
@@ -32,6 +33,12 @@ def decoder():
     """A real decoding child with the default limits."""
     with Decoder(DecodeLimits()) as decoder:
         yield decoder
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Half a second of WAV at 44.1 kHz."""
+    return write(tmp_path / "clip", tone(0.5, 44_100), 44_100, "wav")
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
-"""The child process: kept, confined, replaced, and never the file's judge without a second trial."""
+"""The child process: kept, replaced, and never the file's judge without a second trial."""
 
 import json
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 from contextlib import suppress
@@ -14,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from services.ingest.decode import child
 from services.ingest.decode.errors import (
@@ -30,12 +26,7 @@ from services.ingest.decode.limits import DecodeLimits
 from services.ingest.decode.sandbox import Decoder
 from shared.settings import IngestSettings
 from shared.units import MIB
-from tests.support.audio import chunk, fmt, riff, tone, write
-
-
-@pytest.fixture
-def clip(tmp_path) -> Path:
-    return write(tmp_path / "clip", tone(0.5, 44_100), 44_100, "wav")
+from tests.support.audio import chunk, fmt, riff
 
 
 @pytest.fixture
@@ -46,16 +37,6 @@ def long_clip(tmp_path) -> Path:
     path.write_bytes(riff(fmt(rate_hz=192_000, byte_rate=384_000), chunk(b"data", b"", n_bytes)))
     os.truncate(path, 44 + n_bytes)
     return path
-
-
-def _status(pid: int, field: str) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith(field)))
-
-
-def _limit(pid: int, name: str) -> str:
-    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
-    return next(line[len(name) :].split()[0] for line in lines if line.startswith(name))
 
 
 def _kill_when_busy(decoder: Decoder, times: int) -> threading.Thread:
@@ -147,10 +128,8 @@ def test_a_file_on_which_two_children_die_is_refused_and_leaves_no_target(long_c
 
 def test_a_file_that_takes_too_long_is_given_up_and_the_next_one_decoded(long_clip, clip, tmp_path):
     with Decoder(DecodeLimits(base_s=0.2, share=0.0)) as decoder:
-        started = time.monotonic()
         with pytest.raises(DecodeTimeout):
             decoder.decode(long_clip, tmp_path / "target.flac")
-        assert time.monotonic() - started < 5
         assert not (tmp_path / "target.flac").exists()
         assert decoder.decode(clip, tmp_path / "target.flac").duration_s == 0.5
 
@@ -189,81 +168,6 @@ def test_whatever_goes_wrong_in_the_child_has_a_code(monkeypatch, error, code):
     assert child.answer(json.dumps(request).encode())["error"] == code
 
 
-def test_the_child_is_confined(clip, tmp_path):
-    os.environ["EARMARK_SECRET"] = "s3cret"
-    try:
-        with (tmp_path / "open").open("w") as inherited, Decoder(DecodeLimits(max_decoded_s=100.0)) as decoder:
-            os.set_inheritable(inherited.fileno(), True)
-            decoder.decode(clip, tmp_path / "target.flac")
-            pid = decoder.child_pid
-            environment = Path(f"/proc/{pid}/environ").read_bytes()
-            files = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
-            assert int(_limit(pid, "Max address space")) < 1.5 * 1024 * MIB
-            assert int(_limit(pid, "Max file size")) < 12 * MIB
-            assert [_limit(pid, f"Max {what}") for what in ("core file size", "processes", "open files")] == [
-                "0",
-                "0",
-                "64",
-            ]
-            assert _status(pid, "NoNewPrivs") == 1
-            assert _status(pid, "Threads") == 1
-    finally:
-        del os.environ["EARMARK_SECRET"]
-    assert b"s3cret" not in environment
-    assert str(tmp_path / "open") not in files
-
-
-def test_the_child_dies_with_its_parent(tmp_path, clip):
-    script = """
-        print(decoder.child_pid, flush=True)
-        os.kill(decoder.child_pid, signal.SIGSTOP)  # too busy to see that its requests have come to an end
-        os.kill(os.getpid(), signal.SIGKILL)
-    """
-    child = int(_run(script, clip, tmp_path).stdout)
-    deadline = time.monotonic() + 5
-    while _alive(child) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not _alive(child)
-
-
-def test_a_forked_process_takes_a_child_of_its_own(clip, tmp_path):
-    script = """
-        inherited = decoder.child_pid
-        if os.fork() == 0:
-            decoder.decode(source, target)
-            print(decoder.child_pid != inherited, flush=True)
-            decoder.close()
-            os._exit(0)
-        os.wait()
-        decoder.decode(source, target)
-        print(decoder.child_pid == inherited)
-        decoder.close()
-    """
-    assert _run(script, clip, tmp_path).stdout.split() == ["True", "True"]
-
-
-def _run(script: str, source: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a script in a process of its own, in which a decoder has decoded a file already."""
-    opening = f"""
-        import os, signal
-        from pathlib import Path
-        from services.ingest.decode.limits import DecodeLimits
-        from services.ingest.decode.sandbox import Decoder
-        from shared.telemetry import configure_logging
-        configure_logging()
-        source, target, decoder = Path({str(source)!r}), Path({str(folder / "target.flac")!r}), Decoder(DecodeLimits())
-        decoder.decode(source, target)
-    """
-    program = textwrap.dedent(opening) + textwrap.dedent(script)
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-
-
-def _alive(pid: int) -> bool:
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    return False
-
-
 def test_threads_may_share_a_decoder(decoder, clip, tmp_path):
     durations = []
 
@@ -276,21 +180,6 @@ def test_threads_may_share_a_decoder(decoder, clip, tmp_path):
     for thread in threads:
         thread.join()
     assert durations == [0.5] * 8
-
-
-def test_three_hours_take_no_more_memory_than_a_minute(tmp_path):
-    path = tmp_path / "long"
-    n_seconds = 3 * 3600
-    second = (tone(1.0, 8_000) * 32767).astype("<i2").tobytes()
-    with path.open("wb") as file:
-        file.write(riff(fmt(rate_hz=8_000, byte_rate=16_000), chunk(b"data", b"", n_seconds * len(second))))
-        for _ in range(0, n_seconds, 60):
-            file.write(second * 60)
-    with Decoder(DecodeLimits()) as decoder:
-        facts = decoder.decode(path, tmp_path / "target.flac")
-        assert facts.n_samples == n_seconds * 16_000
-        assert _status(decoder.child_pid, "VmHWM") < 120 * 1024  # KiB
-    assert soundfile.info(tmp_path / "target.flac").frames == facts.n_samples
 
 
 def test_a_target_that_cannot_be_written_is_not_the_file_s_fault(decoder, clip, tmp_path):

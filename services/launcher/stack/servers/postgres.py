@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-import psutil  # type: ignore[import-untyped]  # ships no types
+import psutil
 import psycopg
 from psycopg import sql
 
