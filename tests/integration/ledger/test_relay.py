@@ -11,7 +11,7 @@ from shared.ledger.celery_app import make_app
 from shared.ledger.relay import BrokerUnavailable, Doorbell, Relay
 from shared.settings import LedgerSettings, Settings
 from shared.storage.database import Database
-from tests.integration.ledger.test_claims import announced, states
+from tests.integration.ledger.deliveries import announced, states
 
 SMALL = LedgerSettings(events_per_message=4, depth_messages=2, parallelism=1)
 

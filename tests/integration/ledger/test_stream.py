@@ -8,7 +8,7 @@ from shared.events import ClusteringRequested
 from shared.ledger import stream
 from shared.ledger.outbox import announce, publish
 from shared.storage.database import Database
-from tests.integration.ledger.test_claims import object_seen
+from tests.integration.ledger.deliveries import object_seen
 
 
 def test_a_transaction_that_commits_late_is_not_skipped(database: Database) -> None:
