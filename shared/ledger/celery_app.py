@@ -1,11 +1,12 @@
 """One Celery app a service, set so that the broker may lose or double anything; importing it opens nothing."""
 
+import gc
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, bootsteps
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_before_create_process
 from kombu import Exchange, Queue
 
 from shared.errors import TransientError
@@ -104,12 +105,15 @@ def _announced(announce: Callable[[Database], None], settings: Settings) -> bool
 
 
 def transport_options(settings: Settings) -> dict[str, Any]:
-    """How kombu talks to Redis; without `socket_timeout` a half-open connection hangs a worker for ever."""
+    """How kombu talks to Redis; without `socket_timeout` a half-open connection hangs a worker for ever.
+
+    So does `retry_on_timeout`: when the connection of a worker's remote control is reset, redis-py then opens another
+    one inside the event loop and waits there for a command that nobody sends (kombu 5.7, redis 8.1; tests/chaos).
+    """
     return {
         "global_keyprefix": settings.redis.key_prefix,
         "health_check_interval": 10,
         "priority_steps": [0],
-        "retry_on_timeout": True,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
         "socket_timeout": 15,
@@ -124,3 +128,9 @@ def _log_as_we_do(**_: object) -> None:
     """Celery calls this instead of setting up logs of its own; its children inherit the result."""
     settings = Settings()
     configure_logging(settings.log_level, json=settings.log_json)
+
+
+@worker_before_create_process.connect(weak=False)
+def _share_what_is_loaded(**_: object) -> None:
+    """Leave all that a child inherits to the parent: the child's collector would copy it, 28 MB of an embedder's."""
+    gc.freeze()

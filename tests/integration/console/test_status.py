@@ -16,8 +16,11 @@ from services.console.api.health import NEEDED_SERVICES
 from shared.events import ClusteringRequested
 from shared.ledger.outbox import announce, publish
 from shared.settings import Settings
+from shared.storage import orphans, renditions
+from shared.storage.renditions import Failure
 from tests.integration.console.conftest import Served, serving
 from tests.integration.console.seeding import Meetings
+from tests.support.ports import free_port
 from tests.support.stack import until
 
 
@@ -52,11 +55,15 @@ def test_a_whole_stack_is_ready_until_one_falls_silent(served: Served, meetings:
 def test_the_status_counts(served: Served, meetings: Meetings) -> None:
     beat(served, "embedder", age_s=3)
     give_up(served)
+    with served.console.database.begin() as tx:
+        orphans.condemn(tx, ["recordings/1/00/0.flac"])
+        renditions.fail(tx, [Failure(meetings.monday, 44_100, "corrupt", "It is.")])
     status = served.http.get("/v1/status").json()
     assert status["services"]["embedder"]["instances"] == 1
     assert status["services"]["embedder"]["seen_s_ago"] == pytest.approx(3, abs=2)
     assert status["backlog"] == {"pending": 0, "queued": 0, "leased": 0, "dead": 1}
     assert status["recordings"] == {"registered": 0, "segmented": 3, "ready": 1, "rejected": 1}
+    assert status["derived"] == {"condemned": 1, "not_rendered": 1}
     assert status["collections"] == 1
 
 
@@ -124,10 +131,3 @@ def answers(url: str) -> bool:
         return httpx.get(f"{url}/v1/health/live").status_code == 200
     except httpx.TransportError:
         return False
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

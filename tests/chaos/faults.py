@@ -1,0 +1,72 @@
+"""What goes wrong: processes are killed and frozen, as the machine under them would."""
+
+import random
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import redis
+
+from services.launcher import stack
+from tests.support.processes import kill_program
+from tests.support.stack import FullStack
+
+WORKERS = ("ingest", "embedder")
+
+
+def program(data_dir: Path, name: str) -> psutil.Process:
+    """The main process of a program of the stack."""
+    return psutil.Process(next(p.pid for p in stack.processes(data_dir) if p.name == name))
+
+
+def workers(data_dir: Path, name: str) -> list[psutil.Process]:
+    """The processes of a worker that do its tasks; they have the main process's command line."""
+    main = program(data_dir, name)
+    command = main.cmdline()
+    return [child for child in main.children() if _is(child, command)]
+
+
+def _is(process: psutil.Process, command: list[str]) -> bool:
+    try:
+        return process.cmdline() == command
+    except psutil.Error:
+        return False
+
+
+def kill_a_worker(data_dir: Path, rng: random.Random, freeze: bool = False) -> None:
+    """SIGKILL a process that works, frozen before or not; now and then the whole worker with all its processes."""
+    name = rng.choice(WORKERS)
+    if not freeze and rng.random() < 0.2:
+        kill_program(data_dir, name)
+        return
+    with suppress(psutil.Error, IndexError, StopIteration):  # this one is being started again
+        victim = rng.choice(workers(data_dir, name))
+        if freeze:
+            victim.send_signal(signal.SIGSTOP)
+        victim.send_signal(signal.SIGKILL)
+
+
+@contextmanager
+def frozen(processes: list[psutil.Process]) -> Iterator[None]:
+    """Stopped in the middle of whatever they did; they go on afterwards, knowing nothing of it."""
+    for process in processes:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGCONT)
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """A process and all that it has started."""
+    return [process, *process.children(recursive=True)]
+
+
+def listening(target: FullStack) -> int:
+    """How many workers wait for the next message, each in a blocking read of Valkey."""
+    clients = redis.Redis.from_url(target.state.redis_url).client_list()
+    return sum(client["cmd"] == "brpop" for client in clients)
