@@ -1,6 +1,5 @@
 """The Audio Spectrogram Transformer: the real one, small, by transformers' own loader; vectors are the library's."""
 
-import json
 import shutil
 
 import numpy as np
@@ -9,12 +8,13 @@ import torch
 
 from services.embedder.encoders.checkpoint_shapes import UnreadableCheckpoint
 from services.embedder.families.ast import family, sizes_of
-from shared.checkpoints import MissingModel, checkpoint
+from shared.checkpoints import checkpoint
 from shared.encoders.families import Output
 from shared.encoders.protocol import EncoderOptions
 from tests.support import tiny_audio
+from tests.support.refusals import assert_other_kinds_are_refused, assert_weights_are_missed, changed
 
-CPU = EncoderOptions(device="cpu")
+CPU = EncoderOptions(device="cpu", dtype="float32")
 LAYERS = ["embeddings", "encoder.1", "encoder.2", "encoder.3", "encoder", "pooler"]
 WINDOW = 400 + 127 * 160
 N_BANDS, N_COLUMNS = 12, 12
@@ -154,25 +154,18 @@ def test_weights_under_the_names_of_older_files_are_read(folder, loaded, tmp_pat
     np.testing.assert_array_equal(old.embed(clips, outputs)[0].vectors, loaded.embed(clips, outputs)[0].vectors)
 
 
-def test_another_architecture_is_refused(models):
-    folder = tiny_audio.wav2vec2(models / "no-spectrogram")
-    with pytest.raises(UnreadableCheckpoint, match="holds a wav2vec2, not a audio-spectrogram-transformer"):
-        family.card(checkpoint(str(folder)))
+def test_another_architecture_is_refused(folder, tmp_path):
+    assert_other_kinds_are_refused(family, folder, tmp_path, "holds a gpt2, not a audio-spectrogram-transformer")
 
 
 def test_a_folder_without_weights_is_refused(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "empty")
-    (tmp_path / "empty/model.safetensors").unlink()
-    with pytest.raises(MissingModel, match="no weights"):
-        family.card(checkpoint(str(tmp_path / "empty")))
+    assert_weights_are_missed(family, folder, tmp_path)
 
 
 def test_a_feature_extractor_of_another_window_is_refused(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "other")
-    settings = json.loads((tmp_path / "other/preprocessor_config.json").read_text())
-    (tmp_path / "other/preprocessor_config.json").write_text(json.dumps({**settings, "max_length": 1024}))
+    other = changed(folder, tmp_path / "other", "preprocessor_config.json", max_length=1024)
     with pytest.raises(UnreadableCheckpoint, match="max_length = 1024, not 128"):
-        family.card(checkpoint(str(tmp_path / "other")))
+        family.card(checkpoint(str(other)))
 
 
 def test_many_passes_need_no_more_memory_than_one(loaded, bridge, capsys):

@@ -1,20 +1,18 @@
 """The Descript audio codec: the real architecture, small, by transformers' own loader; vectors are the library's."""
 
-import json
-import shutil
-
 import numpy as np
 import pytest
 import torch
 
 from services.embedder.encoders.checkpoint_shapes import UnreadableCheckpoint
 from services.embedder.families.dac import family, precise
-from shared.checkpoints import MissingModel, checkpoint
+from shared.checkpoints import checkpoint
 from shared.encoders.families import Output
 from shared.encoders.protocol import EncoderOptions
 from tests.support import tiny_audio
+from tests.support.refusals import assert_other_kinds_are_refused, assert_weights_are_missed, changed
 
-CPU = EncoderOptions(device="cpu")
+CPU = EncoderOptions(device="cpu", dtype="float32")
 LAYERS = ["encoder", "latent", "quantized", "codes"]
 STRIDES = {16_000: (2, 4, 5, 8), 44_100: (2, 4, 8, 8)}
 
@@ -52,17 +50,32 @@ def by_the_library(folder, clip, rate_hz):
     return {layer: one[0].T.float().numpy() for layer, one in zip(LAYERS, found, strict=True)}
 
 
-def test_every_layer_and_pooling_equals_the_librarys_own(folder, loaded, clips, rate_hz):
+def assert_the_librarys_own(folder, loaded, clips, rate_hz):
     outputs = tiny_audio.every_output(LAYERS)
     found = loaded.embed(clips, outputs)
     for row, clip in enumerate(clips):
         expected = by_the_library(folder, clip, rate_hz)
-        assert len(np.unique(expected["codes"][:, 0])) > 1 + clip.size // 10_000
+        assert len(np.unique(expected["codes"][:, 0])) > 1 + min(clip.size, 30_000) // 10_000
         for output, pooled in zip(outputs, found, strict=True):
             vector = tiny_audio.pooled_by_numpy(expected[output.layer], output.pooling)
             tiny_audio.assert_near(pooled.vectors[row], vector, f"{output} of clip {row}")
             if output.keeps_frames:
                 tiny_audio.assert_near(pooled.frames[row], expected[output.layer])
+
+
+def test_every_layer_and_pooling_equals_the_librarys_own(folder, loaded, clips, rate_hz):
+    assert_the_librarys_own(folder, loaded, clips, rate_hz)
+
+
+def test_long_clips_in_chunks_have_what_they_have_whole(folder, loaded, bridge, rate_hz):
+    whole, n_samples = bridge.read(0, bridge.n_samples), round(20.3 * rate_hz)  # three chunks, the last one short
+    assert_the_librarys_own(folder, loaded, [np.resize(whole[i:], n_samples) for i in (0, 7_000)], rate_hz)
+
+
+def test_two_minutes_need_no_more_memory_than_ten_seconds(loaded, bridge, rate_hz, capsys):
+    whole = bridge.read(0, bridge.n_samples)
+    few, many = ([np.resize(whole, duration_s * rate_hz)] for duration_s in (10, 120))
+    tiny_audio.assert_memory_stays(loaded, few, many, Output("latent", "mean"), capsys)
 
 
 def test_a_clip_has_the_vectors_that_it_has_alone_in_any_company(loaded, clips):
@@ -103,25 +116,17 @@ def test_numbers_are_single_unless_bfloat16_is_asked_for_by_name(folder):
     assert rough.made_with["dtype"] == "bfloat16"
 
 
-def test_another_architecture_is_refused(models, tmp_path):
-    folder = tiny_audio.wav2vec2(models / "no-codec")
-    with pytest.raises(UnreadableCheckpoint, match="holds a wav2vec2, not a dac"):
-        family.card(checkpoint(str(folder)))
+def test_another_architecture_is_refused(folder, tmp_path):
+    assert_other_kinds_are_refused(family, folder, tmp_path, "holds a gpt2, not a dac")
 
 
 def test_a_folder_without_weights_is_refused(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "empty")
-    (tmp_path / "empty/model.safetensors").unlink()
-    with pytest.raises(MissingModel, match="no weights"):
-        family.card(checkpoint(str(tmp_path / "empty")))
+    assert_weights_are_missed(family, folder, tmp_path)
 
 
 def test_weights_of_another_size_are_refused(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "wider")
-    config = json.loads((tmp_path / "wider/config.json").read_text())
-    (tmp_path / "wider/config.json").write_text(json.dumps({**config, "n_codebooks": 5}))
     with pytest.raises(UnreadableCheckpoint, match="lacks"):
-        family.load(checkpoint(str(tmp_path / "wider")), CPU)
+        family.load(checkpoint(str(changed(folder, tmp_path / "wider", n_codebooks=5))), CPU)
 
 
 def test_many_passes_need_no_more_memory_than_one(loaded, clips, capsys):

@@ -1,6 +1,5 @@
 """RoBERTa and its kin: the real architectures, small, through transformers' own loader."""
 
-import json
 import shutil
 
 import numpy as np
@@ -12,6 +11,7 @@ from services.embedder.families import roberta
 from shared.checkpoints import MissingModel, checkpoint
 from shared.encoders.families import POOLINGS, Family, Model, Output
 from shared.encoders.protocol import EncoderOptions
+from tests.support.refusals import assert_other_kinds_are_refused, assert_weights_are_missed, changed
 from tests.support.tiny_audio import (
     assert_company_does_not_matter,
     assert_near,
@@ -167,24 +167,18 @@ def test_other_weights_are_another_identity(folder, tmp_path):
     assert (cards[0].modality, cards[0].sample_rate_hz, cards[0].default_layer) == ("text", 0, "encoder")
 
 
-def test_another_architecture_is_refused_with_what_it_is(tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
-    with pytest.raises(UnreadableCheckpoint, match=r"gpt2.*roberta"):
-        roberta.family.card(checkpoint(str(tmp_path)))
+def test_another_architecture_is_refused_with_what_it_is(folder, tmp_path):
+    assert_other_kinds_are_refused(roberta.family, folder, tmp_path, "holds a gpt2, not a roberta or xlm-roberta")
 
 
 def test_a_folder_without_weights_is_refused(folder, tmp_path):
-    shutil.copy(folder / "config.json", tmp_path)
-    with pytest.raises(MissingModel, match="no weights"):
-        roberta.family.card(checkpoint(str(tmp_path)))
+    assert_weights_are_missed(roberta.family, folder, tmp_path)
 
 
 def test_weights_that_lack_a_block_are_refused(folder, tmp_path):
-    copied = shutil.copytree(folder, tmp_path / "more")
-    config = json.loads((copied / "config.json").read_text())
-    (copied / "config.json").write_text(json.dumps({**config, "num_hidden_layers": N_BLOCKS + 1}))
+    deeper = changed(folder, tmp_path / "deeper", num_hidden_layers=N_BLOCKS + 1)
     with pytest.raises(UnreadableCheckpoint, match="lacks 16 weights"):
-        roberta.family.load(checkpoint(str(copied)), CPU)
+        roberta.family.load(checkpoint(str(deeper)), CPU)
 
 
 def test_a_folder_without_its_tokenizer_is_refused(folder, tmp_path):

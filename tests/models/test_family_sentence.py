@@ -12,6 +12,7 @@ from services.embedder.families import sentence
 from shared.checkpoints import checkpoint
 from shared.encoders.families import Family, Output
 from shared.encoders.protocol import EncoderOptions
+from tests.support.refusals import assert_other_kinds_are_refused, assert_weights_are_missed
 from tests.support.tiny_audio import assert_company_does_not_matter, assert_near
 from tests.support.tiny_texts import DIMENSION, SENTENCE_TOKENS, minilm, tiny_sentence_encoder, tiny_text_network
 
@@ -135,6 +136,14 @@ def test_a_folder_that_wants_a_prompt_is_refused(folder, tmp_path):
     (copied / "config_sentence_transformers.json").write_text(json.dumps(prompts))
     with pytest.raises(UnreadableCheckpoint, match="prompt"):
         sentence.family.card(checkpoint(str(copied)))
+
+
+def test_another_architecture_is_refused(folder, tmp_path):
+    assert_other_kinds_are_refused(sentence.family, folder, tmp_path, "holds a gpt2, not a roberta or xlm-roberta")
+
+
+def test_a_folder_without_weights_is_refused(folder, tmp_path):
+    assert_weights_are_missed(sentence.family, folder, tmp_path)
 
 
 def test_a_plain_network_is_none_of_sentence_transformers(tmp_path):

@@ -1,6 +1,5 @@
 """wav2vec 2.0 and its kin: real architectures, small, through transformers' own loader; vectors are the library's."""
 
-import json
 import shutil
 
 import numpy as np
@@ -9,12 +8,13 @@ import torch
 
 from services.embedder.encoders.checkpoint_shapes import UnreadableCheckpoint
 from services.embedder.families.wav2vec2 import family, min_samples
-from shared.checkpoints import MissingModel, checkpoint
+from shared.checkpoints import checkpoint
 from shared.encoders.families import Output
 from shared.encoders.protocol import EncoderOptions
 from tests.support import tiny_audio
+from tests.support.refusals import assert_other_kinds_are_refused, assert_weights_are_missed
 
-CPU = EncoderOptions(device="cpu")
+CPU = EncoderOptions(device="cpu", dtype="float32")
 KINDS = {
     "base": {},
     "large": {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True},
@@ -155,11 +155,8 @@ def test_bfloat16_is_near_single_precision(folders, clips):
 
 class TestWhatIsRefused:
     def test_another_architecture(self, folders, tmp_path):
-        shutil.copytree(folders["base"], tmp_path / "other")
-        config = json.loads((tmp_path / "other/config.json").read_text())
-        (tmp_path / "other/config.json").write_text(json.dumps({**config, "model_type": "wav2vec2-conformer"}))
-        with pytest.raises(UnreadableCheckpoint, match=r"wav2vec2-conformer, not a wav2vec2 or hubert"):
-            family.card(checkpoint(str(tmp_path / "other")))
+        message = "holds a wav2vec2-conformer, not a wav2vec2 or hubert"
+        assert_other_kinds_are_refused(family, folders["base"], tmp_path, message, "wav2vec2-conformer")
 
     def test_adapters(self, models):
         folder = tiny_audio.wav2vec2(models / "adapters", add_adapter=True)
@@ -167,10 +164,7 @@ class TestWhatIsRefused:
             family.card(checkpoint(str(folder)))
 
     def test_a_folder_without_weights(self, folders, tmp_path):
-        shutil.copytree(folders["base"], tmp_path / "empty")
-        (tmp_path / "empty/model.safetensors").unlink()
-        with pytest.raises(MissingModel, match="no weights"):
-            family.card(checkpoint(str(tmp_path / "empty")))
+        assert_weights_are_missed(family, folders["base"], tmp_path)
 
     def test_a_folder_that_does_not_say_how_inputs_are_made(self, folders, tmp_path):
         shutil.copytree(folders["base"], tmp_path / "bare")

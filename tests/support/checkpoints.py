@@ -33,13 +33,13 @@ mean_var_norm: !new:speechbrain.processing.features.InputNormalization
     std_norm: False
 embedding_model: !new:speechbrain.lobes.models.ECAPA_TDNN.ECAPA_TDNN
     input_size: !ref <n_mels>
-    channels: [32, 32, 32, 32, 96]
+    channels: [{width}, {width}, {width}, {width}, {wide}]
     kernel_sizes: [5, 3, 3, 3, 1]
     dilations: [1, 2, 3, 4, 1]
-    attention_channels: 16
-    lin_neurons: 24
+    attention_channels: {attention}
+    lin_neurons: {dimension}
 classifier: !new:speechbrain.lobes.models.ECAPA_TDNN.Classifier
-    input_size: 24
+    input_size: {dimension}
     out_neurons: 5
 modules:
     compute_features: !ref <compute_features>
@@ -82,17 +82,19 @@ def import_libraries() -> None:
         del sys.modules[name]
 
 
-def ecapa(folder: Path, seed: int = 0) -> Path:
-    """A folder as speechbrain publishes them: ECAPA-TDNN of 24 numbers, laid out like spkrec-ecapa-voxceleb."""
+def ecapa(folder: Path, seed: int = 0, width: int = 32, attention: int = 16, dimension: int = ECAPA_DIMENSION) -> Path:
+    """A folder as speechbrain publishes them: a small ECAPA-TDNN, laid out like spkrec-ecapa-voxceleb."""
     import torch
     from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN, Classifier
 
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    network = ECAPA_TDNN(80, channels=[32, 32, 32, 32, 96], attention_channels=16, lin_neurons=ECAPA_DIMENSION)
+    channels = [width, width, width, width, 3 * width]
+    network = ECAPA_TDNN(80, channels=channels, attention_channels=attention, lin_neurons=dimension)
     torch.save(network.state_dict(), folder / "embedding_model.ckpt")
-    torch.save(Classifier(ECAPA_DIMENSION, out_neurons=5).state_dict(), folder / "classifier.ckpt")
-    (folder / "hyperparams.yaml").write_text(_ECAPA_HYPERPARAMS)
+    torch.save(Classifier(dimension, out_neurons=5).state_dict(), folder / "classifier.ckpt")
+    sizes = {"width": width, "wide": 3 * width, "attention": attention, "dimension": dimension}
+    (folder / "hyperparams.yaml").write_text(_ECAPA_HYPERPARAMS.format(**sizes))
     return folder
 
 

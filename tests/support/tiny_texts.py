@@ -25,25 +25,33 @@ _TRAINING = [
 _MINILM_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
-def tiny_text_network(folder: Path, kind: str = "roberta", seed: int = 0, masked: bool = False) -> Path:
-    """A folder as the hub has them: a network of three blocks with its tokenizer, which takes 32 tokens at a time."""
+def tiny_text_network(
+    folder: Path,
+    kind: str = "roberta",
+    seed: int = 0,
+    masked: bool = False,
+    max_tokens: int = MAX_TOKENS,
+    **settings: Any,
+) -> Path:
+    """A folder as the hub has them: a network of three blocks with its tokenizer, which takes 32 tokens at a time.
+
+    Unless the settings of its configuration say otherwise.
+    """
     torchaudio_stub.install()  # transformers looks for it
     import torch
     from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 
     tokenizer = _tokenizer()
+    small = {"hidden_size": DIMENSION, "num_hidden_layers": N_BLOCKS, "num_attention_heads": 4, "intermediate_size": 48}
+    wide = {"initializer_range": 0.3}  # enough for texts to differ
     config = AutoConfig.for_model(
         kind,
         vocab_size=len(tokenizer),
-        hidden_size=DIMENSION,
-        num_hidden_layers=N_BLOCKS,
-        num_attention_heads=4,
-        intermediate_size=48,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
-        max_position_embeddings=MAX_TOKENS if kind == "bert" else MAX_TOKENS + tokenizer.pad_token_id + 1,
-        initializer_range=0.3,  # wide enough for texts to differ
+        max_position_embeddings=max_tokens if kind == "bert" else max_tokens + tokenizer.pad_token_id + 1,
+        **{**small, **wide, **settings},
     )
     torch.manual_seed(seed)
     network = (AutoModelForMaskedLM if masked else AutoModel).from_config(config)

@@ -37,7 +37,7 @@ def plugin_of(model: str) -> EncoderPlugin:
     """The encoder with the weights that a setting names. Raises UnknownModel, UnreadableCheckpoint."""
     weights = checkpoint(model)
     spec = spec_of(weights)
-    return EncoderPlugin(spec, partial(_build, spec, weights), ("speechbrain",))
+    return EncoderPlugin(spec, partial(_build, spec, weights), ("speechbrain",), weights)
 
 
 def __getattr__(name: str) -> EncoderPlugin:

@@ -24,5 +24,5 @@ def build_ecapa(spec: EncoderSpec, weights: Checkpoint, options: EncoderOptions)
         overrides={"pretrained_path": str(folder)},  # the published file names the hub, a copy of it whatever it was
         run_opts={"device": str(device)},
     )
-    network = Network(MixedLengths(classifier, device), mixes_lengths=True)
+    network = Network(MixedLengths(classifier, device), mixes_lengths=True, device=device)
     return WholeClipEncoder(spec, network, samples_per_pass)

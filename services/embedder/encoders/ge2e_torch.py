@@ -6,15 +6,16 @@ from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int
+from jaxtyping import Float32, Int, Shaped
 from torch import nn
 
 from services.embedder.encoders.ge2e_weights import find_weights
 from services.embedder.encoders.ge2e_windows import FRAME_SAMPLES, HOP_SAMPLES, Layout, lay_out, stream_samples
 from services.embedder.encoders.level import gain_to_at_least
 from services.embedder.encoders.mel import hann_window, mel_filterbank
+from services.embedder.encoders.passes_torch import DeviceOutOfMemory
+from services.embedder.encoders.staging_torch import Staging
 from shared.encoders.protocol import EncoderOptions, EncoderSpec
-from shared.errors import TransientError
 from shared.vectors import unit_rows
 
 _N_MELS: Final = 40
@@ -26,12 +27,6 @@ _QUIETEST_DB: Final = -30.0
 # maps fresh pages for each pass.
 _WINDOWS_PER_PASS: Final[Mapping[str, int]] = {"cpu": 40, "cuda": 1024}
 _FRAMES_PER_BLOCK: Final[Mapping[str, int]] = {"cpu": 512, "cuda": 1 << 14}
-
-
-class DeviceOutOfMemory(TransientError):
-    """The GPU has no room for a single window; another process holds its memory. Stop it or use `device=cpu`."""
-
-    code = "device_out_of_memory"
 
 
 class Ge2eEncoder:
@@ -55,6 +50,7 @@ class Ge2eEncoder:
         self._lstm = lstm
         self._linear = linear
         self._device = device
+        self._staging = Staging(device)
         self._windows_per_pass = windows_per_pass
         self._hann = torch.from_numpy(hann_window(FRAME_SAMPLES)).to(device)
         filters = mel_filterbank(_N_MELS, FRAME_SAMPLES, spec.sample_rate_hz).T
@@ -70,9 +66,10 @@ class Ge2eEncoder:
             return np.empty((0, self.spec.dimension), np.float32)
         layout = lay_out([clip.size for clip in clips])
         table = self._mel_table(layout, clips)
-        windows = self._embed_windows(table, torch.from_numpy(layout.window_rows))
+        window_rows, window_clip = self._brought(layout.window_rows, layout.window_clip)
+        windows = self._embed_windows(table, window_rows)
         sums = windows.new_zeros(len(clips), self.spec.dimension)
-        sums.index_add_(0, torch.from_numpy(layout.window_clip).to(self._device), windows)
+        sums.index_add_(0, window_clip, windows)
         return unit_rows(sums.cpu().numpy())
 
     def _mel_table(
@@ -84,17 +81,19 @@ class Ge2eEncoder:
         rows_per_block = _FRAMES_PER_BLOCK[self._device.type]
         for first in range(0, layout.n_rows, rows_per_block):
             end = min(first + rows_per_block, layout.n_rows)
-            stretch = torch.from_numpy(stream_samples(layout, clips, gains, first, end)).to(self._device)
+            (stretch,) = self._brought(stream_samples(layout, clips, gains, first, end))
             frames = stretch.unfold(0, FRAME_SAMPLES, HOP_SAMPLES)  # (rows, samples), a view
             spectrum = torch.view_as_real(torch.fft.rfft(frames * self._hann))  # (rows, bins, 2)
             torch.mm(spectrum.square_().sum(-1), self._filters, out=table[first:end])
         return table
 
+    def _brought(self, *arrays: Shaped[np.ndarray, "..."]) -> tuple[torch.Tensor, ...]:
+        return self._staging.received(self._staging.sent(tuple(torch.from_numpy(array) for array in arrays)))
+
     def _embed_windows(
         self, table: Float32[torch.Tensor, "rows mels"], window_rows: Int[torch.Tensor, "frames windows"]
     ) -> Float32[torch.Tensor, "windows dim"]:
         """Unit rows, one a window, in passes of about equal width."""
-        window_rows = window_rows.to(self._device)
         while True:
             n_passes = -(-window_rows.shape[1] // self._windows_per_pass)
             with suppress(torch.OutOfMemoryError):

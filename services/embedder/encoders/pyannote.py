@@ -37,7 +37,7 @@ def plugin_of(model: str) -> EncoderPlugin:
     """The encoder with the weights that a setting names. Raises UnknownModel, UnreadableCheckpoint."""
     weights = checkpoint(model)
     spec = spec_of(weights)
-    return EncoderPlugin(spec, partial(_build, spec, weights), ("pyannote.audio",))
+    return EncoderPlugin(spec, partial(_build, spec, weights), ("pyannote.audio",), weights)
 
 
 def weights_file(path: Path) -> Path:

@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from services.embedder.encoders.checkpoint_shapes import UnreadableCheckpoint
 from services.embedder.encoders.pyannote import weights_file
 from services.embedder.encoders.pyannote_edges import MixedLengths
-from services.embedder.encoders.whole_clips import Network, WholeClipEncoder, prepared_device
+from services.embedder.encoders.whole_clips import Network, Rows, WholeClipEncoder, prepared_device
 from shared.checkpoints import Checkpoint, library
 from shared.encoders.protocol import EncoderOptions, EncoderSpec
 
@@ -42,11 +42,13 @@ def build_pyannote(spec: EncoderSpec, weights: Checkpoint, options: EncoderOptio
         raise UnreadableCheckpoint(f"{folder} wants {model.audio.sample_rate} Hz, not {spec.sample_rate_hz}.")
     inference = Inference(model, window="whole", device=device)  # which moves the model, too
     if isinstance(model, BaseWeSpeakerResNet):
-        return WholeClipEncoder(spec, Network(MixedLengths(model, device), mixes_lengths=True), samples_per_pass)
-    return WholeClipEncoder(spec, _of_one_length(inference), samples_per_pass)
+        network = Network(MixedLengths(model, device), mixes_lengths=True, device=device)
+    else:
+        network = Network(_of_one_length(inference), mixes_lengths=False, device=device)
+    return WholeClipEncoder(spec, network, samples_per_pass)
 
 
-def _of_one_length(inference: "Inference") -> Network:
+def _of_one_length(inference: "Inference") -> Rows:
     def rows(clips: Sequence[Float32[torch.Tensor, " _samples"]]) -> Float32[torch.Tensor, "clips dim"]:
         try:
             found = inference.infer(torch.stack(list(clips))[:, None])  # (clips, channel, samples)
@@ -54,4 +56,4 @@ def _of_one_length(inference: "Inference") -> Network:
             raise torch.OutOfMemoryError from error
         return torch.from_numpy(found)
 
-    return Network(rows, mixes_lengths=False)
+    return rows

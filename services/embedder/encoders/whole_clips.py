@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,14 +10,19 @@ import torch
 from jaxtyping import Float32
 
 from services.embedder.encoders.checkpoint_shapes import UnreadableCheckpoint
-from services.embedder.encoders.ge2e_torch import DeviceOutOfMemory
+from services.embedder.encoders.passes_torch import Passes
+from services.embedder.encoders.staging_torch import Batch, Staging
 from shared.encoders.protocol import EncoderOptions, EncoderSpec
 from shared.units import samples
 from shared.vectors import unit_rows
 
 # A CPU gains nothing from width here, and is best within its caches; a GPU wants as much as there is.
 _SAMPLES_PER_PASS: Final = {"cpu": samples(10.0), "cuda": samples(300.0)}
+_CPU: Final = torch.device("cpu")
 _LONGEST_MINIMUM_S: Final = 0.5  # a network that answers nothing shorter is none for segments of speech
+
+
+Rows = Callable[[Sequence[Float32[torch.Tensor, " _samples"]]], Float32[torch.Tensor, "clips dim"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,9 @@ class Network:
     It raises torch.OutOfMemoryError where the device has no room, and anything but that if a clip is too short.
     """
 
-    rows: Callable[[Sequence[Float32[torch.Tensor, " _samples"]]], Float32[torch.Tensor, "clips dim"]]
+    rows: Rows
     mixes_lengths: bool  # False: the clips of one call must be of one length, as nothing may be padded
+    device: torch.device = _CPU
 
 
 class WholeClipEncoder:
@@ -41,9 +46,9 @@ class WholeClipEncoder:
     def __init__(self, spec: EncoderSpec, network: Network, samples_per_pass: int) -> None:
         self.spec = spec
         self._network = network
-        self._samples_per_pass = samples_per_pass
+        self._passes = Passes(samples_per_pass, Staging(network.device))
         longest = samples(_LONGEST_MINIMUM_S, spec.sample_rate_hz)
-        dimension = self._pass([np.zeros(longest, np.float32)]).shape[1]
+        dimension = self._alone(np.zeros(longest, np.float32)).shape[1]
         if dimension != spec.dimension:
             raise UnreadableCheckpoint(f"The network makes {dimension} numbers, not {spec.dimension} as was announced.")
         self.min_samples = self._shortest(longest)
@@ -56,35 +61,27 @@ class WholeClipEncoder:
         if not clips:
             return np.empty((0, self.spec.dimension), np.float32)
         enough = [repeated(clip, self.min_samples) for clip in clips]
-        left = sorted(range(len(enough)), key=lambda i: -enough[i].size)  # the longest first, where memory is short
-        rows: dict[int, Float32[np.ndarray, " _dim"]] = {}
-        while left:
-            positions = self._next_pass(left, enough)
-            with suppress(torch.OutOfMemoryError):
-                rows.update(zip(positions, self._pass([enough[i] for i in positions]), strict=True))
-                left = left[len(positions) :]
-                continue
-            # only here, past the exception, is what the failed pass held free again
-            self._halve(len(positions), enough[positions[0]].size)
-        return unit_rows(np.stack([rows[i] for i in range(len(clips))]))
+        sizes = [clip.size for clip in enough]
+        kinds = [0] * len(sizes) if self._network.mixes_lengths else sizes
 
-    def _next_pass(self, left: Sequence[int], clips: Sequence[Float32[np.ndarray, " _samples"]]) -> list[int]:
-        """The first of what is left, and as many as fit beside it; padding, which its length decides, is counted."""
-        n_samples = clips[left[0]].size
-        first = left[: max(1, self._samples_per_pass // n_samples)]
-        return [i for i in first if self._network.mixes_lengths or clips[i].size == n_samples]
+        def load(positions: list[int]) -> Batch:
+            return (torch.from_numpy(np.concatenate([enough[i] for i in positions])),)
 
-    def _halve(self, n_clips: int, n_samples: int) -> None:
-        if n_clips == 1:
-            raise DeviceOutOfMemory
-        self._samples_per_pass = n_clips // 2 * n_samples
-        torch.cuda.empty_cache()
+        def compute(positions: list[int], batch: Batch) -> Callable[[], Float32[np.ndarray, "clips dim"]]:
+            rows = self._rows(torch.split(batch[0], [sizes[i] for i in positions]))
+            return lambda: rows.cpu().numpy()
 
-    def _pass(self, clips: Sequence[Float32[np.ndarray, " _samples"]]) -> Float32[np.ndarray, "clips dim"]:
+        made = self._passes.run(sizes, kinds, load, compute)
+        order = np.argsort([i for positions, _ in made for i in positions])
+        return unit_rows(np.concatenate([rows for _, rows in made])[order])
+
+    def _rows(self, clips: Sequence[Float32[torch.Tensor, " _samples"]]) -> Float32[torch.Tensor, "clips dim"]:
         # cuDNN would round the convolutions' products to TF32, which moves vectors by 1e-3
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            rows = self._network.rows([torch.tensor(clip) for clip in clips])
-        return np.asarray(rows.cpu().numpy(), np.float32)
+            return self._network.rows(clips)
+
+    def _alone(self, clip: Float32[np.ndarray, " samples"]) -> Float32[np.ndarray, "1 dim"]:
+        return np.asarray(self._rows([torch.tensor(clip)]).cpu().numpy(), np.float32)
 
     def _shortest(self, longest: int) -> int:
         """The fewest samples of which the network makes a finite vector, at most `longest`, by bisection.
@@ -102,7 +99,7 @@ class WholeClipEncoder:
 
     def _serves(self, clip: Float32[np.ndarray, " samples"]) -> bool:
         try:
-            return bool(np.isfinite(self._pass([clip])).all())
+            return bool(np.isfinite(self._alone(clip)).all())
         except (RuntimeError, AssertionError, ValueError, IndexError):  # as many kinds as there are libraries
             return False
 

@@ -5,17 +5,18 @@ from functools import partial
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 from torch import nn
 
+from services.embedder.encoders.staging_torch import Batch
 from services.embedder.encoders.whole_clips import repeated
 from services.embedder.families import transformers_torch
-from services.embedder.families.ast import FRAME_SAMPLES, HOP_SAMPLES, POOLER, AstSizes
-from services.embedder.families.clips_torch import samples_per_pass, stacked
-from services.embedder.families.gathering_torch import Gathering
+from services.embedder.families.ast import FRAME_SAMPLES, HOP_SAMPLES, POOLER, AstSizes, card
+from services.embedder.families.clips_torch import passes_of_audio, stacked
+from services.embedder.families.fidelity_torch import settled
+from services.embedder.families.gathering_torch import Gathering, in_order
 from services.embedder.families.kaldi_mel_torch import KaldiMel
-from services.embedder.families.passes_torch import Passes
-from services.embedder.families.runtime_torch import Runtime, runtime_of, size_of
+from services.embedder.families.runtime_torch import Runtime, runtime_of
 from services.embedder.families.taps_torch import run_tapped
 from services.embedder.families.transformers_library import transformers_library
 from services.embedder.families.windows import Clip, cut, joined
@@ -25,6 +26,8 @@ from shared.encoders.protocol import EncoderOptions
 from shared.units import SAMPLE_RATE_HZ
 
 Tokens = Float[torch.Tensor, "windows tokens dim"]
+Rows = Float32[torch.Tensor, "windows samples"]
+Counts = Int[torch.Tensor, " windows"]
 
 _N_SPECIAL = 2  # the class token and the distillation token, before the patches
 
@@ -33,7 +36,8 @@ def load_ast(checkpoint: Checkpoint, sizes: AstSizes, options: EncoderOptions) -
     """Raises MissingLibrary, MissingModel, UnreadableCheckpoint."""
     with transformers_library():
         from transformers import ASTModel
-    return Ast(transformers_torch.network(ASTModel, checkpoint), sizes, runtime_of(options))
+    model = Ast(transformers_torch.network(ASTModel, checkpoint), sizes, runtime_of(options))
+    return settled(model, card(checkpoint))
 
 
 class Ast:
@@ -47,15 +51,19 @@ class Ast:
     def __init__(self, network: Any, sizes: AstSizes, runtime: Runtime) -> None:
         self._network: Any = runtime.moved(network)
         self._sizes = sizes
-        self._runtime = runtime
+        self.runtime = runtime
         self._mel = KaldiMel(sizes.n_mels, runtime.device)
-        self._passes = Passes(samples_per_pass(runtime.device, SAMPLE_RATE_HZ))
-        self.size_bytes = size_of(network)
+        self._passes = passes_of_audio(runtime.device, SAMPLE_RATE_HZ)
 
     @property
     def made_with(self) -> Mapping[str, str]:
         """See Model."""
-        return self._runtime.made_with
+        return self.runtime.made_with
+
+    @property
+    def size_bytes(self) -> int:
+        """See Model."""
+        return self.runtime.size_bytes
 
     def embed(self, inputs: Sequence[Input], outputs: Sequence[Output]) -> list[Pooled]:
         """See Model."""
@@ -63,30 +71,42 @@ class Ast:
         windows = [repeated(window, FRAME_SAMPLES) for window in windows]
         n_valid = [self._sizes.n_valid_columns(window.size) for window in windows]
         sizes = [self._sizes.window_samples] * len(windows)
-        made = self._passes.run(sizes, sizes, lambda found: self._pass([windows[i] for i in found], outputs))
+
+        def load(positions: list[int]) -> Batch:
+            return stacked([windows[i] for i in positions]), torch.tensor([n_valid[i] for i in positions])
+
+        def compute(positions: list[int], batch: Batch) -> Callable[[], list[Pooled]]:
+            rows, n_columns = batch
+            return self._pass([windows[i].size for i in positions], rows, n_columns, outputs)
+
+        made = in_order(self._passes.run(sizes, sizes, load, compute))
         return [joined(one, n_valid, n_windows, output.pooling) for one, output in zip(made, outputs, strict=True)]
 
-    def _pass(self, windows: Sequence[Clip], outputs: Sequence[Output]) -> list[Pooled]:
-        device = self._runtime.device
-        n_columns = torch.tensor([self._sizes.n_valid_columns(window.size) for window in windows], device=device)
+    def _pass(
+        self, n_samples: Sequence[int], rows: Rows, n_columns: Counts, outputs: Sequence[Output]
+    ) -> Callable[[], list[Pooled]]:
         single = [output for output in outputs if _is_single(output)]
         several = [output for output in outputs if not _is_single(output)]
         tokens = Gathering(single, torch.ones_like(n_columns))
         n_kept = _N_SPECIAL + self._sizes.n_bands * self._sizes.n_columns
         patches = Gathering(several, n_columns * self._sizes.n_bands, n_kept)
-        with self._runtime.passing():
-            spectrograms = self._spectrograms(windows)
+        with self.runtime.passing():
+            spectrograms = self._spectrograms(n_samples, rows)
             run_tapped(lambda: self._network(spectrograms), self._taps(tokens, patches))
-        made = dict(zip([*single, *several], [*tokens.on_host(), *patches.on_host()], strict=True))
-        return [made[output] for output in outputs]
 
-    def _spectrograms(self, windows: Sequence[Clip]) -> Float32[torch.Tensor, "windows frames mels"]:
+        def wait() -> list[Pooled]:
+            made = dict(zip([*single, *several], [*tokens.on_host(), *patches.on_host()], strict=True))
+            return [made[output] for output in outputs]
+
+        return wait
+
+    def _spectrograms(self, n_samples: Sequence[int], rows: Rows) -> Float32[torch.Tensor, "windows frames mels"]:
         """Zeros behind each window's last frame, then scaled, as the library does it."""
         sizes = self._sizes
-        mels = self._mel(stacked(windows, self._runtime.device))
-        filled = mels.new_zeros(len(windows), sizes.n_frames, sizes.n_mels)
-        for row, (of_window, window) in enumerate(zip(mels, windows, strict=True)):
-            n_frames = (window.size - FRAME_SAMPLES) // HOP_SAMPLES + 1
+        mels = self._mel(rows)
+        filled = mels.new_zeros(len(rows), sizes.n_frames, sizes.n_mels)
+        for row, (of_window, n) in enumerate(zip(mels, n_samples, strict=True)):
+            n_frames = (n - FRAME_SAMPLES) // HOP_SAMPLES + 1
             filled[row, :n_frames] = of_window[:n_frames]
         return (filled - sizes.mean) / (2 * sizes.deviation)
 

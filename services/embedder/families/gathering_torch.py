@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int
 
-from services.embedder.families.passes_torch import on_host
 from services.embedder.families.pooling_torch import pooled
 from shared.encoders.families import Output, Pooled
 
@@ -49,10 +48,32 @@ class Gathering:
 
     def on_host(self) -> list[Pooled]:
         """In the order of the outputs."""
-        return [Pooled(on_host(self._vectors[output]), self._kept(output)) for output in self._outputs]
+        return [Pooled(_on_host(self._vectors[output]), self._kept(output)) for output in self._outputs]
 
     def _kept(self, output: Output) -> tuple[Float[np.ndarray, "_frames _dim"], ...] | None:
         if output not in self._frames:
             return None
-        frames = on_host(self._frames[output])
+        frames = _on_host(self._frames[output])
         return tuple(frames[i, :n].copy() for i, n in enumerate(self._n_kept.tolist()))
+
+
+def in_order(done: Sequence[tuple[list[int], list[Pooled]]]) -> list[Pooled]:
+    """One Pooled an output out of those of several passes, each with the positions of its inputs."""
+    order = np.argsort([i for positions, _ in done for i in positions])
+    outputs = []
+    for parts in zip(*(made for _, made in done), strict=True):
+        vectors = np.concatenate([part.vectors for part in parts])[order]
+        outputs.append(Pooled(vectors, _frames(parts, order)))
+    return outputs
+
+
+def _frames(parts: Sequence[Pooled], order: np.ndarray) -> tuple[Float[np.ndarray, "_frames _dim"], ...] | None:
+    if parts[0].frames is None:
+        return None
+    every = [frames for part in parts for frames in part.frames or ()]
+    return tuple(every[i] for i in order)
+
+
+def _on_host(rows: Float[torch.Tensor, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+    """A copy in the host's memory, in single precision; waits for the device."""
+    return np.asarray(rows.float().cpu().numpy(), np.float32)

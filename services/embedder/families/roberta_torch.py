@@ -1,5 +1,7 @@
 """RoBERTa and its kin in torch, through transformers' own loader."""
 
+from services.embedder.families.fidelity_torch import settled
+from services.embedder.families.roberta import card
 from services.embedder.families.text_model_torch import TextModel
 from services.embedder.families.text_tokens_torch import text_reader
 from services.embedder.families.transformers_library import transformers_library
@@ -16,4 +18,4 @@ def load_roberta(checkpoint: Checkpoint, options: EncoderOptions) -> TextModel:
     with transformers_library():
         from transformers import AutoModel
     loaded = network(AutoModel, checkpoint, add_pooling_layer=False)  # a masked language model has none
-    return TextModel(loaded, text_reader(checkpoint, loaded.config), options)
+    return settled(TextModel(loaded, text_reader(checkpoint, loaded.config), options), card(checkpoint))

@@ -7,8 +7,9 @@ from typing import Final
 import torch
 from jaxtyping import Float, Float32, Int
 
+from services.embedder.families.fidelity_torch import settled
 from services.embedder.families.pooling_torch import pooled
-from services.embedder.families.sentence import Recipe
+from services.embedder.families.sentence import Recipe, card
 from services.embedder.families.text_model_torch import TextModel
 from services.embedder.families.text_tokens_torch import text_reader
 from services.embedder.families.transformers_library import transformers_library
@@ -30,7 +31,7 @@ def load_sentence(checkpoint: Checkpoint, recipe: Recipe, options: EncoderOption
         from transformers import AutoModel
     loaded = network(AutoModel, checkpoint, add_pooling_layer=False)
     reader = text_reader(checkpoint, loaded.config, recipe.max_tokens, lower_case=recipe.lower_case)
-    return TextModel(loaded, reader, options, partial(_sentences, recipe))
+    return settled(TextModel(loaded, reader, options, partial(_sentences, recipe)), card(checkpoint))
 
 
 def _sentences(recipe: Recipe, frames: _Frames, n_valid: _Counts) -> Float32[torch.Tensor, "texts pooled"]:

@@ -8,19 +8,21 @@ import torch
 from jaxtyping import Float, Float32, Int
 from torch import nn
 
-from services.embedder.families.gathering_torch import Gathering
-from services.embedder.families.passes_torch import Passes
-from services.embedder.families.runtime_torch import runtime_of, size_of
+from services.embedder.encoders.passes_torch import Passes
+from services.embedder.encoders.staging_torch import Batch, Staging
+from services.embedder.families.gathering_torch import Gathering, in_order
+from services.embedder.families.runtime_torch import runtime_of
 from services.embedder.families.taps_torch import run_tapped
 from services.embedder.families.text_tokens_torch import TextReader
 from services.embedder.families.windows import joined
 from shared.encoders.families import Input, Output, Pooled
 from shared.encoders.protocol import EncoderOptions
 
-_TOKENS_PER_PASS: Final = {"cpu": 2048, "cuda": 65_536}  # padded ones; a CPU is fastest within its caches
+_TOKENS_PER_PASS: Final = {"cpu": 2048, "cuda": 16_384}  # padded ones; as for audio, see `clips_torch`
 SENTENCE: Final = "sentence"
 
 Frames = Float[torch.Tensor, "windows tokens dim"]
+Tokens = Int[torch.Tensor, "windows tokens"]
 Counts = Int[torch.Tensor, " windows"]
 Sentences = Callable[[Frames, Counts], Float32[torch.Tensor, "windows pooled"]]
 """A checkpoint's own way from the last layer to one vector a window."""
@@ -36,43 +38,58 @@ class TextModel:
     def __init__(
         self, network: nn.Module, reader: TextReader, options: EncoderOptions, sentences: Sentences | None = None
     ) -> None:
-        self._runtime = runtime_of(options)
-        self._network: Any = self._runtime.moved(network)
+        self.runtime = runtime_of(options)
+        self._network: Any = self.runtime.moved(network)
         self._reader = reader
         self._sentences = sentences
-        self._passes = Passes(_TOKENS_PER_PASS[self._runtime.device.type])
-        self.size_bytes = size_of(network)
+        device = self.runtime.device
+        self._passes = Passes(_TOKENS_PER_PASS[device.type], Staging(device))
 
     @property
     def made_with(self) -> Mapping[str, str]:
         """See Model."""
-        return self._runtime.made_with
+        return self.runtime.made_with
+
+    @property
+    def size_bytes(self) -> int:
+        """See Model."""
+        return self.runtime.size_bytes
 
     def embed(self, inputs: Sequence[Input], outputs: Sequence[Output]) -> list[Pooled]:
         """See Model."""
         of_texts = self._reader.windows([text for text in inputs if isinstance(text, str)])
         windows = [window for of_text in of_texts for window in of_text]
         sizes = [len(window) for window in windows]
-        made = self._passes.run(sizes, [0] * len(sizes), lambda mine: self._pass([windows[i] for i in mine], outputs))
+
+        def load(positions: list[int]) -> Batch:
+            rows = [torch.tensor(windows[i]) for i in positions]
+            padded = nn.utils.rnn.pad_sequence(rows, True, self._reader.tokenizer.pad_token_id)
+            return padded, torch.tensor([sizes[i] for i in positions])
+
+        def compute(_positions: list[int], batch: Batch) -> Callable[[], list[Pooled]]:
+            tokens, n_valid = batch
+            return self._pass(tokens, n_valid, outputs)
+
+        made = in_order(self._passes.run(sizes, [0] * len(sizes), load, compute))
         n_windows = [len(of_text) for of_text in of_texts]
         return [
             joined(one, [1] * len(sizes) if output.layer == SENTENCE else sizes, n_windows, output.pooling)
             for one, output in zip(made, outputs, strict=True)
         ]
 
-    def _pass(self, windows: Sequence[list[int]], outputs: Sequence[Output]) -> list[Pooled]:
-        n_valid = torch.tensor([len(window) for window in windows], device=self._runtime.device)
+    def _pass(self, tokens: Tokens, n_valid: Counts, outputs: Sequence[Output]) -> Callable[[], list[Pooled]]:
         of_tokens = Gathering([output for output in outputs if output.layer != SENTENCE], n_valid)
         of_windows = Gathering([output for output in outputs if output.layer == SENTENCE], torch.ones_like(n_valid))
-        rows = [torch.tensor(window) for window in windows]
-        padded = nn.utils.rnn.pad_sequence(rows, True, self._reader.tokenizer.pad_token_id)
-        tokens = padded.to(self._runtime.device)  # (windows, tokens)
         inside = torch.arange(tokens.shape[1], device=tokens.device) < n_valid[:, None]
-        with self._runtime.passing():
+        with self.runtime.passing():
             taps = self._taps(of_tokens, of_windows, n_valid)
             run_tapped(partial(self._network, input_ids=tokens, attention_mask=inside.long()), taps)
-        made = {False: iter(of_tokens.on_host()), True: iter(of_windows.on_host())}
-        return [next(made[output.layer == SENTENCE]) for output in outputs]
+
+        def wait() -> list[Pooled]:
+            made = {False: iter(of_tokens.on_host()), True: iter(of_windows.on_host())}
+            return [next(made[output.layer == SENTENCE]) for output in outputs]
+
+        return wait
 
     def _taps(
         self, of_tokens: Gathering, of_windows: Gathering, n_valid: Counts

@@ -10,21 +10,23 @@ import torch
 from jaxtyping import Float, Float32, Int
 from torch import nn
 
+from services.embedder.encoders.staging_torch import Batch
 from services.embedder.encoders.whole_clips import repeated
 from services.embedder.families import transformers_torch
-from services.embedder.families.clips_torch import samples_per_pass, stacked
-from services.embedder.families.gathering_torch import Gathering
-from services.embedder.families.passes_torch import Passes
-from services.embedder.families.runtime_torch import Runtime, runtime_of, size_of
+from services.embedder.families.clips_torch import passes_of_audio, stacked
+from services.embedder.families.fidelity_torch import settled
+from services.embedder.families.gathering_torch import Gathering, in_order
+from services.embedder.families.runtime_torch import Runtime, runtime_of
 from services.embedder.families.taps_torch import run_tapped
 from services.embedder.families.transformers_library import transformers_library
-from services.embedder.families.wav2vec2 import min_samples, n_frames
+from services.embedder.families.wav2vec2 import card, min_samples, n_frames
 from shared.checkpoints import Checkpoint
 from shared.encoders.families import Input, Output, Pooled
 from shared.encoders.protocol import EncoderOptions
 
 Frames = Float[torch.Tensor, "clips frames dim"]
 Channels = Float[torch.Tensor, "clips channels frames"]
+Counts = Int[torch.Tensor, " clips"]
 
 _FEEL_PADDING: Final = frozenset({"data2vec-audio"})
 """Several convolutions in a row before the attention: each carries what the one before left behind the clip's end."""
@@ -42,7 +44,7 @@ def load_wav2vec2(checkpoint: Checkpoint, config: Mapping[str, Any], options: En
         from transformers import AutoFeatureExtractor, AutoModel
     extractor = transformers_torch.pretrained(AutoFeatureExtractor, checkpoint)
     network = transformers_torch.network(AutoModel, checkpoint, **_UNMASKED)
-    return Wav2Vec2(network, extractor, config, runtime_of(options))
+    return settled(Wav2Vec2(network, extractor, config, runtime_of(options)), card(checkpoint))
 
 
 class Wav2Vec2:
@@ -55,24 +57,35 @@ class Wav2Vec2:
         self._config = config
         self._min_samples = min_samples(config)
         self._extractor = extractor
-        self._runtime = runtime
+        self.runtime = runtime
         self._norm = _over_valid_frames(network)
         self._network: Any = runtime.moved(network)
         self._exact = config["model_type"] in _FEEL_PADDING or bool(config.get("conv_pos_batch_norm"))
-        self._passes = Passes(samples_per_pass(runtime.device, extractor.sampling_rate))
-        self.size_bytes = size_of(network)
+        self._passes = passes_of_audio(runtime.device, extractor.sampling_rate)
 
     @property
     def made_with(self) -> Mapping[str, str]:
         """See Model."""
-        return self._runtime.made_with
+        return self.runtime.made_with
+
+    @property
+    def size_bytes(self) -> int:
+        """See Model."""
+        return self.runtime.size_bytes
 
     def embed(self, inputs: Sequence[Input], outputs: Sequence[Output]) -> list[Pooled]:
         """See Model."""
         clips = [clip for clip in inputs if not isinstance(clip, str)]
         sizes = [max(clip.size, self._min_samples) for clip in clips]
         kinds = sizes if self._exact else [0] * len(sizes)
-        return self._passes.run(sizes, kinds, lambda positions: self._pass([clips[i] for i in positions], outputs))
+
+        def load(positions: list[int]) -> Batch:
+            return self._loaded([clips[i] for i in positions], [sizes[i] for i in positions])
+
+        def compute(positions: list[int], batch: Batch) -> Callable[[], list[Pooled]]:
+            return self._pass(batch, outputs, mixed=len({sizes[i] for i in positions}) > 1)
+
+        return in_order(self._passes.run(sizes, kinds, load, compute))
 
     def _prepared(self, clip: Float32[np.ndarray, " samples"]) -> Float32[np.ndarray, " _samples"]:
         """Long enough, and scaled by the library's extractor as the checkpoint wants it: alone, before any padding."""
@@ -80,20 +93,23 @@ class Wav2Vec2:
         made = self._extractor(enough, sampling_rate=self._extractor.sampling_rate)
         return np.asarray(made["input_values"][0], np.float32)
 
-    def _pass(self, raw: Sequence[Float32[np.ndarray, " _samples"]], outputs: Sequence[Output]) -> list[Pooled]:
-        device = self._runtime.device
-        clips = [self._prepared(clip) for clip in raw]
-        sizes = [clip.size for clip in clips]
-        gathering = Gathering(outputs, torch.tensor([n_frames(self._config, n) for n in sizes], device=device))
-        values = stacked(clips, device)
-        mask = _mask(sizes, device) if len(set(sizes)) > 1 else None
-        with self._runtime.passing(), warnings.catch_warnings():
+    def _loaded(self, raw: Sequence[Float32[np.ndarray, " _samples"]], sizes: Sequence[int]) -> Batch:
+        """Rows of samples; how many are each clip's, how many frames it has, and how many after one convolution."""
+        rows = stacked([self._prepared(clip) for clip in raw])
+        n_valid = [n_frames(self._config, n) for n in sizes]
+        n_normed = [n_frames(self._config, n, n_convolutions=1) for n in sizes]
+        return rows, torch.tensor(sizes), torch.tensor(n_valid), torch.tensor(n_normed)
+
+    def _pass(self, batch: Batch, outputs: Sequence[Output], *, mixed: bool) -> Callable[[], list[Pooled]]:
+        rows, n_samples, n_valid, n_normed = batch
+        gathering = Gathering(outputs, n_valid)
+        mask = _mask(n_samples, rows.shape[1]) if mixed else None
+        with self.runtime.passing(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")  # WavLM's own masks
             if self._norm is not None:
-                n_normed = [n_frames(self._config, n, n_convolutions=1) for n in sizes]
-                self._norm.n_valid = None if mask is None else torch.tensor(n_normed, device=device)
-            run_tapped(lambda: self._network(values, attention_mask=mask), self._taps(gathering))
-        return gathering.on_host()
+                self._norm.n_valid = n_normed if mixed else None
+            run_tapped(lambda: self._network(rows, attention_mask=mask), self._taps(gathering))
+        return gathering.on_host
 
     def _taps(self, gathering: Gathering) -> dict[nn.Module, Callable[[Any], None]]:
         taps: dict[nn.Module, Callable[[Any], None]] = {}
@@ -128,9 +144,8 @@ def _first(output: Any) -> Frames:
     return frames
 
 
-def _mask(sizes: Sequence[int], device: torch.device) -> Int[torch.Tensor, "clips samples"]:
-    positions = torch.arange(max(sizes), device=device)
-    return (positions < torch.tensor(sizes, device=device)[:, None]).long()
+def _mask(n_samples: Counts, longest: int) -> Int[torch.Tensor, "clips samples"]:
+    return (torch.arange(longest, device=n_samples.device) < n_samples[:, None]).long()
 
 
 class _ValidGroupNorm(nn.Module):

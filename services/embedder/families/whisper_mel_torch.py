@@ -22,31 +22,31 @@ class WhisperMel:
 
     def __init__(self, n_mels: int, window_samples: int, device: torch.device) -> None:
         self._window_samples = window_samples
-        self._device = device
         self._hann = torch.hann_window(FFT_SAMPLES, device=device)
         self._filters = torch.from_numpy(mel_filterbank(n_mels, FFT_SAMPLES, SAMPLE_RATE_HZ)).to(device)
 
-    def trimmed(self, clips: Sequence[Float32[np.ndarray, " _samples"]]) -> Float32[torch.Tensor, "clips mels frames"]:
+    def rows(self, clips: Sequence[Float32[np.ndarray, " _samples"]]) -> Float32[torch.Tensor, "clips samples"]:
+        """On the host, as many samples as a spectrogram is made of: the longest clip's and a little silence."""
+        n_samples = frames_of(max(clip.size for clip in clips)) * FRAME_SAMPLES
+        return stacked(clips, min(n_samples + _SILENCE_SAMPLES, self._window_samples))
+
+    def trimmed(self, rows: Float32[torch.Tensor, "clips samples"]) -> Float32[torch.Tensor, "clips mels frames"]:
         """The padded one's first frames, as many as the longest clip has and three more, or all of the window's.
 
         Equal to those, the range below the loudest included: every frame that sees anything of a clip is here.
         """
-        n_samples = frames_of(max(clip.size for clip in clips)) * FRAME_SAMPLES
-        return self._log_mels(stacked(clips, self._device, min(n_samples + _SILENCE_SAMPLES, self._window_samples)))
-
-    def padded(self, clips: Sequence[Float32[np.ndarray, " _samples"]]) -> Float32[torch.Tensor, "clips mels frames"]:
-        """The spectrogram of the whole window: behind the clip is silence, of which one frame is computed."""
-        mels = self.trimmed(clips)
-        n_silent = self._window_samples // HOP_SAMPLES - mels.shape[2]
-        return torch.cat([mels, mels[:, :, -1:].expand(-1, -1, n_silent)], dim=2)
-
-    def _log_mels(self, samples: Float32[torch.Tensor, "clips samples"]) -> Float32[torch.Tensor, "clips mels frames"]:
-        with torch.autocast(self._device.type, enabled=False):
-            spectrum = torch.stft(samples, FFT_SAMPLES, HOP_SAMPLES, window=self._hann, return_complex=True)
+        with torch.autocast(rows.device.type, enabled=False):
+            spectrum = torch.stft(rows, FFT_SAMPLES, HOP_SAMPLES, window=self._hann, return_complex=True)
             power = torch.view_as_real(spectrum[:, :, :-1]).square().sum(-1)  # (clips, bins, frames)
             mels = torch.clamp(self._filters @ power, min=_LEAST_POWER).log10()
             loudest = mels.amax(dim=(1, 2), keepdim=True)
             return (torch.maximum(mels, loudest - _RANGE) + 4.0) / 4.0
+
+    def padded(self, rows: Float32[torch.Tensor, "clips samples"]) -> Float32[torch.Tensor, "clips mels frames"]:
+        """The spectrogram of the whole window: behind the clip is silence, of which one frame is computed."""
+        mels = self.trimmed(rows)
+        n_silent = self._window_samples // HOP_SAMPLES - mels.shape[2]
+        return torch.cat([mels, mels[:, :, -1:].expand(-1, -1, n_silent)], dim=2)
 
 
 def frames_of(n_samples: int) -> int:

@@ -1,17 +1,18 @@
 """Whisper's encoder in torch: one pass over windows of 30 s, or over as much of each as the clip fills."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, cast
 
 import torch
 from jaxtyping import Float32, Int
 from torch.nn.functional import gelu
 
-from services.embedder.families.clips_torch import samples_per_pass
-from services.embedder.families.gathering_torch import Gathering
-from services.embedder.families.passes_torch import Passes
-from services.embedder.families.runtime_torch import Runtime, runtime_of, size_of
-from services.embedder.families.whisper import FRAME_SAMPLES, WhisperSizes, sizes_of
+from services.embedder.encoders.staging_torch import Batch
+from services.embedder.families.clips_torch import passes_of_audio
+from services.embedder.families.fidelity_torch import settled
+from services.embedder.families.gathering_torch import Gathering, in_order
+from services.embedder.families.runtime_torch import Runtime, runtime_of
+from services.embedder.families.whisper import FRAME_SAMPLES, WhisperSizes, card, sizes_of
 from services.embedder.families.whisper_mel_torch import WhisperMel, frames_of
 from services.embedder.families.whisper_parts_torch import Frames, Seen, WhisperParts, load_parts
 from services.embedder.families.windows import Clip, cut, joined
@@ -32,7 +33,8 @@ def load_whisper(checkpoint: Checkpoint, options: EncoderOptions) -> "Whisper":
     """
     runtime = runtime_of(options)
     parts = load_parts(checkpoint, runtime)
-    return Whisper(parts, sizes_of(checkpoint), runtime, _BUCKET_FRAMES[runtime.device.type])
+    model = Whisper(parts, sizes_of(checkpoint), runtime, _BUCKET_FRAMES[runtime.device.type])
+    return settled(model, card(checkpoint))
 
 
 class Whisper:
@@ -47,16 +49,20 @@ class Whisper:
         self.parts = parts
         self._window_samples = sizes.window_samples
         self._n_positions = sizes.n_positions
-        self._runtime = runtime
+        self.runtime = runtime
         self._bucket_frames = bucket_frames if parts.takes_masks else 1
         self.mel = WhisperMel(sizes.n_mels, sizes.window_samples, runtime.device)
-        self._passes = Passes(samples_per_pass(runtime.device, SAMPLE_RATE_HZ))
-        self.size_bytes = size_of(parts.network)
+        self._passes = passes_of_audio(runtime.device, SAMPLE_RATE_HZ)
 
     @property
     def made_with(self) -> Mapping[str, str]:
         """See Model."""
-        return self._runtime.made_with
+        return self.runtime.made_with
+
+    @property
+    def size_bytes(self) -> int:
+        """See Model."""
+        return self.runtime.size_bytes
 
     def embed(self, inputs: Sequence[Input], outputs: Sequence[Output]) -> list[Pooled]:
         """See Model. One pass for all outputs with padded windows, one for all with trimmed ones."""
@@ -74,30 +80,37 @@ class Whisper:
         sizes = [n * FRAME_SAMPLES if trimmed else self._window_samples for n in n_valid]
         kinds = [-(-n // self._bucket_frames) if trimmed else 0 for n in n_valid]
 
-        def one_pass(positions: list[int]) -> list[Pooled]:
-            return self._pass([windows[i] for i in positions], outputs, trimmed=trimmed)
+        def load(positions: list[int]) -> Batch:
+            return self.mel.rows([windows[i] for i in positions]), torch.tensor([n_valid[i] for i in positions])
 
-        return self._passes.run(sizes, kinds, one_pass)
+        def compute(positions: list[int], batch: Batch) -> Callable[[], list[Pooled]]:
+            return self._pass(batch, [n_valid[i] for i in positions] if trimmed else None, outputs)
 
-    def _pass(self, windows: Sequence[Clip], outputs: Sequence[Output], *, trimmed: bool) -> list[Pooled]:
-        n_valid = torch.tensor([frames_of(window.size) for window in windows], device=self._runtime.device)
-        gathering = Gathering(outputs, n_valid, n_kept=None if trimmed else self._n_positions)
+        return in_order(self._passes.run(sizes, kinds, load, compute))
+
+    def _pass(
+        self, batch: Batch, n_trimmed: Sequence[int] | None, outputs: Sequence[Output]
+    ) -> Callable[[], list[Pooled]]:
+        """`n_trimmed`: frames of each window, to which they are trimmed; None: they are padded."""
+        rows, n_valid = batch
+        gathering = Gathering(outputs, n_valid, n_kept=None if n_trimmed else self._n_positions)
         waiting = set(gathering.layers)
-        with self._runtime.passing():
-            layers = self._trimmed(windows, n_valid) if trimmed else self._layers(self.mel.padded(windows), None)
+        with self.runtime.passing():
+            layers = self._trimmed(rows, n_valid, n_trimmed) if n_trimmed else self._layers(self.mel.padded(rows), None)
             for layer, frames in layers:
                 gathering.add(layer, frames)
                 waiting.discard(layer)
                 if not waiting:  # what is deeper is not computed
                     break
-        return gathering.on_host()
+        return gathering.on_host
 
-    def _trimmed(self, windows: Sequence[Clip], n_valid: Int[torch.Tensor, " windows"]) -> Iterator[tuple[str, Frames]]:
-        n_frames = max(frames_of(window.size) for window in windows)
+    def _trimmed(
+        self, rows: Float32[torch.Tensor, "windows samples"], n_valid: Int[torch.Tensor, " windows"], n: Sequence[int]
+    ) -> Iterator[tuple[str, Frames]]:
         seen = None
-        if len({frames_of(window.size) for window in windows}) > 1:
-            seen = (torch.arange(n_frames, device=n_valid.device) < n_valid[:, None])[:, None, None]
-        return self._layers(self.mel.trimmed(windows), seen, n_frames)
+        if len(set(n)) > 1:
+            seen = (torch.arange(max(n), device=n_valid.device) < n_valid[:, None])[:, None, None]
+        return self._layers(self.mel.trimmed(rows), seen, max(n))
 
     def _layers(
         self, mels: Float32[torch.Tensor, "windows mels mel_frames"], seen: Seen | None, n_frames: int | None = None

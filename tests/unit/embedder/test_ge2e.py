@@ -4,8 +4,9 @@ import torch
 from torch import nn
 
 from services.embedder.encoders.ge2e import SPEC
-from services.embedder.encoders.ge2e_torch import DeviceOutOfMemory, Ge2eEncoder
+from services.embedder.encoders.ge2e_torch import Ge2eEncoder
 from services.embedder.encoders.ge2e_weights import MissingWeights, WrongWeights, find_weights
+from services.embedder.encoders.passes_torch import DeviceOutOfMemory
 
 CPU = torch.device("cpu")
 EDGES = [1, 2, 159, 160, 161, 16_000, 25_599, 25_600, 25_601, 31_999, 37_920]  # around a frame, a window, a step

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from services.embedder.encoders.checkpoint_shapes import UnreadableCheckpoint
-from services.embedder.encoders.ge2e_torch import DeviceOutOfMemory
+from services.embedder.encoders.passes_torch import DeviceOutOfMemory
 from services.embedder.encoders.spectral import SPEC as SPECTRAL
 from services.embedder.encoders.whole_clips import Network, WholeClipEncoder, repeated
 
