@@ -4,6 +4,7 @@
 #   make test    every test that needs no GPU                               (ARGS="-k name": some of them)
 #   make check   ruff, ruff format, mypy, import-linter
 #   make bench   the benchmarks             make gpu    the tests that need a CUDA device
+#   make chaos   the long form of tests/chaos, half an hour; its table is for docs/reliability.md
 #   make up      this machine's stack       make down   stop it
 #   make clean   remove caches, the demo's data and .venv
 
@@ -18,10 +19,10 @@ WEIGHTS := requirements/weights.txt
 TEST_WEIGHTS := requirements/test-weights.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench gpu up down clean
+.PHONY: help demo test check bench chaos gpu up down clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
 
 demo: $(STAMPS)/local
 	@$(BIN)/python -m demo.run
@@ -49,6 +50,9 @@ check: $(STAMPS)/dev
 
 bench: $(STAMPS)/bench
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(STAMPS)/dev
+	@EARMARK_CHAOS=full $(BIN)/python -m pytest tests/chaos -p no:cacheprovider $(ARGS)
 
 gpu: $(STAMPS)/dev
 	@$(BIN)/python -m pytest tests/gpu -m gpu $(ARGS)

@@ -3,10 +3,25 @@
 import sys
 from importlib import import_module
 
-ALL = ("vectors", "identify", "messages", "pipeline", "clustering", "naming", "label_economy", "encoders")
+from shared.telemetry import configure_logging
+
+ALL = (
+    "vectors",
+    "identify",
+    "messages",
+    "pipeline",
+    "clustering",
+    "naming",
+    "label_economy",
+    "decoding",
+    "segments",
+    "encoders",
+    "memory",
+)
 
 
 def main() -> None:
+    configure_logging("WARNING", json=False)
     for name in sys.argv[1:] or ALL:
         for comparison in import_module(f"benchmarks.{name}").run():
             print(comparison.line(), flush=True)

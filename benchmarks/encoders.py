@@ -1,7 +1,8 @@
 """Whisper's encoder: windows trimmed to 3 s segments against padded ones, and all layers in one pass against one each.
 
 An untrained network of the size of `base` (6 blocks of 512), by transformers: weights do not matter to speed. One
-thread. The peer of all layers is what scripts do: the library's feature extractor and its encoder once a layer.
+thread, single precision. The peer of all layers is what scripts do: the library's feature extractor and its encoder
+once a layer.
 """
 
 import tempfile
@@ -23,6 +24,7 @@ from tests.support.tiny_whisper import untrained_folder
 N_BLOCKS, WIDTH = 6, 512
 SEGMENT_S, N_SEGMENTS = 3.0, 4
 N_RUNS = 5
+OPTIONS = EncoderOptions(device="cpu", dtype="float32")  # as the peer computes
 LAYERS = [f"encoder.{n}" for n in range(1, N_BLOCKS)] + ["encoder"]
 
 
@@ -38,7 +40,7 @@ def run() -> Iterator[Comparison]:
 
 
 def _windows(folder: Path, segments: list[np.ndarray]) -> Comparison:
-    model = family.load(LocalCheckpoint(folder), EncoderOptions(device="cpu"))
+    model = family.load(LocalCheckpoint(folder), OPTIONS)
     took = {window: [] for window in ("trimmed", "padded")}
     for _ in range(N_RUNS):
         for window, times in took.items():
@@ -51,7 +53,7 @@ def _layers(folder: Path, clip: np.ndarray) -> Comparison:
     import torch
     from transformers import WhisperFeatureExtractor, WhisperModel
 
-    model = family.load(LocalCheckpoint(folder), EncoderOptions(device="cpu"))
+    model = family.load(LocalCheckpoint(folder), OPTIONS)
     extractor, encoder = WhisperFeatureExtractor.from_pretrained(folder), WhisperModel.from_pretrained(folder).encoder
     outputs = [Output(layer, "mean", "padded") for layer in LAYERS]
     n_valid = -(-clip.size // 320)

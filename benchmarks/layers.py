@@ -35,7 +35,7 @@ POOLINGS: tuple[Pooling, ...] = ("mean", "max", "first", "last", "stats")
 WINDOWS: tuple[Window, ...] = ("padded", "trimmed")
 N_NEIGHBOURS, N_FOLDS = 5, 5
 CLIPS_PER_CALL = 8
-OPTIONS = EncoderOptions(device="cpu", cpu_threads=1)
+OPTIONS = EncoderOptions(device="cpu", cpu_threads=1, dtype="float32")
 
 
 @dataclass(frozen=True)

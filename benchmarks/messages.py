@@ -18,7 +18,7 @@ import redis
 import sqlalchemy as sa
 
 from benchmarks.report import Comparison
-from benchmarks.servers import running
+from benchmarks.servers import running, variable
 from services.launcher import stack
 from shared.events import SegmentsCreated
 from shared.ledger.outbox import announce, publish
@@ -31,7 +31,7 @@ EVENTS_A_COMMIT = 8  # as ingest does: a commit announces the segments of severa
 
 def run() -> Iterator[Comparison]:
     ours, theirs = [], []
-    with running() as (state, settings), _environment("EARMARK_REDIS__URL", state.redis_url):
+    with running() as (state, settings), variable("EARMARK_REDIS__URL", state.redis_url):
         environment = os.environ | {"EARMARK_DATABASE__URL": state.database_url, "EARMARK_LOG_LEVEL": "WARNING"}
         data_dir = Path(state.data_dir)
         segment_ids = [str(uuid4()) for _ in range(N_TASKS)]
@@ -76,16 +76,6 @@ def _one_task_each(settings: Settings, segment_ids: list[str]) -> None:
         segment.delay(segment_id)
     while client.llen("plain") or client.hlen("unacked"):
         sleep(0.05)
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    """Set a variable for a while: the next benchmark's stack would take a given broker for its own."""
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        del os.environ[name]
 
 
 @contextmanager

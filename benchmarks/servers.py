@@ -1,5 +1,6 @@
 """The servers and rows that benchmarks work on."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,16 @@ def running(services: tuple[str, ...] | None = ()) -> Iterator[tuple[StackState,
             yield state, settings_of(state)
         finally:
             stack.down(data_dir)
+
+
+@contextmanager
+def variable(name: str, value: str) -> Iterator[None]:
+    """Set a variable for a while: the next benchmark's stack would take a given broker for its own."""
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def settings_of(state: StackState) -> Settings:

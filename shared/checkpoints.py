@@ -60,6 +60,10 @@ class LocalCheckpoint:
         """Where the weights lie."""
         return self.path
 
+    def absence(self) -> str | None:
+        """Why the weights are not on this machine: they were when they were named."""
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class HubCheckpoint:
@@ -78,14 +82,20 @@ class HubCheckpoint:
 
         Raises MissingLibrary and MissingModel.
         """
+        # Asked first: `snapshot_download` tries to reach a hub that is away for half a minute.
+        _commit_of(self.repo, self.commit)
         with library("huggingface_hub"):
-            from httpx import HTTPError
             from huggingface_hub import snapshot_download
-            from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
         try:
             return Path(snapshot_download(self.repo, revision=self.commit))
-        except (HfHubHTTPError, HTTPError, LocalEntryNotFoundError, OSError) as error:
+        except _failures() as error:
             raise MissingModel(f"{self.repo}@{self.commit}: {error}") from error
+
+    def absence(self) -> str | None:
+        """Why the weights are not on this machine, without asking the hub; None if they are."""
+        if _fetched_before(self.repo, self.commit) is not None:
+            return None
+        return f"{self.repo}@{self.commit[:_DIGITS]} was not fetched yet, which is tried when it is first needed."
 
 
 Checkpoint = LocalCheckpoint | HubCheckpoint
@@ -121,18 +131,41 @@ def pinned(name: str) -> str:
     return f"{hub['repo']}@{_commit_of(hub['repo'], hub['branch'] or 'main')}"
 
 
-def _commit_of(repo: str, branch: str) -> str:
+def _commit_of(repo: str, revision: str) -> str:
+    """By the hub, or by what was fetched of it before if the hub is out of reach. Raises MissingModel."""
     with library("huggingface_hub"):
-        from httpx import HTTPError
-        from huggingface_hub import HfApi, snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+        from huggingface_hub import HfApi
     try:
-        return str(HfApi().repo_info(repo, revision=branch).sha)
-    except (HfHubHTTPError, HTTPError, OfflineModeIsEnabled, OSError) as asked:
-        try:  # the folder of a snapshot has the commit's name
-            return Path(snapshot_download(repo, revision=branch, local_files_only=True)).name
-        except (HTTPError, LocalEntryNotFoundError, OSError):
-            raise MissingModel(f"{repo}@{branch}: there is no such path, and the hub says: {asked}") from asked
+        return str(HfApi().repo_info(repo, revision=revision).sha)
+    except _failures() as asked:
+        folder = _fetched_before(repo, revision)
+        if folder is None:
+            why = f"{repo}@{revision}: there is no such path, nothing fetched either, and the hub says: {asked}"
+            raise MissingModel(why) from asked
+        return folder.name  # of a snapshot: the commit
+
+
+def _fetched_before(repo: str, revision: str) -> Path | None:
+    """The folder of a snapshot that was fetched once."""
+    with library("huggingface_hub"):
+        from huggingface_hub import snapshot_download
+    try:
+        return Path(snapshot_download(repo, revision=revision, local_files_only=True))
+    except _failures():
+        return None
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What the hub's client raises when it is offline, refused, or out of reach; by its own names, since which HTTP
+    library it uses has changed.
+    """
+    from huggingface_hub.errors import (  # type: ignore[attr-defined]  # it has its HTTP library's error from there
+        HTTPError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+    )
+
+    return HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError
 
 
 @contextmanager

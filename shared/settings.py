@@ -56,6 +56,8 @@ class LedgerSettings(BaseModel):
     parallelism: int = Field(2, ge=1)  # a small backlog is shared out over so many messages, to keep every worker busy
     poll_s: float = 1.0
     reconcile_s: float = 2.0
+    blob_sweep_s: float = 3600.0
+    blob_grace_s: float = 3600.0
 
 
 class IngestSettings(BaseModel):
@@ -88,7 +90,7 @@ class EmbedderSettings(BaseModel):
     device: str = "auto"  # auto, cpu, cuda, cuda:1
     batch_audio_s: float = 240.0
     cpu_threads: int = 1
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of added encoders; auto: bfloat16 on a GPU only
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"  # of added encoders; auto: bfloat16 where it pays
     model_memory_bytes: int = 4 * GIB  # of added encoders' models, a process; the least recently used goes first
     blob_cache_bytes: int = 512 * MIB
     ecapa_model: str = "speechbrain/spkrec-ecapa-voxceleb@0f99f2d0ebe89ac095bcc5903c4dd8f72b367286"

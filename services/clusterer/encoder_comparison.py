@@ -2,7 +2,8 @@
 
 Both are judged on the same segments, those with a vector in either space; each with a back-end and a calibration of its
 own, learned for the occasion from these vectors and labels, as identification would learn them. Clusters are found
-without looking at the labels that they are compared with.
+without looking at the labels that they are compared with. Only one encoder's vectors are in memory at a time, and of
+very many segments a fair draw is taken.
 """
 
 from collections import Counter
@@ -18,11 +19,12 @@ from services.clusterer import hearing, switching
 from services.clusterer.clustering.cluster import cluster
 from services.clusterer.clustering.groups import with_singles
 from services.clusterer.clustering.types import NOISE, Anchor
+from services.clusterer.generations import SegmentsGone
 from services.clusterer.hearing import LABELLED_MOST, Ear
 from services.clusterer.identification.answer import NOBODY
 from services.clusterer.identification.fitting import Labelled
 from services.clusterer.identification.leave_one_out import left_out
-from services.clusterer.identification.pairs import pairs_of
+from services.clusterer.identification.pairs import Pairs, pairs_of
 from services.clusterer.naming import ACTOR
 from services.clusterer.spaces import space_of
 from shared.errors import PermanentError
@@ -39,6 +41,9 @@ SEED: Final = 0  # of the draw of pairs: the same labels have the same figures w
 CURVE_POINTS: Final = 200
 LOWEST_RATE: Final = 1e-3  # where the picture begins
 FEWEST_SPEAKERS: Final = 2
+MOST_SEGMENTS: Final = 100_000
+"""Of more than so many the first ids are clustered, which are hashes: 1.6 GB at 1024 numbers each."""
+READ_AT_ONCE: Final = 10_000  # segments
 
 
 class TooFewLabels(PermanentError):
@@ -84,38 +89,29 @@ class _Shared:
     """What both encoders are judged on: row i of all is `segment_ids[i]`; `labelled` are the rows that people named."""
 
     segment_ids: list[UUID]
+    n_segments: int  # of which these were drawn
     durations_s: Float64[np.ndarray, " rows"]
     labelled: Int64[np.ndarray, " labelled"]
     speakers: Int64[np.ndarray, " labelled"]  # numbered from 0 on
-    rows: tuple[Float32[np.ndarray, "rows _"], ...]  # of each encoder
-    lacking: tuple[int, ...]
+    lacking: tuple[int, ...]  # of each encoder
 
 
 def compare(database: Database, collection: str, names: Sequence[str], settings: ClustererSettings) -> dict[str, Any]:
     """The comparison as it is kept and shown. Raises TooFewLabels, NothingEmbedded."""
     with database.begin() as tx:
         spaces = [encoders.by_name(tx, name) for name in names]
-        shared = _read(tx, collection, spaces)
+        shared = _shared(tx, collection, spaces)
     _check(shared, collection, names)
     pairs = pairs_of(len(shared.labelled), np.random.default_rng(SEED))
     targets = pairs.targets(shared.speakers)
-    figures = []
-    for number, space in enumerate(spaces):
-        ear, labelled = _ear(shared, number, space, settings)
-        rates = error_rates(pairs.scores(labelled.rows), targets)
-        figures.append(
-            Figures(
-                encoder=space.name,
-                lacking=shared.lacking[number],
-                eer_percent=100 * equal_error_rate(rates),
-                identification=_identified(labelled, ear),
-                clustering=_clustered(shared, number, space),
-                curve=_curve(rates),
-            )
-        )
+    figures = [
+        _figures(shared, pairs, lacking, space, _rows(database, space, shared.segment_ids), settings)
+        for space, lacking in zip(spaces, shared.lacking, strict=True)
+    ]
     naming, changes = _changes(database, collection, names[1], settings)
     return {
-        "segments": len(shared.segment_ids),
+        "segments": shared.n_segments,
+        "clustered": len(shared.segment_ids),
         "labelled": len(shared.labelled),
         "speakers": len(set(shared.speakers.tolist())),
         "pairs": len(targets),
@@ -127,21 +123,35 @@ def compare(database: Database, collection: str, names: Sequence[str], settings:
     }
 
 
-def _read(tx: Transaction, collection: str, spaces: Sequence[StoredEncoder]) -> _Shared:
-    vectors = [embeddings.of_collection(tx, space, collection) for space in spaces]
-    row_of = [{s: row for row, s in enumerate(one.segment_ids())} for one in vectors]
-    common = sorted(set(row_of[0]).intersection(*row_of[1:]))
+def _shared(tx: Transaction, collection: str, spaces: Sequence[StoredEncoder]) -> _Shared:
     said = labels.said_by_people(tx, collection, LABELLED_MOST)
-    labelled = [row for row, s in enumerate(common) if s in said]
-    numbers = {p: n for n, p in enumerate(sorted({said[common[row]] for row in labelled}))}
+    heard = [set(embeddings.of_segments(tx, space, list(said)).segment_ids()) for space in spaces]
+    named = heard[0].intersection(*heard[1:])
+    drawn, n_segments = embeddings.in_both(tx, spaces[0], spaces[1], collection, MOST_SEGMENTS)
+    segment_ids = sorted(named.union(drawn))
+    labelled = [row for row, s in enumerate(segment_ids) if s in named]
+    numbers = {p: n for n, p in enumerate(sorted({said[s] for s in named}))}
     return _Shared(
-        segment_ids=common,
-        durations_s=segments.durations_s(tx, common),
+        segment_ids=segment_ids,
+        n_segments=n_segments,
+        durations_s=segments.durations_s(tx, segment_ids),
         labelled=np.array(labelled, np.int64),
-        speakers=np.array([numbers[said[common[row]]] for row in labelled], np.int64),
-        rows=tuple(one.rows[[rows[s] for s in common]] for one, rows in zip(vectors, row_of, strict=True)),
-        lacking=tuple(sum(s not in rows for s in said) for rows in row_of),
+        speakers=np.array([numbers[said[segment_ids[row]]] for row in labelled], np.int64),
+        lacking=tuple(len(said) - len(one) for one in heard),
     )
+
+
+def _rows(database: Database, space: StoredEncoder, segment_ids: list[UUID]) -> Float32[np.ndarray, "rows dim"]:
+    """The vectors, in the order of the ids, which are sorted. Raises SegmentsGone."""
+    rows = np.empty((len(segment_ids), space.dimension), np.float32)
+    with database.begin() as tx:
+        for begin in range(0, len(segment_ids), READ_AT_ONCE):
+            wanted = segment_ids[begin : begin + READ_AT_ONCE]
+            found = embeddings.of_segments(tx, space, wanted)
+            if len(found.rows) < len(wanted):
+                raise SegmentsGone
+            rows[begin : begin + len(wanted)] = found.rows
+    return rows
 
 
 def _check(shared: _Shared, collection: str, names: Sequence[str]) -> None:
@@ -156,8 +166,30 @@ def _check(shared: _Shared, collection: str, names: Sequence[str]) -> None:
         raise TooFewLabels(told)
 
 
-def _ear(shared: _Shared, number: int, space: StoredEncoder, settings: ClustererSettings) -> tuple[Ear, Labelled]:
-    rows, mine = shared.rows[number], shared.labelled
+def _figures(
+    shared: _Shared,
+    pairs: Pairs,
+    lacking: int,
+    space: StoredEncoder,
+    rows: Float32[np.ndarray, "rows dim"],
+    settings: ClustererSettings,
+) -> Figures:
+    ear, labelled = _ear(shared, space, rows, settings)
+    rates = error_rates(pairs.scores(labelled.rows), pairs.targets(shared.speakers))
+    return Figures(
+        encoder=space.name,
+        lacking=lacking,
+        eer_percent=100 * equal_error_rate(rates),
+        identification=_identified(labelled, ear),
+        clustering=_clustered(shared, space, rows),
+        curve=_curve(rates),
+    )
+
+
+def _ear(
+    shared: _Shared, space: StoredEncoder, rows: Float32[np.ndarray, "rows dim"], settings: ClustererSettings
+) -> tuple[Ear, Labelled]:
+    mine = shared.labelled
 
     def labelled(backend: Backend) -> Labelled:
         return Labelled(backend.scored(rows[mine]), shared.durations_s[mine], shared.speakers)
@@ -185,11 +217,11 @@ def _identified(labelled: Labelled, ear: Ear) -> Identification:
     return Identification(len(asked), *shares)
 
 
-def _clustered(shared: _Shared, number: int, space: StoredEncoder) -> Clusters:
+def _clustered(shared: _Shared, space: StoredEncoder, rows: Float32[np.ndarray, "rows dim"]) -> Clusters:
     from sklearn.metrics import adjusted_rand_score
 
     anchor = Anchor(float(space.spec["assign_threshold"]), float(space.spec["min_duration_s"]))
-    found = cluster(shared.rows[number], shared.durations_s, anchor).labels
+    found = cluster(rows, shared.durations_s, anchor).labels
     mine = found[shared.labelled]
     inside = mine != NOISE
     pure = sum(max(Counter(shared.speakers[mine == n].tolist()).values()) for n in np.unique(mine[inside]))

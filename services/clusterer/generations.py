@@ -11,7 +11,17 @@ from jaxtyping import Float32, Float64, Int64
 from services.clusterer import judging, standing
 from services.clusterer.clustering import alternatives, continuity, state
 from services.clusterer.clustering.cluster import refit
-from services.clusterer.clustering.types import NOISE, UNNAMED, Anchor, Clustering, Method, Said, State, Trust
+from services.clusterer.clustering.types import (
+    NOISE,
+    UNNAMED,
+    Anchor,
+    Clustering,
+    Method,
+    Said,
+    State,
+    Trust,
+    nothing_said,
+)
 from services.clusterer.spreading import Membership, names_of_clusters, voices_of_clusters
 from shared.errors import TransientError
 from shared.events import ClustersUpdated
@@ -53,13 +63,17 @@ class Found:
     trusts: list[Trust]
 
 
-def find(database: Database, collection: str, encoder: str, method: Method = "auto") -> Found:
-    """Cluster every vector of a collection; reads in one short transaction and holds none while it thinks.
+def find(
+    database: Database, collection: str, encoder: str, method: Method = "auto", subset_id: UUID | None = None
+) -> Found:
+    """Cluster every vector of a collection, or of a subset of it, which begins from nothing that stands.
+
+    Reads in one short transaction and holds none while it thinks.
 
     Methods other than `auto` are for comparison: they leave nothing behind for arrivals and for the next clustering.
     """
     with database.begin() as tx:
-        material = _read(tx, collection, encoders.by_name(tx, encoder))
+        material = _read(tx, collection, encoders.by_name(tx, encoder), subset_id)
     clustering, kept = _clustered(material, method)
     trusts = judging.judged(clustering, kept, material.segment_ids, material.rows, material.recordings)
     return Found(material, clustering, kept, trusts)
@@ -77,8 +91,13 @@ def _clustered(material: Material, method: Method) -> tuple[Clustering, State | 
     return found.clustering, found.state
 
 
-def _read(tx: Transaction, collection: str, encoder: StoredEncoder) -> Material:
-    vectors = embeddings.of_collection(tx, encoder, collection)
+def _read(tx: Transaction, collection: str, encoder: StoredEncoder, subset_id: UUID | None) -> Material:
+    if subset_id is None:
+        generation = clusters.generation_of(tx, collection, encoder.name)
+        before = clustering_states.state(tx, collection, encoder.space, generation)
+        vectors = embeddings.of_collection(tx, encoder, collection)
+    else:
+        before, vectors = None, embeddings.of_subset(tx, encoder, subset_id)
     segment_ids = vectors.segment_ids()
     return Material(
         collection=collection,
@@ -87,10 +106,8 @@ def _read(tx: Transaction, collection: str, encoder: StoredEncoder) -> Material:
         rows=vectors.rows,
         durations_s=segments.durations_s(tx, segment_ids),
         recordings=clusters.recordings_of(tx, segment_ids),
-        said=_said(tx, segment_ids),
-        before=clustering_states.state(
-            tx, collection, encoder.space, clusters.generation_of(tx, collection, encoder.name)
-        ),
+        said=_said(tx, segment_ids) if encoder.hears else nothing_said(len(segment_ids)),
+        before=before,
     )
 
 
@@ -167,7 +184,7 @@ def _continued(tx: Transaction, material: Material, fresh: Mapping[int, set[UUID
     name = material.encoder.name
     now = clusters.members(tx, clusters.standing(tx, material.collection, name))
     membership = {s: Membership(c, p) for c, inside in now.items() for s, p in inside.items()}
-    said = words.said(tx, list(membership))
+    said = words.said(tx, list(membership)) if material.encoder.hears else {}
     names = names_of_clusters(voices_of_clusters(membership, said), words.cluster_names(tx, list(now)))
     named = {cluster_id: str(word.speaker_id) for cluster_id, word in names.items()}
     return continuity.matched(fresh, {c: set(inside) for c, inside in now.items()}, named)

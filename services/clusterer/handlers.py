@@ -37,6 +37,7 @@ from shared.events import (
 from shared.ledger.consumer import Commit, Delivered, Work
 from shared.settings import ClustererSettings
 from shared.storage import (
+    clustering_members,
     clusters,
     encoder_comparisons,
     encoders,
@@ -87,16 +88,17 @@ def _segments(group: Sequence[Delivered]) -> list[UUID]:
 def recluster(work: Work, settings: ClustererSettings) -> None:
     """Cluster each collection that was asked for, once however often it was asked; names follow their clusters.
 
-    What a method other than the default finds is only compared with what stands, unless it is to be applied.
+    What a method other than the default finds is only compared with what stands, unless it is to be applied; so are the
+    clusters of a subset.
     """
-    asked: dict[tuple[str, str, Method, bool], list[Delivered]] = {}
+    asked: dict[tuple[str, str, Method, UUID | None, bool], list[Delivered]] = {}
     for delivered in work.delivered:
         if isinstance(delivered.event, ClusteringRequested):
             key = (delivered.event.collection, delivered.event.encoder, *_wanted(work, delivered.event))
             asked.setdefault(key, []).append(delivered)
-    for (collection, encoder, method, applied), group in asked.items():
+    for (collection, encoder, method, subset_id, applied), group in asked.items():
         try:
-            found = generations.find(work.database, collection, encoder, method)
+            found = generations.find(work.database, collection, encoder, method, subset_id)
         except PermanentError as error:  # whoever asked waits for an answer
             with work.commit(group) as commit:
                 _fail(commit.tx, group, error)
@@ -104,6 +106,8 @@ def recluster(work: Work, settings: ClustererSettings) -> None:
         with work.commit(group) as commit:
             if not applied:
                 _compare(commit.tx, found, group)
+                if subset_id is not None:
+                    _keep(commit.tx, found, group)
                 continue
             labels.lock_names(commit.tx, collection)
             updated = generations.write(commit.tx, found)
@@ -115,12 +119,13 @@ def recluster(work: Work, settings: ClustererSettings) -> None:
             follow(commit.tx, found, settings)
 
 
-def _wanted(work: Work, request: ClusteringRequested) -> tuple[Method, bool]:
-    """The method that a request names, and whether what it finds shall stand."""
+def _wanted(work: Work, request: ClusteringRequested) -> tuple[Method, UUID | None, bool]:
+    """The method and subset that a request names, and whether what is found shall stand."""
     with work.database.begin() as tx:
         asked = clusters.asked_for(tx, request.request_id)
     method: Method = asked.get("method", "auto")
-    return method, method == "auto" or bool(asked.get("apply"))
+    subset_id = UUID(asked["subset_id"]) if "subset_id" in asked else None
+    return method, subset_id, subset_id is None and (method == "auto" or bool(asked.get("apply")))
 
 
 def _fail(tx: Transaction, group: Sequence[Delivered], error: PermanentError) -> None:
@@ -134,6 +139,14 @@ def _compare(tx: Transaction, found: generations.Found, group: Sequence[Delivere
     for delivered in group:
         assert isinstance(delivered.event, ClusteringRequested)
         method_comparisons.write(tx, delivered.event.request_id, comparison, generations.parameters(found))
+
+
+def _keep(tx: Transaction, found: generations.Found, group: Sequence[Delivered]) -> None:
+    """Clusters that do not stand are kept with their request."""
+    for delivered in group:
+        assert isinstance(delivered.event, ClusteringRequested)
+        ids, clustering = found.material.segment_ids, found.clustering
+        clustering_members.write(tx, delivered.event.request_id, ids, clustering.labels, clustering.probabilities)
 
 
 def follow(tx: Transaction, found: generations.Found, settings: ClustererSettings) -> None:

@@ -23,7 +23,7 @@ from shared.storage.switches import Switch
 
 
 class NothingEmbedded(PermanentError):
-    """The encoder has no vector of any segment of the collection; `earmark segments` shows why each has none."""
+    """The encoder has no vector of any segment of the collection; `earmark backfill` counts why they have none."""
 
     code = "nothing_embedded"
 

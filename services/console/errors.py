@@ -69,7 +69,7 @@ def status_of(error: EarmarkError, method: str = "") -> HTTPStatus:
     """422 for whatever has no status of its own."""
     if error.code == "body_too_large":
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    if error.code in _CONTENTS and method != "GET":
+    if error.code in _CONTENTS and method not in {"GET", "DELETE"}:
         return HTTPStatus.UNPROCESSABLE_ENTITY
     return next((s for cls, s in _STATUS_BY_CLASS if isinstance(error, cls)), HTTPStatus.UNPROCESSABLE_ENTITY)
 

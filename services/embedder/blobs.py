@@ -3,11 +3,15 @@
 import threading
 from collections import OrderedDict
 from pathlib import Path
+from typing import Final
 
 from shared.errors import TransientError
 from shared.storage.objects import ObjectGone, ObjectStore
 from shared.storage.recordings import AudioSource
 from shared.units import SAMPLE_RATE_HZ
+
+MOST_COPIES: Final = 1000
+"""A long recording has many messages, a short one is read once: of ten thousand of those it is no use to keep track."""
 
 
 class AudioGone(TransientError):
@@ -30,10 +34,11 @@ class RenditionMissing(TransientError):
 class BlobCache:
     """Downloads that several messages of one long recording share. Threads may share it."""
 
-    def __init__(self, objects: ObjectStore, folder: Path, capacity_bytes: int) -> None:
+    def __init__(self, objects: ObjectStore, folder: Path, capacity_bytes: int, most_copies: int = MOST_COPIES) -> None:
         self._objects = objects
         self._folder = folder
         self._capacity_bytes = capacity_bytes
+        self._most_copies = most_copies
         self._kept: OrderedDict[tuple[str, int], tuple[Path, int]] = OrderedDict()
         self._lock = threading.Lock()
         self._n_fetched = 0
@@ -67,10 +72,10 @@ class BlobCache:
         return target
 
     def shrink(self) -> None:
-        """Delete the least recently used copies until the rest fit; call it between messages, when none is open."""
+        """Delete the least recently used copies until the rest fit and are not too many; call it when none is open."""
         with self._lock:
             size_bytes = sum(n for _, n in self._kept.values())
-            while self._kept and size_bytes > self._capacity_bytes:
+            while len(self._kept) > self._most_copies or size_bytes > self._capacity_bytes:
                 _, (path, n_bytes) = self._kept.popitem(last=False)
                 path.unlink(missing_ok=True)
                 size_bytes -= n_bytes

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import cache
 
+from services.embedder import catalogue
 from services.embedder.blobs import BlobCache
 from services.embedder.catalogue import Catalogue
 from services.embedder.frames import FrameStore
@@ -22,24 +23,31 @@ from shared.storage.objects import ObjectStore
 FETCH_THREADS = 8
 
 
-@cache
 def embedder() -> Embedder:
-    """The tools of this process. A model is loaded when its first segment comes."""
+    """The tools of this process, for one task. A model is loaded when its first segment comes."""
+    tools, known = _tools()
+    known.forget_removed()
+    return tools
+
+
+@cache
+def _tools() -> tuple[Embedder, Catalogue]:
     settings = Settings()
     folder = scratch_folder("embedder")
     own = settings.embedder
     options = EncoderOptions(device=own.device, cpu_threads=own.cpu_threads, dtype=own.dtype)
-    catalogue = Catalogue(process_database(), options, ModelCache(own.model_memory_bytes))
+    known = Catalogue(process_database(), options, ModelCache(own.model_memory_bytes))
     objects = ObjectStore(settings.s3)
-    return Embedder(
+    tools = Embedder(
         settings=settings,
         objects=objects,
         blobs=BlobCache(objects, folder, own.blob_cache_bytes),
         frames=FrameStore(objects, settings.s3.derived_bucket, folder),
-        spec=catalogue.spec,
-        encoder=catalogue.encoder,
+        spec=known.spec,
+        encoder=known.encoder,
         fetching=ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="fetch"),
     )
+    return tools, known
 
 
 def announce(database: Database) -> None:
@@ -47,6 +55,8 @@ def announce(database: Database) -> None:
     with database.begin() as tx:
         for name, spec in registry.specs().items():
             encoders.announce_encoder(tx, name, spec.space, spec.dimension, asdict(spec))
+            encoders.note(tx, spec.space, catalogue.absent(registry.weights(name)))
+        catalogue.note_absent(tx)
         for name, (family, installed) in family_registry.families().items():
             known = KnownFamily(name, family.modality, family.extra, installed, family.models)
             model_families.announce(tx, known)

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import fields
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, Final
 
 from services.embedder.defining import CheckpointChanged, spec_of
 from services.embedder.layered import LayerEncoder
 from services.embedder.models import ModelCache, ModelKey
-from shared.checkpoints import checkpoint, pinned
+from shared.checkpoints import Checkpoint, MissingModel, UnknownModel, checkpoint, pinned
 from shared.encoders import family_registry, registry
+from shared.encoders.families import Family
 from shared.encoders.protocol import Encoder, EncoderOptions, EncoderSpec
-from shared.storage import definitions
-from shared.storage.database import Database
+from shared.errors import PermanentError
+from shared.storage import definitions, encoders
+from shared.storage.database import Database, Transaction
 from shared.storage.definitions import Defined, Definition
 from shared.storage.encoders import UnknownEncoder
 
@@ -20,7 +23,7 @@ _FIELDS: Final = frozenset(field.name for field in fields(EncoderSpec))
 
 
 class Catalogue:
-    """Specs and encoders by name. A name stands for one space for good, so what was read once is kept."""
+    """Specs and encoders by name. A name stands for one space until it is removed, so what was read once is kept."""
 
     def __init__(self, database: Database, options: EncoderOptions, models: ModelCache) -> None:
         self._database = database
@@ -29,6 +32,13 @@ class Catalogue:
         self._defined: dict[str, tuple[str, str, EncoderSpec]] = {}  # family, pinned model, spec
         self._built: dict[str, Encoder] = {}
 
+    def forget_removed(self) -> None:
+        """Let go of what was removed since, perhaps to be added anew as something else."""
+        if self._defined:
+            with self._database.begin() as tx:
+                spaces = {name: one.space for name, one in encoders.encoders(tx).items()}
+            self._defined = {name: one for name, one in self._defined.items() if spaces.get(name) == one[2].space}
+
     def spec(self, name: str) -> EncoderSpec:
         """Without loading a model. Raises UnknownEncoder."""
         if name in registry.names():
@@ -36,7 +46,24 @@ class Catalogue:
         return self._of_definition(name)[2]
 
     def encoder(self, name: str) -> Encoder:
-        """Loads its model unless it is loaded. Raises UnknownEncoder, CheckpointChanged, and what loading raises."""
+        """Loads its model unless it is loaded. Raises UnknownEncoder, CheckpointChanged, and what loading raises.
+
+        Whether its model can be had is written down, for people.
+        """
+        space = self.spec(name).space
+        try:
+            built = self._build(name)
+        except PermanentError as error:
+            self._note(space, error)
+            raise
+        self._note(space, None)
+        return built
+
+    def _note(self, space: str, error: PermanentError | None) -> None:
+        with self._database.begin() as tx:
+            encoders.note(tx, space, error)
+
+    def _build(self, name: str) -> Encoder:
         if name in registry.names():
             if name not in self._built:
                 self._built[name] = registry.build(name, self._options)
@@ -77,11 +104,44 @@ def as_spec(stored: dict[str, Any]) -> EncoderSpec:
     return EncoderSpec(**{name: value for name, value in stored.items() if name in _FIELDS})
 
 
+def absent(weights: Checkpoint | None) -> MissingModel | None:
+    """What to say of weights that are not on this machine."""
+    absence = weights.absence() if weights else None
+    return MissingModel(absence) if absence else None
+
+
+def note_absent(tx: Transaction) -> None:
+    """Write down which of the encoders that people added have their weights on this machine."""
+    for one in definitions.listing(tx).values():
+        if one.pinned is not None and one.spec is not None:
+            encoders.note(tx, as_spec(one.spec).space, _absent(one.pinned))
+
+
+def _instead(name: str, family: Family) -> str:
+    """The short names that one may have meant, or all of them: a family has few."""
+    published = {repository.rpartition("/")[2]: short for short, repository in family.models.items()}
+    known = {**published, **{short: short for short in family.models}}
+    near = dict.fromkeys(known[one] for one in get_close_matches(name, known, n=4))
+    if near:
+        return f"; near to it: {', '.join(near)}"
+    return f"; of {family.name} there are {', '.join(family.models)}"
+
+
+def _absent(pinned: str) -> PermanentError | None:
+    try:
+        return absent(checkpoint(pinned))
+    except UnknownModel as error:
+        return error
+
+
 def resolve(definition: Definition) -> tuple[str, EncoderSpec]:
     """The pinned model and the space of a definition; reads the checkpoint's files and may ask the hub.
 
     Raises UnknownFamily, UnknownModel, MissingModel, MissingLibrary, UnreadableCheckpoint, and what `spec_of` raises.
     """
     family = family_registry.family(definition.family)
-    model = pinned(family.models.get(definition.model, definition.model))
+    try:
+        model = pinned(family.models.get(definition.model, definition.model))
+    except UnknownModel as error:
+        raise UnknownModel(f"{error.detail.rstrip('.')}{_instead(definition.model, family)}.") from error
     return model, spec_of(definition, family.card(checkpoint(model)))

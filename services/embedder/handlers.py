@@ -13,15 +13,17 @@ from services.embedder.checking import check_of
 from services.embedder.making import make
 from services.embedder.outcome import Outcome
 from services.embedder.ports import Embedder
-from services.embedder.renditions import OriginalGone
 from shared import ids
 from shared.errors import EarmarkError, PermanentError
 from shared.events import BackfillRequested, EncoderCheckRequested, EncoderRequested, SegmentsRemoved
 from shared.ledger.consumer import Commit, Delivered, Work
-from shared.storage import backfills, definitions, encoders, frames, recordings, segments
+from shared.storage import backfills, definitions, encoders, frames, orphans, recordings, segments
 from shared.storage.frames import frames_key
 from shared.storage.recordings import AudioSource
 from shared.units import SAMPLE_RATE_HZ
+
+ASK_AGAIN = 10
+"""A rendition is asked for anew after so many times of coming back for it: after 15 minutes, then every 50."""
 
 
 def embed(work: Work, embedder: Embedder) -> None:
@@ -33,11 +35,13 @@ def embed(work: Work, embedder: Embedder) -> None:
         sources = renditions.sources(tx, asked.values(), rate_of, bucket)
         lacking = renditions.lacking(tx, asked.values(), spans, rate_of, sources)
     embedder.frames.clear()
-    made = make([span for span in spans if span.recording_id not in lacking], sources, asked.values(), embedder)
-    outcomes, unread = made.outcomes, made.unread | lacking
+    heard = [span for span in spans if span.recording_id not in lacking.to_make]
+    made = make(heard, sources, asked.values(), lacking.unheard, embedder)
+    outcomes, unread = made.outcomes, made.unread | lacking.to_make
     with work.commit() as commit:
-        lost = [recording_id for recording_id, error in unread.items() if isinstance(error, AudioGone)]
-        forgotten = recordings.forget(commit.tx, lost)  # under no key any more: put back, it is registered anew
+        lost = {recording_id for recording_id, error in unread.items() if isinstance(error, AudioGone)}
+        # Under no key any more: put back, it is registered anew.
+        forgotten = recordings.forget(commit.tx, sorted(lost | lacking.gone))
         back = _to_come_back(asked, unread, forgotten)
         back |= _of_broken(asked, made.broken, unread)
         for delivered, error in back.items():
@@ -50,8 +54,8 @@ def embed(work: Work, embedder: Embedder) -> None:
                 continue
             mine = {d: a for d, a in read.items() if name in a.encoders}
             writing.write(commit, embedder.spec(name), outcome, mine, standing)
+        _hold_frames(commit, outcomes, standing, embedder)
         writing.count(commit, {d: a for d, a in asked.items() if d not in back}, outcomes, lost)
-    _discard_unwritten(outcomes, standing, embedder)
 
 
 def _of_broken(
@@ -66,14 +70,16 @@ def _of_broken(
     }
 
 
-def _discard_unwritten(outcomes: Mapping[str, Outcome], standing: set[UUID], embedder: Embedder) -> None:
-    """Frames of segments that were removed while they were made belong to nobody."""
+def _hold_frames(commit: Commit, outcomes: Mapping[str, Outcome], standing: set[UUID], embedder: Embedder) -> None:
+    """Frames of segments that stand are kept; those of segments that were removed meanwhile are nobody's."""
+    kept: set[str] = set()
+    nobodys: set[str] = set()
     for name, outcome in outcomes.items():
-        space = embedder.spec(name).space
-        kept = {blob.sha256 for segment_id, blob in outcome.frames().items() if segment_id in standing}
         for segment_id, blob in outcome.frames().items():
-            if segment_id not in standing and blob.sha256 not in kept:
-                embedder.objects.delete(embedder.settings.s3.derived_bucket, frames_key(space, blob.sha256))
+            key = frames_key(embedder.spec(name).space, blob.sha256)
+            (kept if segment_id in standing else nobodys).add(key)
+    orphans.condemn(commit.tx, nobodys - kept)
+    orphans.hold(commit.tx, kept, lambda key: embedder.objects.exists(embedder.settings.s3.derived_bucket, key))
 
 
 def _to_come_back(
@@ -97,12 +103,11 @@ def _come_back(commit: Commit, delivered: Delivered, error: EarmarkError, source
     commit.defer(delivered, error)
     if isinstance(error, RenditionMissing):
         for request in renditions.requests(error, source, collection):
-            again = delivered.claim.fence if error.lost else 0  # else once, however often this comes back
+            # What had been made is asked for at once; else once, and now and then in case nobody works at it any more.
+            again = delivered.claim.fence if error.lost else delivered.claim.deferrals // ASK_AGAIN
             own_id = ids.event_id(delivered.claim.event_id, request.type, f"{request.sample_rate_hz}:{again}")
             commit.publish(request, cause=delivered, event_id=own_id)
-    elif (
-        isinstance(error, AudioGone) and not isinstance(error, OriginalGone) and (seen := source.look_again(collection))
-    ):
+    elif isinstance(error, AudioGone) and (seen := source.look_again(collection)):
         own_id = ids.event_id(delivered.claim.event_id, seen.type, f"{seen.key}:{delivered.claim.fence}")
         commit.publish(seen, cause=delivered, event_id=own_id)
 
@@ -129,7 +134,11 @@ def define(work: Work) -> None:
         event = delivered.event
         assert isinstance(event, EncoderRequested)
         with work.database.begin() as tx:
-            definition = definitions.get(tx, event.encoder).definition
+            found = definitions.find(tx, event.encoder)
+        if found is None:  # removed since
+            with work.commit([delivered]):
+                continue
+        definition = found.definition
         try:
             model, spec = resolve(definition)
         except PermanentError as error:
@@ -143,13 +152,11 @@ def define(work: Work) -> None:
                 definitions.settle(commit.tx, spec.name, model, asdict(spec))
 
 
-def discard(work: Work, embedder: Embedder) -> None:
-    """Delete the frames of segments that are gone, unless another segment has the same."""
+def discard(work: Work) -> None:
+    """Have the frames of segments that are gone deleted at once, unless another segment has the same."""
     gone = [s for d in work.delivered if isinstance(d.event, SegmentsRemoved) for s in d.event.segment_ids]
     with work.commit() as commit:
-        # Before they are forgotten for good: if the store is away, this is done again.
-        for key in frames.discard(commit.tx, gone):
-            embedder.objects.delete(embedder.settings.s3.derived_bucket, key)
+        orphans.condemn(commit.tx, frames.discard(commit.tx, gone))
 
 
 def check(work: Work, embedder: Embedder) -> None:

@@ -34,9 +34,10 @@ def make(
     spans: Sequence[SegmentSpan],
     sources: Mapping[int, Mapping[UUID, AudioSource]],
     asked: Iterable[Asked],
+    unheard: Mapping[int, Mapping[UUID, Unusable]],
     embedder: Embedder,
 ) -> Made:
-    """Vectors of the spans, which are sorted by recording and start; `sources` are by sample rate."""
+    """Vectors of the spans, which are sorted by recording and start; `sources` and `unheard` are by sample rate."""
     wanted: dict[str, set[UUID]] = {}
     for a in asked:
         for name in a.encoders:
@@ -44,10 +45,12 @@ def make(
     made = Made({name: Outcome() for name in wanted})
     specs = {name: embedder.spec(name) for name in wanted}
     _refuse_others(spans, specs, wanted, made)
+    _refuse_unheard(spans, unheard, specs, wanted, made)
     for rate_hz in sorted({spec.sample_rate_hz for spec in specs.values()}):
         names = [name for name, spec in specs.items() if spec.sample_rate_hz == rate_hz]
         if rate_hz:
-            _hear(spans, sources[rate_hz], {name: wanted[name] for name in names}, rate_hz, embedder, made)
+            heard = [span for span in spans if span.recording_id not in unheard.get(rate_hz, {})]
+            _hear(heard, sources[rate_hz], {name: wanted[name] for name in names}, rate_hz, embedder, made)
         else:
             _read(spans, {name: wanted[name] for name in names}, embedder, made)
     return made
@@ -62,6 +65,21 @@ def _refuse_others(
         for span in spans:
             if span.segment_id in wanted[name] and not _suits(span, spec):
                 made.outcomes[name].refuse(span.segment_id, reasons[spec.modality])
+
+
+def _refuse_unheard(
+    spans: Sequence[SegmentSpan],
+    unheard: Mapping[int, Mapping[UUID, Unusable]],
+    specs: Mapping[str, EncoderSpec],
+    wanted: Mapping[str, set[UUID]],
+    made: Made,
+) -> None:
+    """What cannot be had at an encoder's rate has no vector of it."""
+    for name, spec in specs.items():
+        reasons = unheard.get(spec.sample_rate_hz, {})
+        for span in spans:
+            if span.modality == "audio" and span.segment_id in wanted[name] and span.recording_id in reasons:
+                made.outcomes[name].refuse(span.segment_id, reasons[span.recording_id])
 
 
 def _suits(span: SegmentSpan, spec: EncoderSpec) -> bool:

@@ -39,8 +39,8 @@ def define(work: Work) -> None:
 
 @consumes(app, "embedder.discard")
 def discard(work: Work) -> None:
-    """Delete what lies in the object store of segments that are gone."""
-    handlers.discard(work, bootstrap.embedder())
+    """Have deleted what lies in the object store of segments that are gone."""
+    handlers.discard(work)
 
 
 @consumes(app, "embedder.check")

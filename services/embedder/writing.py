@@ -8,6 +8,7 @@ import numpy as np
 from services.embedder.asking import Asked
 from services.embedder.outcome import Outcome
 from shared import ids
+from shared.encoders.clips import UNREADABLE
 from shared.encoders.protocol import EncoderSpec
 from shared.events import RecordingEmbedded, SegmentsEmbedded
 from shared.ledger.consumer import Commit, Delivered
@@ -42,6 +43,9 @@ def _write(commit: Commit, space: StoredEncoder, outcome: Outcome, own: set[UUID
     vectors = {s: vector for s, vector in outcome.vectors().items() if s in own}
     reasons = {s: why for s, why in outcome.reasons().items() if s in own}
     rows = np.stack(list(vectors.values())) if vectors else np.empty((0, space.dimension), np.float32)
+    if unread := [s for s, why in reasons.items() if why in UNREADABLE]:  # a vector that they have stays
+        lacking = embeddings.missing(commit.tx, space, unread)
+        reasons = {s: why for s, why in reasons.items() if why not in UNREADABLE or s in lacking}
     embeddings.write_unembeddable(commit.tx, space, reasons, overwrite=overwrite)
     return embeddings.write(commit.tx, space, list(vectors), rows, overwrite=overwrite)
 
@@ -85,9 +89,10 @@ def count(
     for delivered, a in asked.items():
         if a.backfill_id is not None:
             causes[a.backfill_id] = delivered
-            reasons = outcomes[a.encoders[0]].reasons()
-            n_without_voice = sum(segment_id in reasons for segment_id in a.segment_ids)
-            n_unreadable = len(a.segment_ids) if a.recording_id in lost else 0
+            all_reasons = outcomes[a.encoders[0]].reasons()
+            reasons = [all_reasons[segment_id] for segment_id in a.segment_ids if segment_id in all_reasons]
+            n_unreadable = len(a.segment_ids) if a.recording_id in lost else sum(why in UNREADABLE for why in reasons)
+            n_without_voice = sum(why not in UNREADABLE for why in reasons)
             more = Count(n_done=a.n_counted, n_without_voice=n_without_voice, n_unreadable=n_unreadable)
             counts[a.backfill_id] = counts.get(a.backfill_id, Count()) + more
     for backfill_id, more in sorted(counts.items()):

@@ -1,6 +1,6 @@
 """The use cases of ingest: register objects as recordings, cut recordings into segments, render at other rates."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from uuid import UUID
 
@@ -12,9 +12,8 @@ from shared import ids
 from shared.errors import EarmarkError
 from shared.events import ObjectSeen, RecordingRegistered, RecordingRejected, RenditionRequested, SegmentsCreated
 from shared.ledger.consumer import Commit, Delivered, Work
-from shared.storage import captions, collections, recordings, renditions, segments
+from shared.storage import captions, collections, orphans, recordings, renditions, segments
 from shared.storage.recordings import AudioSource
-from shared.storage.renditions import Rendition
 from shared.units import seconds
 
 
@@ -30,6 +29,7 @@ def register(work: Work, ingest: Ingest) -> None:
         # What was overwritten meanwhile is left to its newer event: announced now, it could be under no key.
         held = [r for r in results.registered if r.outcome in standing]
         new = recordings.register(commit.tx, [r.recording for r in held])
+        _hold(commit, [r.recording.derived_key for r in held if r.recording.derived_key], ingest)
         names = {collection.name: collection for collection in collections.listing(commit.tx)}
         for registered in held:
             if registered.recording.recording_id in new:
@@ -100,31 +100,25 @@ def segment(work: Work, ingest: Ingest) -> None:
 
 
 def render(work: Work, ingest: Ingest) -> None:
-    """Make each recording's audio at each rate that is asked for and not there; who waits for it comes back."""
+    """Make each recording's audio at each rate that is asked for and not there; who waits for it comes back.
+
+    What cannot be made is done with, too: who waits for it does without.
+    """
     wanted = {d: d.event for d in work.delivered if isinstance(d.event, RenditionRequested)}
-    by_rate: dict[int, dict[UUID, Delivered]] = {}
-    for delivered, event in wanted.items():  # of several that ask for the same, the last one stands for all
-        by_rate.setdefault(event.sample_rate_hz, {})[event.recording_id] = delivered
-    made: list[Rendition] = []
-    gone: dict[Delivered, AudioSource] = {}
-    failed: dict[Delivered, EarmarkError] = {}
-    for rate_hz, asked in by_rate.items():
-        with work.database.begin() as tx:
-            known = renditions.sources(tx, list(asked), rate_hz, ingest.settings.s3.derived_bucket)
-            originals = renditions.originals(tx, list(asked))
-        for recording_id in originals.keys() - rendering.still_there(known.values(), ingest):
-            try:
-                made.append(rendering.render(originals[recording_id], rate_hz, ingest))
-            except AudioGone:
-                gone[asked[recording_id]] = originals[recording_id]
-            except EarmarkError as error:  # this one comes back, or is given up, alone
-                failed[asked[recording_id]] = error
+    found = rendering.render_all(wanted, work.database, ingest)
     with work.commit() as commit:
-        for delivered, why in failed.items():
+        for delivered, why in found.deferred.items():
             commit.defer(delivered, why)
-        for delivered, source in gone.items():
+        for delivered, source in found.gone.items():
             _look_again(commit, delivered, source, wanted[delivered].collection)
-        renditions.write(commit.tx, made)
+        renditions.write(commit.tx, found.made)
+        renditions.fail(commit.tx, found.failed)
+        _hold(commit, [one.key for one in found.made], ingest)
+
+
+def _hold(commit: Commit, keys: Sequence[str], ingest: Ingest) -> None:
+    """What is referred to from now on must not be swept away as nobody's. Raises BlobSwept."""
+    orphans.hold(commit.tx, keys, lambda key: ingest.objects.exists(ingest.settings.s3.derived_bucket, key))
 
 
 def _look_again(commit: Commit, delivered: Delivered, source: AudioSource, collection: str) -> None:

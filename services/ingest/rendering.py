@@ -1,16 +1,74 @@
-"""Make recordings' audio at other rates than 16 kHz, out of their originals."""
+"""Make recordings' audio at other rates than 16 kHz, out of their originals; say of which that cannot be done."""
 
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
 from services.ingest.cutting import AudioGone
 from services.ingest.ports import Ingest
 from services.ingest.registering import DECODING
+from shared.errors import EarmarkError, PermanentError
+from shared.events import RenditionRequested
+from shared.ledger.consumer import Delivered
+from shared.storage import renditions
+from shared.storage.database import Database
 from shared.storage.objects import ObjectGone
 from shared.storage.recordings import AudioSource
-from shared.storage.renditions import Rendition
+from shared.storage.renditions import Failure, Rendition
+
+
+class RenderingAbandoned(PermanentError):
+    """Whoever made the recording's audio at another rate died of it, again and again; its last error says of what."""
+
+    code = "rendering_abandoned"
+
+
+@dataclass(slots=True)
+class Renderings:
+    """What became of the recordings that were asked for; those whose original lies elsewhere now are `gone`."""
+
+    made: list[Rendition] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    gone: dict[Delivered, AudioSource] = field(default_factory=dict)
+    deferred: dict[Delivered, EarmarkError] = field(default_factory=dict)
+
+
+def render_all(wanted: dict[Delivered, RenditionRequested], database: Database, ingest: Ingest) -> Renderings:
+    """Make what is wanted and not there; nothing that was made is written down yet."""
+    found = Renderings()
+    for rate_hz in sorted({event.sample_rate_hz for event in wanted.values()}):
+        # Of several that ask for the same, the last one stands for all.
+        asked = {event.recording_id: d for d, event in wanted.items() if event.sample_rate_hz == rate_hz}
+        with database.begin() as tx:
+            known = renditions.sources(tx, list(asked), rate_hz, ingest.settings.s3.derived_bucket)
+            originals = renditions.originals(tx, list(asked))
+        for recording_id in originals.keys() - _still_there(known.values(), ingest):
+            _answer_beforehand(asked[recording_id], recording_id, rate_hz, database, ingest)
+            _render(asked[recording_id], originals[recording_id], rate_hz, ingest, found)
+    return found
+
+
+def _answer_beforehand(
+    delivered: Delivered, recording_id: UUID, rate_hz: int, database: Database, ingest: Ingest
+) -> None:
+    """Before the last attempt: should this process die of it too, nobody is left to tell who waits."""
+    if delivered.claim.attempt >= ingest.settings.ledger.attempts_before_dead:
+        why = RenderingAbandoned()
+        with database.begin() as tx:
+            renditions.fail(tx, [Failure(recording_id, rate_hz, why.code, why.sentence())])
+
+
+def _render(delivered: Delivered, original: AudioSource, rate_hz: int, ingest: Ingest, found: Renderings) -> None:
+    try:
+        found.made.append(render(original, rate_hz, ingest))
+    except AudioGone:
+        found.gone[delivered] = original
+    except PermanentError as error:
+        found.failed.append(Failure(original.recording_id, rate_hz, error.code, error.sentence()))
+    except EarmarkError as error:
+        found.deferred[delivered] = error
 
 
 def render(original: AudioSource, rate_hz: int, ingest: Ingest) -> Rendition:
@@ -34,7 +92,7 @@ def render(original: AudioSource, rate_hz: int, ingest: Ingest) -> Rendition:
     return Rendition(original.recording_id, rate_hz, key, facts.n_samples)
 
 
-def still_there(made: Iterable[AudioSource], ingest: Ingest) -> set[UUID]:
+def _still_there(made: Iterable[AudioSource], ingest: Ingest) -> set[UUID]:
     """The recordings whose rendition has its bytes."""
     bucket = ingest.settings.s3.derived_bucket
     return {one.recording_id for one in made if one.key is not None and ingest.objects.exists(bucket, one.key)}

@@ -42,6 +42,11 @@ class Limits:
     total_bytes: int
 
 
+def lying_in(folder: Path) -> int:
+    """How many tars lie in a folder and in those right below it."""
+    return sum(is_tar(path) for pattern in ("*", "*/*") for path in folder.glob(pattern))
+
+
 @contextmanager
 def opened(file: IO[bytes]) -> Iterator[tarfile.TarFile]:
     """A tar, compressed or not, whose errors are BrokenTar."""

@@ -1,14 +1,20 @@
 """Which clips can be embedded at all, decided before a batch is formed: one bad clip must not fail its batch mates."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from jaxtyping import Float32
 
-Unusable = Literal["no_samples", "not_finite", "no_voice", "no_text", "of_text", "zero_vector"]
+Unusable = Literal[
+    "no_samples", "not_finite", "no_voice", "no_text", "of_text", "zero_vector", "not_rendered", "original_gone"
+]
 """Stable reasons, kept beside the segment: empty, NaN or infinity in it, digital silence; nothing for an encoder of
-texts to read, or for one of audio to hear; a vector without direction.
+texts to read, or for one of audio to hear; a vector without direction; audio that cannot be made at the encoder's rate,
+or whose original, from which it would be made, is gone.
 """
+
+UNREADABLE: Final[tuple[Unusable, ...]] = ("not_rendered", "original_gone")
+"""Those that say nothing of the segment: a backfill tries such a segment again."""
 
 
 def why_unusable(clip: Float32[np.ndarray, " samples"]) -> Unusable | None:

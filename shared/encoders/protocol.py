@@ -8,6 +8,8 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32
 
+from shared.checkpoints import Checkpoint
+
 Metric = Literal["cosine"]
 
 Modality = Literal["audio", "text"]
@@ -62,7 +64,7 @@ class EncoderOptions:
 
     device: str = "auto"  # auto, cpu, cuda, cuda:1; auto takes the GPU if there is one
     cpu_threads: int = 1  # of the whole process: one process a core with one thread each is fastest
-    dtype: str = "auto"  # of a family's passes: auto, float32, bfloat16; auto is float32 on a CPU, bfloat16 on a GPU
+    dtype: str = "auto"  # of a family's passes: auto, float32, bfloat16; auto: bfloat16 on a GPU, or where it pays
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +74,4 @@ class EncoderPlugin:
     spec: EncoderSpec
     build: Callable[[EncoderOptions], Encoder]
     requires: tuple[str, ...] = ()  # distributions without which `build` fails: then the encoder is not offered
+    weights: Checkpoint | None = None  # what `build` loads, unless a package brings it

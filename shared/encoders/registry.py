@@ -1,7 +1,9 @@
 """Find encoders by name through the entry-point group `earmark.encoders`. Reading specs loads no model."""
 
+from functools import cache
 from importlib.metadata import EntryPoints, entry_points
 
+from shared.checkpoints import Checkpoint
 from shared.distributions import installed
 from shared.encoders.protocol import Encoder, EncoderOptions, EncoderPlugin, EncoderSpec
 from shared.errors import NotFound
@@ -34,11 +36,17 @@ def build(name: str, options: EncoderOptions) -> Encoder:
     return _plugin(name).build(options)
 
 
+def weights(name: str) -> Checkpoint | None:
+    """What an encoder loads, unless a package brings it. Raises UnknownEncoder."""
+    return _plugin(name).weights
+
+
 def names() -> frozenset[str]:
     """Of every encoder that a package offers, whether its libraries are installed or not."""
     return frozenset(_installed().names)
 
 
+@cache  # it opens a file of every installed package, and is asked for several times a recording
 def _installed() -> EntryPoints:
     return entry_points(group=GROUP)
 

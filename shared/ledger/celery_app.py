@@ -132,5 +132,5 @@ def _log_as_we_do(**_: object) -> None:
 
 @worker_before_create_process.connect(weak=False)
 def _share_what_is_loaded(**_: object) -> None:
-    """Leave all that a child inherits to the parent: the child's collector would copy it, 28 MB of an embedder's."""
+    """Leave all that a child inherits to the parent: the child's collector would copy it, 27 MB of an embedder's."""
     gc.freeze()

@@ -35,6 +35,20 @@ def listing(tx: Transaction, most: int = 1000) -> list[DeadLetter]:
     return [DeadLetter(**row) for row in tx.execute(_LIST, {"most": most}).mappings()]
 
 
+_OF_SUBSCRIPTION = sa.text("""
+    SELECT DISTINCT ON (e.subject) d.event_id, d.subscription, e.type, e.subject, d.attempt, d.error_code, d.last_error,
+           d.created_at
+    FROM delivery d JOIN event e USING (event_id) WHERE d.state = 'dead' AND d.subscription = :subscription
+    ORDER BY e.subject, d.created_at DESC
+""")
+
+
+def by_subject(tx: Transaction, subscription: str) -> dict[str, DeadLetter]:
+    """The newest dead letter of each subject of one subscription."""
+    found = tx.execute(_OF_SUBSCRIPTION, {"subscription": subscription}).mappings()
+    return {row["subject"]: DeadLetter(**row) for row in found}
+
+
 def requeue(tx: Transaction, event_ids: list[UUID]) -> int:
     """Give them all their attempts again."""
     done = tx.execute(

@@ -1,4 +1,7 @@
-"""Hand on what was dropped: leases that ran out, messages that Redis never delivered. Runs beside the relay."""
+"""Hand on what was dropped: leases that ran out, messages that Redis never delivered. Runs beside the relay.
+
+Sweeps the derived bucket as well.
+"""
 
 import threading
 
@@ -6,8 +9,10 @@ import sqlalchemy as sa
 
 from shared.ledger.outbox import PENDING_CHANNEL
 from shared.ledger.process import loop, stop_on_signals
+from shared.ledger.sweep import Sweep
 from shared.settings import LedgerSettings, Settings
 from shared.storage.database import Database, Transaction, notify
+from shared.storage.objects import ObjectStore
 from shared.telemetry import configure_logging, logger
 
 log = logger("reconciler")
@@ -52,12 +57,14 @@ def main() -> None:
     configure_logging(settings.log_level, json=settings.log_json)
     stop = stop_on_signals()
     database = Database(settings.database)
+    sweep = Sweep(database, ObjectStore(settings.s3), settings.s3.derived_bucket, settings.ledger)
 
     def step(stop: threading.Event) -> None:
         with database.begin() as tx:
             reconcile(tx, settings.ledger)
         stop.wait(settings.ledger.reconcile_s)
 
+    threading.Thread(target=sweep.go_on, args=(stop, settings.ledger.reconcile_s), name="sweep", daemon=True).start()
     loop("reconciler", settings, step, stop)
 
 

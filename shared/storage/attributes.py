@@ -3,8 +3,7 @@
 Attributes may come before their object is seen, and stay whatever becomes of it.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,16 +11,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from psycopg.types.json import Jsonb
 
-from shared.errors import InvalidRequest
+from shared.storage.conditions import value_paths
 from shared.storage.database import Transaction
 
 MOST_VALUES = 1000
-
-
-class BadCondition(InvalidRequest):
-    """Write `name=value`, such as `etiology=ALS`; dots lead into nested ones, and a list has each of its values."""
-
-    code = "bad_condition"
 
 
 _PUT = sa.text("""
@@ -84,45 +77,16 @@ class Value:
 
 _VALUES = sa.text("""
     SELECT v.value, count(DISTINCT t.key) AS objects
-    FROM object_attributes t CROSS JOIN LATERAL jsonb_path_query(t.data, CAST(:path AS jsonpath)) AS v(value)
+    FROM object_attributes t CROSS JOIN unnest(CAST(:paths AS jsonpath[])) AS p(path)
+    CROSS JOIN LATERAL jsonb_path_query(t.data, p.path) AS v(value)
     WHERE t.collection = :collection GROUP BY 1 ORDER BY 2 DESC, v.value::text LIMIT :most
 """)
 
 
 def values_of(tx: Transaction, collection: str, name: str, most: int = MOST_VALUES) -> list[Value]:
     """The values of one attribute, the most frequent first; of a list each of its values."""
-    values = {"collection": collection, "path": f"{path_of(name)}[*]", "most": most}
+    values = {"collection": collection, "paths": value_paths(name), "most": most}
     return [Value(row.value, row.objects) for row in tx.execute(_VALUES, values)]
-
-
-def matching(conditions: Iterable[str]) -> str:
-    """A jsonpath predicate that is true of attributes to which all of these apply. Raises BadCondition.
-
-    In jsonpath's lax mode a list has each of its values, and a path leads through the members of a list.
-    """
-    return " && ".join(f"({_predicate(condition)})" for condition in conditions)
-
-
-def _predicate(condition: str) -> str:
-    name, separator, value = condition.partition("=")
-    if not separator or not all(name.split(".")):
-        raise BadCondition(f"{condition!r} is not of the form name=value.")
-    paths = {path_of(name), f"$.{json.dumps(name)}"}  # a column may be called `a.b`
-    return " || ".join(f"{path} == {constant}" for path in sorted(paths) for constant in _constants(value))
-
-
-def path_of(name: str) -> str:
-    """The jsonpath of an attribute; dots lead into nested ones."""
-    return "$." + ".".join(json.dumps(part) for part in name.split("."))
-
-
-def _constants(value: str) -> list[str]:
-    """The text itself, and the number, truth value or null that it spells."""
-    try:
-        spelt = json.loads(value, parse_constant=lambda _: value)
-    except (ValueError, RecursionError):
-        spelt = value
-    return [json.dumps(value)] if isinstance(spelt, str | list | dict) else [json.dumps(value), json.dumps(spelt)]
 
 
 HAVING = """

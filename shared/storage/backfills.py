@@ -7,10 +7,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from shared.encoders.clips import UNREADABLE
 from shared.errors import NotFound
 from shared.events import BackfillFinished, BackfillRequested, EmbeddingRequested, SegmentsEnlisted
 from shared.ids import new_id
-from shared.storage import collections, embeddings, encoders, subsets, words
+from shared.storage import collections, embeddings, encoders, renditions, subsets, words
 from shared.storage.database import Transaction
 from shared.storage.segments import SegmentSpan, spans
 from shared.storage.tables import backfill
@@ -49,7 +50,7 @@ def request(
     UnknownSubset.
     """
     collections.get(tx, collection)
-    space = encoders.by_name(tx, encoder).space
+    space = encoders.named(tx, encoder).space
     subset_id = None if subset is None else subsets.by_name(tx, collection, subset).subset_id
     added = subset_id is None and collections.add_encoder(tx, collection, encoder)
     event = BackfillRequested(backfill_id=new_id(), collection=collection, encoder=encoder, everything=everything)
@@ -81,7 +82,8 @@ _WANTED = sa.text("""
     SELECT segment_id, recording_id, collection, start_sample, end_sample, modality, text FROM segment s
     WHERE recording_id = ANY(:ids) AND (:everything OR NOT (
         EXISTS (SELECT FROM embedding e WHERE e.encoder_id = :encoder_id AND e.segment_id = s.segment_id)
-        OR EXISTS (SELECT FROM unembeddable u WHERE u.encoder = :encoder AND u.segment_id = s.segment_id)))
+        OR EXISTS (SELECT FROM unembeddable u WHERE u.encoder = :encoder AND u.segment_id = s.segment_id
+                   AND u.code <> ALL(:again))))
     ORDER BY recording_id, start_sample
 """)
 _UNCOUNTED = sa.text("""
@@ -101,8 +103,10 @@ def enlist(tx: Transaction, event: BackfillRequested, most: int = SEGMENTS_PER_E
     space, subset_id = tx.execute(columns.where(backfill.c.backfill_id == event.backfill_id)).one()
     ids, after = _page(tx, event, subset_id)
     of_encoder = {"ids": ids, "encoder": event.encoder}
-    encoder_id = encoders.by_space(tx, space).encoder_id
-    rows = tx.execute(_WANTED, {**of_encoder, "encoder_id": encoder_id, "everything": event.everything})
+    stored = encoders.by_space(tx, space)
+    renditions.try_again(tx, ids, int(stored.spec["sample_rate_hz"]))
+    which = {"encoder_id": stored.encoder_id, "everything": event.everything, "again": list(UNREADABLE)}
+    rows = tx.execute(_WANTED, {**of_encoder, **which})
     wanted = [SegmentSpan(*row) for row in rows]
     empty = set(tx.execute(_UNCOUNTED, of_encoder).scalars()) - {span.recording_id for span in wanted}
     portions = [*_portions(wanted, most), *((recording_id, []) for recording_id in sorted(empty))]
@@ -202,7 +206,10 @@ def count(tx: Transaction, backfill_id: UUID, more: Count) -> BackfillFinished |
 
 @dataclass(frozen=True, slots=True)
 class BackfillState:
-    """How far a backfill is; `wanted` grows while its state is `enlisting`."""
+    """How far a backfill is; `wanted` grows while its state is `enlisting`.
+
+    `reasons` counts, when it is done, the collection's segments that have no vector of the encoder, by why not.
+    """
 
     backfill_id: UUID
     collection: str
@@ -214,6 +221,13 @@ class BackfillState:
     done: int
     without_voice: int
     unreadable: int
+    reasons: dict[str, int]
+
+
+_REASONS = sa.text("""
+    SELECT u.code, count(*) AS n FROM unembeddable u JOIN segment s USING (segment_id)
+    WHERE u.encoder = :encoder AND s.collection = :collection GROUP BY 1 ORDER BY 1
+""")
 
 
 def state(tx: Transaction, backfill_id: UUID) -> BackfillState:
@@ -221,9 +235,12 @@ def state(tx: Transaction, backfill_id: UUID) -> BackfillState:
     row = tx.execute(sa.select(backfill).where(backfill.c.backfill_id == backfill_id)).one_or_none()
     if row is None:
         raise UnknownBackfill(f"No backfill {backfill_id}.")
+    is_done = row.state == "done"
+    reasons = tx.execute(_REASONS, {"encoder": row.encoder, "collection": row.collection}).all() if is_done else ()
     return BackfillState(
         row.backfill_id, row.collection, row.encoder, row.space, row.everything, row.state,
         row.n_wanted, row.n_done, row.n_without_voice, row.n_unreadable,
+        {reason.code: reason.n for reason in reasons},
     )  # fmt: skip
 
 

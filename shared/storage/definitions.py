@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -45,7 +45,7 @@ class Defined:
     """A definition, and what became of it."""
 
     definition: Definition
-    state: str  # requested, ready, failed
+    state: Literal["requested", "ready", "failed"]
     pinned: str | None  # the model with its commit, once a worker has found it
     spec: dict[str, Any] | None  # of the space
     code: str | None
@@ -81,12 +81,18 @@ def request(tx: Transaction, definition: Definition) -> EncoderRequested | None:
     return None
 
 
+def find(tx: Transaction, name: str) -> Defined | None:
+    """What was asked for under a name, if it was not removed."""
+    row = tx.execute(sa.select(encoder_definition).where(encoder_definition.c.name == name)).one_or_none()
+    return None if row is None else _defined(row)
+
+
 def get(tx: Transaction, name: str) -> Defined:
     """Raises UnknownEncoder."""
-    row = tx.execute(sa.select(encoder_definition).where(encoder_definition.c.name == name)).one_or_none()
-    if row is None:
+    found = find(tx, name)
+    if found is None:
         raise UnknownEncoder(f"No encoder {name!r} was added.")
-    return _defined(row)
+    return found
 
 
 def listing(tx: Transaction) -> dict[str, Defined]:
@@ -97,9 +103,9 @@ def listing(tx: Transaction) -> dict[str, Defined]:
 
 def hold(tx: Transaction, definition: Definition) -> bool:
     """Whether this is still what is wanted under its name; if so, it stays until the transaction ends."""
-    mine = sa.select(encoder_definition.c.name).where(encoder_definition.c.name == definition.name)
-    tx.execute(mine.with_for_update())
-    return get(tx, definition.name).definition == definition
+    mine = sa.select(encoder_definition).where(encoder_definition.c.name == definition.name)
+    row = tx.execute(mine.with_for_update()).one_or_none()
+    return row is not None and _defined(row).definition == definition
 
 
 def settle(tx: Transaction, name: str, pinned: str, spec: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from jaxtyping import Float32, Float64, UInt8
 from psycopg import sql
 
+from shared.encoders.clips import UNREADABLE
 from shared.storage import rows
 from shared.storage.database import Transaction, driver
 from shared.storage.encoders import StoredEncoder
@@ -50,8 +51,7 @@ def write(
     written = tx.execute(_REPLACE if overwrite else _INSERT, {"encoder_id": encoder.encoder_id})
     new = set(written.scalars())
     tx.execute(sa.text("DELETE FROM embedding_staging"))  # a second encoder may follow in the same transaction
-    if overwrite:
-        tx.execute(_FORGET_REASONS, {"encoder": encoder.name, "ids": list(segment_ids)})
+    tx.execute(_FORGET_REASONS, {"encoder": encoder.name, "ids": list(segment_ids)})
     return new
 
 
@@ -80,13 +80,15 @@ _MISSING = sa.text("""
     SELECT segment_id FROM segment s
     WHERE segment_id = ANY(:ids)
       AND NOT EXISTS (SELECT FROM embedding e WHERE e.encoder_id = :encoder_id AND e.segment_id = s.segment_id)
-      AND NOT EXISTS (SELECT FROM unembeddable u WHERE u.encoder = :encoder AND u.segment_id = s.segment_id)
+      AND NOT EXISTS (SELECT FROM unembeddable u WHERE u.encoder = :encoder AND u.segment_id = s.segment_id
+                      AND u.code <> ALL(:again))
 """)
 
 
 def missing(tx: Transaction, encoder: StoredEncoder, segment_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of the standing segments that have neither a vector in the encoder's space nor a reason why not."""
+    """Those of the standing segments that have neither a vector in the encoder's space nor a lasting reason why not."""
     values = {"ids": list(segment_ids), "encoder_id": encoder.encoder_id, "encoder": encoder.name}
+    values["again"] = list(UNREADABLE)
     return set(tx.execute(_MISSING, values).scalars())
 
 
@@ -130,6 +132,12 @@ def of_collection(tx: Transaction, encoder: StoredEncoder, collection: str) -> V
     return _copy_out(tx, encoder, sql.SQL("collection = {}").format(sql.Literal(collection)))
 
 
+def of_subset(tx: Transaction, encoder: StoredEncoder, subset_id: UUID) -> Vectors:
+    """Every vector of a subset's recordings, ordered by segment id."""
+    theirs = "recording_id IN (SELECT recording_id FROM subset_member WHERE subset_id = {})"
+    return _copy_out(tx, encoder, sql.SQL(theirs).format(sql.Literal(subset_id)))
+
+
 _OPEN = """
     SELECT segment_id FROM {partition} e LEFT JOIN assignment a USING (segment_id)
     WHERE e.collection = {collection} AND coalesce(a.assigned_by, 'identification') = 'identification' {near}
@@ -142,6 +150,17 @@ def open_to_rules(tx: Transaction, encoder: StoredEncoder, collection: str, near
     condition = sql.SQL("") if near is None else near.condition()
     query = sql.SQL(_OPEN).format(partition=partition(encoder), collection=sql.Literal(collection), near=condition)
     return [row[0] for row in driver(tx).execute(query)]
+
+
+def in_both(
+    tx: Transaction, one: StoredEncoder, other: StoredEncoder, collection: str, most: int
+) -> tuple[list[UUID], int]:
+    """Segments of a collection that have vectors of both, those of the first ids, which are hashes; and how many do."""
+    parts = {"one": partition(one), "other": partition(other), "collection": sql.Literal(collection)}
+    both = sql.SQL("FROM {one} JOIN {other} o USING (segment_id) WHERE o.collection = {collection}").format(**parts)
+    counted = driver(tx).execute(sql.SQL("SELECT count(*) {}").format(both)).fetchone()
+    first = sql.SQL("SELECT segment_id {} ORDER BY segment_id LIMIT {}").format(both, sql.Literal(most))
+    return [row[0] for row in driver(tx).execute(first)], counted[0] if counted else 0
 
 
 _IN_SPACES = sa.text("""

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from shared.errors import InvalidRequest, NotFound
+from shared.errors import EarmarkError, InvalidRequest, NotFound
 from shared.events import EncoderCheckRequested
 from shared.ids import new_id
 from shared.storage.database import Transaction
@@ -24,7 +24,7 @@ class UnknownEncoder(NotFound):
 
 
 class EncoderOfTexts(InvalidRequest):
-    """Names and clusters are made of voices: put an encoder of audio first, and encoders of texts after it."""
+    """Names are made of voices: put an encoder of audio first, and encoders of texts after it."""
 
     code = "encoder_of_texts"
 
@@ -50,6 +50,13 @@ class StoredEncoder:
     space: str
     dimension: int
     spec: dict[str, Any]
+    code: str | None = None  # why its model cannot be had, as far as is known
+    reason: str | None = None
+
+    @property
+    def hears(self) -> bool:
+        """Whether it tells voices apart; one of texts does not."""
+        return bool(self.spec.get("modality", "audio") == "audio")
 
 
 def announce_encoder(tx: Transaction, name: str, space: str, dimension: int, spec: dict[str, Any]) -> StoredEncoder:
@@ -68,6 +75,18 @@ def announce_encoder(tx: Transaction, name: str, space: str, dimension: int, spe
     return by_name(tx, name)
 
 
+_NOTE = sa.text("""
+    UPDATE encoder SET code = :code, reason = :reason
+    WHERE space = :space AND (code IS DISTINCT FROM :code OR reason IS DISTINCT FROM :reason)
+""")
+
+
+def note(tx: Transaction, space: str, error: EarmarkError | None) -> None:
+    """Write down why the model of a space cannot be had on a worker's machine, or that it can."""
+    fault = {"code": None, "reason": None} if error is None else {"code": error.code, "reason": str(error)}
+    tx.execute(_NOTE, {"space": space, **fault})
+
+
 def announce_segmenter(tx: Transaction, name: str, spec: dict[str, Any]) -> None:
     """Write a segmenter down."""
     statement = insert(segmenter).values(name=name, spec=spec)
@@ -82,6 +101,13 @@ def by_name(tx: Transaction, name: str) -> StoredEncoder:
         listed = f"known are: {', '.join(sorted(known)) or 'none yet'}"
         raise UnknownEncoder(f"No encoder {name!r}{_made_of(tx, name)}; {listed}.")
     return known[name]
+
+
+def named(tx: Transaction, name: str) -> StoredEncoder:
+    """The same for whoever writes the name down: the encoder is not removed until this transaction ends."""
+    held = sa.select(encoder.c.encoder_id).where(encoder.c.name == name)
+    tx.execute(held.with_for_update(key_share=True, read=True))
+    return by_name(tx, name)
 
 
 def _made_of(tx: Transaction, name: str) -> str:
@@ -102,13 +128,17 @@ def by_space(tx: Transaction, space: str) -> StoredEncoder:
     row = tx.execute(sa.select(encoder).where(encoder.c.space == space)).one_or_none()
     if row is None:
         raise UnknownEncoder(f"No worker has announced the space {space!r}.")
-    return StoredEncoder(row.encoder_id, row.name, row.space, row.dimension, row.spec)
+    return _stored(row)
 
 
 def encoders(tx: Transaction) -> dict[str, StoredEncoder]:
     """The newest space of every encoder name."""
     rows = tx.execute(sa.select(encoder).order_by(encoder.c.announced_at, encoder.c.encoder_id))
-    return {row.name: StoredEncoder(row.encoder_id, row.name, row.space, row.dimension, row.spec) for row in rows}
+    return {row.name: _stored(row) for row in rows}
+
+
+def _stored(row: sa.Row[Any]) -> StoredEncoder:
+    return StoredEncoder(row.encoder_id, row.name, row.space, row.dimension, row.spec, row.code, row.reason)
 
 
 def segmenters(tx: Transaction) -> dict[str, dict[str, Any]]:
@@ -123,14 +153,14 @@ def check_names(tx: Transaction, segmenter_name: str | None, encoder_names: Sequ
     if segmenter_name is not None and segmenter_name not in known:
         raise UnknownSegmenter(f"No segmenter {segmenter_name!r}; known are: {', '.join(known) or 'none yet'}.")
     for position, name in enumerate(encoder_names):
-        found = by_name(tx, name)
+        found = named(tx, name)
         if position == 0:
             check_hears(found)
 
 
 def check_hears(encoder: StoredEncoder) -> None:
     """Raises EncoderOfTexts for one that cannot tell voices apart."""
-    if encoder.spec.get("modality", "audio") != "audio":
+    if not encoder.hears:
         raise EncoderOfTexts(f"{encoder.name!r} reads texts: voices cannot be told apart by it.")
 
 

@@ -164,6 +164,14 @@ FIRST_KEYS: Final = """
 
 _EVERYTHING: Final = Narrowing()
 
+FEW: Final = 2000
+"""Of so many recordings at most the segments are found from the recordings; of more, by walking in the order of keys.
+
+Postgres cannot tell how rare an attribute is, and would read all segments to find those of nine recordings.
+"""
+_CONDITIONS: Final = {**CONDITIONS, "few": "s.recording_id = ANY(:few)"}
+_FEW = sa.text(f"{attributes.HAVING} LIMIT :most")
+
 
 @cache
 def _segments(narrowed_by: tuple[str, ...]) -> sa.TextClause:
@@ -171,7 +179,7 @@ def _segments(narrowed_by: tuple[str, ...]) -> sa.TextClause:
 
     The first condition on the key lets the index find the page, the second one cuts it off exactly.
     """
-    narrowed = "".join(f"AND {CONDITIONS[name]} " for name in narrowed_by)
+    narrowed = "".join(f"AND {_CONDITIONS[name]} " for name in narrowed_by)
     return sa.text(f"""
         SELECT o.key AS object_key, {SEGMENT_COLUMNS}
         FROM stored_object o JOIN segment s USING (recording_id) {SEGMENT_NAMES}
@@ -222,6 +230,13 @@ def segments(
     key, start, segment_id = after
     place = {"collection": collection, "key": key, "start": start, "segment_id": segment_id, "most": most}
     narrow = narrowed_to.values()
+    if narrowed_to.attributes is not None:
+        matching = {"collection": collection, "attributes": narrowed_to.attributes}
+        few = list(tx.execute(_FEW, {**matching, "most": FEW + 1}).scalars())
+        if not few:
+            return []
+        if len(few) <= FEW:
+            narrow = {name: value for name, value in narrow.items() if name != "attributes"} | {"few": few}
     return [as_segment(row) for row in tx.execute(_segments(tuple(narrow)), {**place, **narrow})]
 
 

@@ -46,7 +46,7 @@ class Narrowing:
     key_prefix: str | None = None
     cluster_id: UUID | None = None
     speaker_id: UUID | None = None
-    attributes: str | None = None  # a predicate: attributes.matching
+    attributes: str | None = None  # a predicate: conditions.matching
     modality: Literal["audio", "text"] | None = None
     unnamed: Literal[True] | None = None
     suggested: Literal[True] | None = None

@@ -1,6 +1,6 @@
-"""Recordings' audio at other rates than 16 kHz: where it lies, and what it can be made from."""
+"""Recordings' audio at other rates than 16 kHz: where it lies, what it can be made from, and what cannot be made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -25,7 +25,8 @@ _WRITE = sa.text("""
     SELECT n.* FROM unnest(CAST(:ids AS uuid[]), CAST(:rates AS int[]), CAST(:keys AS text[]),
         CAST(:lengths AS bigint[])) AS n(recording_id, sample_rate_hz, key, n_samples)
     JOIN recording USING (recording_id)
-    ON CONFLICT (recording_id, sample_rate_hz) DO UPDATE SET key = excluded.key, n_samples = excluded.n_samples
+    ON CONFLICT (recording_id, sample_rate_hz) DO UPDATE SET key = excluded.key, n_samples = excluded.n_samples,
+        code = NULL, reason = NULL
 """)
 
 
@@ -40,11 +41,64 @@ def write(tx: Transaction, made: Sequence[Rendition]) -> None:
     tx.execute(_WRITE, values)
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one recording's audio cannot be made at one rate."""
+
+    recording_id: UUID
+    sample_rate_hz: int
+    code: str
+    reason: str
+
+
+_FAIL = sa.text("""
+    INSERT INTO rendition (recording_id, sample_rate_hz, code, reason)
+    SELECT recording_id, :rate_hz, :code, :reason FROM recording WHERE recording_id = :recording_id
+    ON CONFLICT (recording_id, sample_rate_hz) DO UPDATE SET key = NULL, n_samples = NULL, code = excluded.code,
+        reason = excluded.reason
+""")
+
+
+def fail(tx: Transaction, failures: Iterable[Failure]) -> None:
+    """Write down what will not be made, until `try_again`; those of recordings that were forgotten are left out."""
+    for one in failures:
+        values = {"recording_id": one.recording_id, "rate_hz": one.sample_rate_hz}
+        tx.execute(_FAIL, {**values, "code": one.code, "reason": one.reason})
+
+
+_FAILED = sa.text("""
+    SELECT recording_id FROM rendition WHERE recording_id = ANY(:ids) AND sample_rate_hz = :rate_hz AND key IS NULL
+""")
+
+
+def failed(tx: Transaction, recording_ids: Sequence[UUID], rate_hz: int) -> set[UUID]:
+    """Those of the recordings whose audio cannot be made at that rate."""
+    return set(tx.execute(_FAILED, {"ids": list(recording_ids), "rate_hz": rate_hz}).scalars())
+
+
+_TRY_AGAIN = sa.text("""
+    DELETE FROM rendition WHERE recording_id = ANY(:ids) AND sample_rate_hz = :rate_hz AND key IS NULL
+""")
+
+
+def try_again(tx: Transaction, recording_ids: Sequence[UUID], rate_hz: int) -> None:
+    """Let them be asked for once more."""
+    tx.execute(_TRY_AGAIN, {"ids": list(recording_ids), "rate_hz": rate_hz})
+
+
+_N_FAILED = sa.text("SELECT count(*) FROM rendition WHERE key IS NULL")
+
+
+def n_failed(tx: Transaction) -> int:
+    """How many could not be made."""
+    return int(tx.execute(_N_FAILED).scalar_one())
+
+
 _SOURCES = sa.text("""
     SELECT r.recording_id, n.n_samples, coalesce((r.facts->>'peak')::real, 1) AS peak, r.sha256, n.key,
            n.sample_rate_hz
     FROM rendition n JOIN recording r USING (recording_id)
-    WHERE n.recording_id = ANY(:ids) AND n.sample_rate_hz = :rate_hz
+    WHERE n.recording_id = ANY(:ids) AND n.sample_rate_hz = :rate_hz AND n.key IS NOT NULL
 """)
 
 

@@ -5,6 +5,7 @@ documentation, COPY, "Binary Format"; pgvector's `vector_send` (int16 dimension,
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from typing_extensions import Buffer
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)  # signature, flags, length of the header extension
 TRAILER: Final = b"\xff\xff"
+_AT_ONCE_BYTES: Final = 1 << 23
 
 
 def row_type(dimension: int) -> np.dtype[np.void]:
@@ -48,15 +50,27 @@ def pack(ids: Sequence[UUID], vectors: Float32[np.ndarray, "rows dim"]) -> bytes
 def unpack(
     blocks: Iterable[Buffer], dimension: int
 ) -> tuple[UInt8[np.ndarray, "rows 16"], Float32[np.ndarray, "rows dim"]]:
-    """Ids as 16 bytes each and vectors, from a COPY stream of such rows; raises ValueError on another shape."""
-    stream = b"".join(blocks)
-    body = stream[len(HEADER) : -len(TRAILER)]
+    """Ids as 16 bytes each and vectors, from a COPY stream of such rows; raises ValueError on another shape.
+
+    Takes twice the memory of the vectors at most.
+    """
     kind = row_type(dimension)
-    if len(body) % kind.itemsize:
+    ids, vectors = [np.empty((0, 16), np.uint8)], [np.empty((0, dimension), np.float32)]
+    rest, skipped = bytearray(), len(HEADER)
+    for block in chain(blocks, (None,)):
+        if block is not None:
+            rest += block
+            if len(rest) < _AT_ONCE_BYTES:
+                continue
+        n_rows = max(0, len(rest) - skipped) // kind.itemsize
+        rows = np.frombuffer(bytes(rest[skipped : skipped + n_rows * kind.itemsize]), kind)
+        ids.append(np.frombuffer(rows["id"].tobytes(), np.uint8).reshape(n_rows, 16))
+        vectors.append(rows["vector"].astype(np.float32))
+        del rest[: skipped + n_rows * kind.itemsize]
+        skipped = 0
+    if rest != TRAILER:
         raise ValueError(f"the COPY stream does not hold rows of {dimension}-dimensional vectors")
-    rows = np.frombuffer(body, kind)
-    ids = np.frombuffer(rows["id"].tobytes(), np.uint8).reshape(len(rows), 16)
-    return ids, rows["vector"].astype(np.float32)
+    return np.concatenate(ids), np.concatenate(vectors)
 
 
 def uuids(ids: UInt8[np.ndarray, "rows 16"]) -> list[UUID]:

@@ -16,7 +16,7 @@ from shared.storage import people, words
 from shared.storage.database import Transaction
 from shared.storage.labels import ClusterGone, Entry, Named, Names, SegmentGone, append, names, write
 from shared.storage.people import ensure_speaker, ensure_speakers
-from shared.storage.tables import cluster, segment
+from shared.storage.tables import segment
 
 Kind = Literal["human", "import", "cluster", "not"]
 
@@ -90,7 +90,10 @@ _MEMBERS = sa.text("""
 
 
 def name_cluster(tx: Transaction, cluster_id: UUID, speaker: str, actor: str) -> Recorded:
-    """A person says who speaks in a cluster: in all that are in it now, and will be later. Raises ClusterGone."""
+    """A person says who speaks in a cluster: in all that are in it now, and will be later.
+
+    Raises ClusterGone, NotSpeech.
+    """
     found = _collection_of_cluster(tx, cluster_id)
     speaker_id = ensure_speaker(tx, speaker)
     entry = append(tx, found, "assign", actor, speaker_id, cluster_id=cluster_id)
@@ -161,20 +164,28 @@ def settle_directly(tx: Transaction, entry: Entry, collection: str, segment_ids:
 
 
 def collection_of(tx: Transaction, segment_ids: Sequence[UUID], cluster_id: UUID | None) -> str:
-    """Where segments, or a cluster, are. Raises SegmentGone, ClusterGone."""
+    """Where segments, or a cluster, are. Raises SegmentGone, ClusterGone, NotSpeech."""
     return _collection_of_cluster(tx, cluster_id) if cluster_id else _collection_of(tx, segment_ids)
 
 
+_OF_CLUSTER = sa.text("""
+    SELECT collection, EXISTS (
+        SELECT FROM encoder e WHERE e.name = c.encoder AND e.spec->>'modality' = 'text') AS of_texts
+    FROM cluster c WHERE cluster_id = :cluster_id AND "current"
+""")
+
+
 def _collection_of_cluster(tx: Transaction, cluster_id: UUID) -> str:
-    standing = sa.select(cluster.c.collection).where(cluster.c.cluster_id == cluster_id, cluster.c.current)
-    found = tx.execute(standing).scalar_one_or_none()
-    if found is None:
+    row = tx.execute(_OF_CLUSTER, {"cluster_id": cluster_id}).one_or_none()
+    if row is None:
         raise ClusterGone(f"No cluster {cluster_id}.")
-    return str(found)
+    if row.of_texts:
+        raise NotSpeech(f"{cluster_id} is a cluster of texts.")
+    return str(row.collection)
 
 
 class NotSpeech(InvalidRequest):
-    """Name segments of audio: a caption is words about a recording, and nobody speaks in it."""
+    """Name segments of audio or clusters of them: nobody speaks in a caption, and texts that are alike are no voice."""
 
     code = "not_speech"
 

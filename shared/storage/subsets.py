@@ -15,13 +15,12 @@ from sqlalchemy.dialects.postgresql import insert
 from shared import sampling
 from shared.errors import Conflict, InvalidRequest, NotFound
 from shared.ids import new_id
-from shared.storage import attributes, collections
+from shared.storage import collections, conditions
 from shared.storage.database import Transaction
 from shared.storage.listing import FIRST_KEYS
 from shared.storage.tables import subset
 
 MOST_STRATA: Final = 1000
-_NAMES_SHOWN: Final = 20
 
 
 class UnknownSubset(NotFound):
@@ -34,12 +33,6 @@ class SubsetTaken(Conflict):
     """Choose another name, or delete the one that stands with `earmark subsets delete SUBSET -c NAME`."""
 
     code = "subset_taken"
-
-
-class UnknownAttribute(InvalidRequest):
-    """Use an attribute that recordings of the collection have; dots lead into nested ones."""
-
-    code = "unknown_attribute"
 
 
 class TooManyStrata(InvalidRequest):
@@ -153,7 +146,8 @@ def create(tx: Transaction, collection: str, name: str, wanted: Wanted) -> tuple
     values = {"subset_id": subset_id, "strata": list(quotas), "quotas": list(quotas.values())}
     n_drawn = tx.execute(_DRAW, values).rowcount
     if not n_drawn:
-        raise NothingDrawn(_nothing(sum(sizes.values()), n_excluded, n_wanted))
+        known = conditions.known_values(tx, collection, wanted.where)
+        raise NothingDrawn(f"{_nothing(sum(sizes.values()), n_excluded, n_wanted)} {known}".strip())
     strata = _strata(tx, subset_id, sizes, quotas)
     report = {"strata": [asdict(stratum) for stratum in strata], "n_recordings": n_drawn, "n_excluded": n_excluded}
     tx.execute(sa.update(subset).where(subset.c.subset_id == subset_id).values(report))
@@ -162,13 +156,13 @@ def create(tx: Transaction, collection: str, name: str, wanted: Wanted) -> tuple
 
 def _populate(tx: Transaction, collection: str, wanted: Wanted) -> int:
     """Fill the table `drawing` with everything that may be drawn; returns how many recordings were excluded."""
-    for name in (wanted.by, wanted.group, *(c.partition("=")[0] for c in (*wanted.where, *wanted.exclude))):
-        if name:
-            _check_attribute(tx, collection, name)
+    named = (wanted.by, wanted.group, *map(conditions.name_of, (*wanted.where, *wanted.exclude)))
+    conditions.check_names(tx, collection, filter(None, named))
     values = {"collection": collection, "seed": str(wanted.seed), **_paths(wanted), **_predicates(wanted)}
     where = "AND a.data @@ CAST(:where AS jsonpath)" if wanted.where else ""
     excluded = "coalesce(a.data @@ CAST(:exclude AS jsonpath), false)" if wanted.exclude else "false"
-    columns = {name: f"a.data #>> CAST(:{name} AS text[])" if name in values else "NULL" for name in ("by", "group")}
+    value = {name: conditions.VALUE.format(name=name, data="a.data") for name in ("by", "group")}
+    columns = {name: expression if name in values else "NULL" for name, expression in value.items()}
     tx.execute(sa.text(_DRAWING))
     population = _POPULATION.format(**columns, first_keys=FIRST_KEYS, conditions=f"{where} AND NOT {excluded}")
     tx.execute(sa.text(population), values)
@@ -179,30 +173,13 @@ def _populate(tx: Transaction, collection: str, wanted: Wanted) -> int:
 
 def _paths(wanted: Wanted) -> dict[str, list[str]]:
     named = {"by": wanted.by, "group": wanted.group}
-    return {role: name.split(".") for role, name in named.items() if name}
+    return {role: conditions.value_paths(name) for role, name in named.items() if name}
 
 
 def _predicates(wanted: Wanted) -> dict[str, str]:
     """All of `where`, any of `exclude`. Raises BadCondition."""
-    any_of = " || ".join(attributes.matching([condition]) for condition in wanted.exclude)
-    return {"where": attributes.matching(wanted.where), "exclude": any_of}
-
-
-_ANYBODY_HAS = sa.text("""
-    SELECT EXISTS (SELECT FROM object_attributes WHERE collection = :collection AND data @? CAST(:path AS jsonpath))
-""")
-_NAMES = sa.text("""
-    SELECT DISTINCT jsonb_object_keys(data) AS name FROM object_attributes WHERE collection = :collection
-    ORDER BY name LIMIT :most
-""")
-
-
-def _check_attribute(tx: Transaction, collection: str, name: str) -> None:
-    path = attributes.path_of(name)
-    if not tx.execute(_ANYBODY_HAS, {"collection": collection, "path": path}).scalar_one():
-        names = list(tx.execute(_NAMES, {"collection": collection, "most": _NAMES_SHOWN}).scalars())
-        known = ", ".join(names) or "none"
-        raise UnknownAttribute(f"No recording of {collection!r} has an attribute {name!r}; there are: {known}.")
+    any_of = " || ".join(conditions.matching([condition]) for condition in wanted.exclude)
+    return {"where": conditions.matching(wanted.where), "exclude": any_of}
 
 
 def _sizes(tx: Transaction, wanted: Wanted) -> dict[str, int]:

@@ -68,5 +68,14 @@ def family(process: psutil.Process) -> list[psutil.Process]:
 
 def listening(target: FullStack) -> int:
     """How many workers wait for the next message, each in a blocking read of Valkey."""
-    clients = redis.Redis.from_url(target.state.redis_url).client_list()
-    return sum(client["cmd"] == "brpop" for client in clients)
+    return sum("b" in client["flags"] for client in valkey(target).client_list())
+
+
+def valkey(target: FullStack) -> redis.Redis:
+    """The broker, as a client sees it."""
+    return redis.Redis.from_url(target.state.redis_url)
+
+
+def swallowed(target: FullStack, queue: str) -> bool:
+    """Whether a message that was just pushed has been handed to somebody: it is in the queue no more."""
+    return valkey(target).llen(queue) == 0

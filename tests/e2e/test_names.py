@@ -132,7 +132,7 @@ def test_why_leads_to_what_a_person_said(stack: FullStack) -> None:
     assert why["cluster"]["cluster_id"] == largest
     assert [change["speaker"] for change in why["history"]][-1] == "Ada"
     told = stack.earmark("labels", "why", others[0]).stdout
-    assert "is Ada, for its cluster is" in told
+    assert "is Ada, as its cluster is" in told
     undo(stack, label_id)
 
 

@@ -48,6 +48,7 @@ class TcpProxy:
         self._call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
     def _call(self, work):  # whatever the coroutine returns
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
@@ -60,6 +61,10 @@ class TcpProxy:
 
     async def _end(self) -> None:
         self._server.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     async def _serve(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         if self._trouble == "reset":

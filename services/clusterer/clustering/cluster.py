@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 from services.clusterer.clustering import arrivals, centring, choose, density, linkage, scale, space, state
 from services.clusterer.clustering.constraints import obey
-from services.clusterer.clustering.groups import sizes, sums, with_singles, without_singles
+from services.clusterer.clustering.groups import sizes, sums, with_rest, with_singles, without_singles
 from services.clusterer.clustering.neighbours import neighbours
 from services.clusterer.clustering.types import (
     NOISE,
@@ -63,7 +63,7 @@ def refit(
 ) -> Refit:
     """Cluster as `cluster` does, from what an earlier run on most of these rows left; `ids` tell the rows apart."""
     voting = votes(durations_s, anchor)
-    mine = rows[voting]
+    mine = rows if voting.all() else rows[voting]  # no copy of what may be half a gigabyte
     if before is not None and state.still_good(before, ids[voting]):
         after, turned, groups, silhouette = _continued(before, ids[voting], mine, anchor, progress)
     else:
@@ -147,9 +147,8 @@ def _to_the_rest(
     """The clustered rows, and the mean cosine of each to the rest of its cluster."""
     n_clusters = int(labels.max(initial=NOISE)) + 1
     inside = np.flatnonzero(labels >= 0)
-    own, counts, total = labels[inside], sizes(labels, n_clusters), sums(rows, labels, n_clusters)
-    itself = np.einsum("rd,rd->r", rows[inside], rows[inside])
-    cosines = (np.einsum("rd,rd->r", rows[inside], total[own]) - itself) / np.maximum(counts[own] - 1, 1)
+    counts, total = sizes(labels, n_clusters), sums(rows, labels, n_clusters)
+    cosines = with_rest(rows, labels, inside, total) / np.maximum(counts[labels[inside]] - 1, 1)
     return inside, cosines.astype(np.float64)
 
 

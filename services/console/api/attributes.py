@@ -13,7 +13,7 @@ from services.console.keys import object_key
 from shared.corpora.items import why_unfit
 from shared.errors import InvalidRequest
 from shared.ledger.outbox import announce, publish
-from shared.storage import attributes, backfills, captions, collections
+from shared.storage import attributes, backfills, captions, collections, conditions
 from shared.storage.database import Transaction
 
 router = APIRouter(tags=["attributes"])
@@ -84,7 +84,12 @@ class AttributesShown(Shown):
 
 def predicate(where: Sequence[str]) -> str | None:
     """What storage narrows by. Raises BadCondition."""
-    return attributes.matching(where) if where else None
+    return conditions.matching(where) if where else None
+
+
+def check_found(tx: Transaction, collection: str, where: Sequence[str]) -> None:
+    """Whether there is anything that the conditions of an empty listing could mean. Raises UnknownAttribute."""
+    conditions.check_names(tx, collection, map(conditions.name_of, where))
 
 
 @router.put("/v1/collections/{collection}/attributes", dependencies=[Depends(Requires("ingest"))])

@@ -40,7 +40,8 @@ class BackfillRequested(Shown):
 class BackfillShown(Shown):
     """How far it is, in segments: `wanted` grows while they are being enlisted, `done` is whatever came of them.
 
-    `without_voice` are those done that have no vector and a reason; `unreadable` those whose audio is gone.
+    `without_voice` are those done that have no vector and a reason; `unreadable` those whose audio is gone, or cannot
+    be made at the encoder's rate. Once it is done, `reasons` counts the collection's segments without one by why not.
     """
 
     backfill_id: UUID
@@ -53,6 +54,7 @@ class BackfillShown(Shown):
     done: int
     without_voice: int
     unreadable: int
+    reasons: dict[str, int]
 
 
 @router.post("/v1/collections/{collection}/backfills", status_code=202, dependencies=[Depends(Requires("ingest"))])

@@ -11,7 +11,16 @@ from services.console.auth import Labeller, Requires
 from services.console.deps import ConsoleDep
 from shared.errors import Conflict, InvalidRequest
 from shared.ledger.outbox import announce, publish
-from shared.storage import clusters, collections, embeddings, encoders, listing_labels, overview
+from shared.storage import (
+    clustering_members,
+    clusters,
+    collections,
+    embeddings,
+    encoders,
+    listing_labels,
+    overview,
+    subsets,
+)
 from shared.storage.database import Transaction
 
 router = APIRouter(tags=["clusters"])
@@ -27,6 +36,12 @@ class BackfillFirst(Conflict):
     """The encoder has a new space, in which most of the collection has no vectors: `earmark backfill` embeds it."""
 
     code = "backfill_first"
+
+
+class SubsetStands(InvalidRequest):
+    """The clusters that stand are those of a whole collection: leave out either the subset or that they be applied."""
+
+    code = "subset_stands"
 
 
 class SpeakerInCluster(Shown):
@@ -63,11 +78,13 @@ class WantedClustering(Asked):
     """The encoder to cluster by, the collection's first one if it is left out; and a method, for comparison.
 
     What another method than `auto` finds is compared with the clusters that stand, and takes their place with `apply`.
+    So is what is found of a `subset` alone, by whatever encoder its recordings are embedded; its clusters are numbers.
     """
 
     encoder: str | None = Field(None, examples=["ge2e"])
     method: Method | None = Field(None, description="to compare with; `auto` needs no parameter and is the default")
     apply: bool = False
+    subset: str | None = Field(None, description="the segments of its recordings alone", examples=["pilot"])
 
 
 class ClusteringRequested(Shown):
@@ -138,16 +155,51 @@ def request(
 ) -> ClusteringRequested:
     """Ask for fresh clusters; the answer comes with the event `clusters.updated`."""
     with console.database.begin() as tx:
-        encoder = _encoder(tx, collection, wanted.encoder)
+        asked = wanted.model_dump(include={"method", "apply"}, exclude_defaults=True)
+        if wanted.subset is not None:
+            encoder = wanted.encoder or collections.get(tx, collection).encoders[0]
+            asked |= _of_subset(tx, collection, wanted)
+        else:
+            encoder = _encoder(tx, collection, wanted.encoder)
         stored = encoders.by_name(tx, encoder)
-        encoders.check_hears(stored)
-        if embeddings.outdated(tx, stored, collection):
+        if wanted.subset is None and embeddings.outdated(tx, stored, collection):
             raise BackfillFirst(f"Most of {collection!r} has vectors of an older {encoder!r} only.")
-        event = clusters.request(
-            tx, collection, encoder, wanted.model_dump(include={"method", "apply"}, exclude_defaults=True)
-        )
+        event = clusters.request(tx, collection, encoder, asked)
         publish(tx, [announce(event)])
     return ClusteringRequested(request_id=event.request_id)
+
+
+def _of_subset(tx: Transaction, collection: str, wanted: WantedClustering) -> dict[str, str]:
+    """Raises UnknownSubset, SubsetStands."""
+    assert wanted.subset is not None
+    if wanted.apply:
+        raise SubsetStands(f"{wanted.subset!r} is a part of {collection!r}.")
+    return {"subset": wanted.subset, "subset_id": str(subsets.by_name(tx, collection, wanted.subset).subset_id)}
+
+
+class ClusteredSegment(Shown):
+    """A segment and the number of its cluster, null if it is in none; `probability` is how firmly it belongs there."""
+
+    segment_id: UUID
+    recording_id: UUID
+    object_key: str | None
+    start_s: float
+    end_s: float
+    text: str | None
+    cluster: int | None
+    probability: float
+
+
+@router.get("/v1/clusterings/{request_id}/segments", dependencies=[Depends(Requires("read"))])
+def of_subset(console: ConsoleDep, request_id: UUID, paging: Annotated[Paging, Depends()]) -> Page[ClusteredSegment]:
+    """Who is in which cluster, of a clustering of a subset: of each subset and encoder the newest one is kept."""
+    name = f"clustering:{request_id}"
+    start = paging.start(name)
+    after = UUID(int=0) if start is None else UUID(str(start[0]))
+    with console.database.begin() as tx:
+        overview.clustering(tx, request_id)
+        rows = clustering_members.members(tx, request_id, after=after, most=paging.most)
+    return paging.page(name, rows, ClusteredSegment.model_validate, lambda row: (str(row.segment_id),))
 
 
 @router.get("/v1/clusterings/{request_id}", dependencies=[Depends(Requires("read", "label"))])

@@ -1,16 +1,19 @@
 """Collections: make one, look at it, list them."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
-from services.console.api.health import Recordings
+from services.console.api import models
+from services.console.api.health import Backlog, Recordings
+from services.console.api.models import EncoderTrouble
 from services.console.api.shapes import Asked, CollectionName, Shown
 from services.console.auth import Reader, Requires
 from services.console.deps import ConsoleDep
 from shared import speaker_counts
+from shared.ledger import waiting
 from shared.settings import Settings
 from shared.storage import collections, encoders, listing_labels, overview, progress
 from shared.storage.collections import Collection, UnknownCollection
@@ -63,6 +66,7 @@ class CollectionDetail(CollectionShown):
     """And how far it is."""
 
     recordings: Recordings
+    troubles: list[EncoderTrouble]
 
 
 class CollectionList(Shown):
@@ -98,7 +102,33 @@ def show(console: ConsoleDep, _: Reader, collection: CollectionName) -> Collecti
     with console.database.begin() as tx:
         found = collections.get(tx, collection)
         counts = Recordings(**overview.recordings(tx, collection))
-    return CollectionDetail(**CollectionShown.model_validate(found).model_dump(), recordings=counts)
+        shown = CollectionShown.model_validate(found).model_dump()
+        return CollectionDetail(**shown, recordings=counts, troubles=models.troubles(tx, found.encoders))
+
+
+class FaultShown(Shown):
+    """Why some of its work was given up (`dead`), or will be tried again; the reason is that of the newest."""
+
+    subscription: str = Field(examples=["embedder.embed"])
+    state: Literal["pending", "queued", "leased", "dead"]
+    code: str = Field(examples=["missing_model"])
+    reason: str
+    deliveries: int
+
+
+class WaitingShown(Shown):
+    """What still has to be done for a collection, and what went wrong with it."""
+
+    backlog: Backlog
+    faults: list[FaultShown]
+
+
+@router.get("/v1/collections/{collection}/work", dependencies=[Depends(Requires("read", "ingest", "label"))])
+def work(console: ConsoleDep, collection: CollectionName) -> WaitingShown:
+    """Its deliveries by state, and the errors of those that failed. Dear while much waits: do not ask in a loop."""
+    with console.database.begin() as tx:
+        collections.get(tx, collection)
+        return WaitingShown.model_validate(waiting.of_collection(tx, collection))
 
 
 class EncoderDropped(Shown):

@@ -4,12 +4,15 @@ from typing import Final
 
 from fastapi import APIRouter, Response
 
+from services.console.api import models
+from services.console.api.models import EncoderTrouble
 from services.console.api.shapes import Shown
 from services.console.auth import Reader
 from services.console.deps import ConsoleDep
 from shared.errors import TransientError
 from shared.ledger import dead
-from shared.storage import encoders, overview
+from shared.storage import collections, encoders, orphans, overview, renditions
+from shared.storage.database import Transaction
 
 router = APIRouter(tags=["status"])
 
@@ -56,13 +59,31 @@ class Recordings(Shown):
     rejected: int
 
 
+class CollectionTrouble(EncoderTrouble):
+    """An encoder that cannot embed, and the collections that want it."""
+
+    collections: list[str]
+
+
+class Derived(Shown):
+    """Of the derived bucket: blobs that nobody needs and that are to be deleted, and audio that could not be made.
+
+    That of a recording at a rate that an encoder wants is `not_rendered`; its next backfill tries again.
+    """
+
+    condemned: int
+    not_rendered: int
+
+
 class Status(Shown):
     """How the whole stands."""
 
     services: dict[str, Service]
     backlog: Backlog
     recordings: Recordings
+    derived: Derived
     collections: int
+    troubles: list[CollectionTrouble]
 
 
 @router.get("/v1/health/live")
@@ -104,5 +125,16 @@ def status(console: ConsoleDep, _: Reader) -> Status:
             },
             backlog=Backlog(**dead.backlog(tx)),
             recordings=Recordings(**overview.recordings(tx)),
+            derived=Derived(condemned=orphans.n_condemned(tx), not_rendered=renditions.n_failed(tx)),
             collections=overview.n_collections(tx),
+            troubles=_troubles(tx),
         )
+
+
+def _troubles(tx: Transaction) -> list[CollectionTrouble]:
+    users: dict[str, list[str]] = {}
+    for collection in collections.listing(tx):
+        for name in collection.encoders:
+            users.setdefault(name, []).append(collection.name)
+    found = models.troubles(tx, users.keys())
+    return [CollectionTrouble(**one.model_dump(), collections=users[one.encoder]) for one in found]

@@ -1,7 +1,8 @@
 """The encoders and segmenters that workers offer, the families of models that they know, and encoders to add."""
 
-from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from collections.abc import Collection
+from dataclasses import asdict, replace
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
@@ -10,8 +11,9 @@ from services.console.api.shapes import Asked, Shown
 from services.console.auth import Requires
 from services.console.deps import ConsoleDep
 from shared.encoders.choices import check_window, frames_of, pooling_of
+from shared.ledger import dead
 from shared.ledger.outbox import announce, publish
-from shared.storage import definitions, encoders, model_families
+from shared.storage import definitions, encoder_removal, encoders, model_families
 from shared.storage.database import Transaction
 from shared.storage.definitions import Defined, Definition
 from shared.storage.encoders import StoredEncoder
@@ -65,14 +67,21 @@ class NewEncoders(Asked):
         return frames_of(None if several and known != "none" else self.frames, known)
 
 
+EncoderState = Literal["requested", "ready", "failed", "no_weights", "broken"]
+_READING: Final = "embedder.define"
+_WITHOUT_WEIGHTS: Final = frozenset({"missing_model", "unknown_model"})
+
+
 class EncoderShown(Shown):
     """An encoder; vectors compare within one `space` only.
 
     What people added is `requested` until a worker has read its model, and then `ready`, or `failed` with the reason.
+    `no_weights`: they were not on the workers' machine when it was last tried to have them; `broken`: they were, and
+    could not be used.
     """
 
     name: str = Field(examples=["ge2e"])
-    state: Literal["requested", "ready", "failed"]
+    state: EncoderState
     family: str | None = Field(description="null: it comes with a package")
     model: str | None
     pinned: str | None = Field(description="the model with its commit, or its whole path")
@@ -84,6 +93,15 @@ class EncoderShown(Shown):
     dimension: int | None
     space: str | None
     spec: dict[str, Any] | None
+    code: str | None
+    reason: str | None
+
+
+class EncoderTrouble(Shown):
+    """An encoder that cannot embed as things stand, and why; see the states of encoders."""
+
+    encoder: str = Field(examples=["ecapa"])
+    state: EncoderState
     code: str | None
     reason: str | None
 
@@ -115,29 +133,41 @@ class SegmenterShown(Shown):
 def known_encoders(console: ConsoleDep) -> list[EncoderShown]:
     """By name."""
     with console.database.begin() as tx:
-        return _shown(tx)
+        return listed(tx)
 
 
 @router.post("/v1/encoders", status_code=202, dependencies=[Depends(Requires("ingest"))])
 def add(console: ConsoleDep, new: NewEncoders) -> EncodersShown:
-    """Have workers make encoders of a model's layers. With what stands already, nothing happens."""
+    """Have workers make encoders of a model's layers. With what stands already, nothing happens.
+
+    What workers gave up to read, since something unforeseen happened to them, is read again.
+    """
     wanted = new.definitions()
     with console.database.begin() as tx:
         model_families.check(tx, new.family)
         events = [definitions.request(tx, definition) for definition in wanted]
         publish(tx, [announce(event) for event in events if event is not None])
         names = {definition.name for definition in wanted}
-        return EncodersShown(items=[one for one in _shown(tx) if one.name in names])
+        given_up = dead.by_subject(tx, _READING)
+        dead.requeue(tx, [given_up[name].event_id for name in names & given_up.keys()])
+        return EncodersShown(items=[one for one in listed(tx) if one.name in names])
 
 
 @router.get("/v1/encoders/{name}")
 def show(console: ConsoleDep, name: str) -> EncoderShown:
     """One encoder."""
     with console.database.begin() as tx:
-        found = {one.name: one for one in _shown(tx)}
+        found = {one.name: one for one in listed(tx)}
     if name not in found:
         raise encoders.UnknownEncoder(f"No encoder {name!r}; known are: {', '.join(found) or 'none yet'}.")
     return found[name]
+
+
+@router.delete("/v1/encoders/{name}", status_code=204, dependencies=[Depends(Requires("ingest"))])
+def remove(console: ConsoleDep, name: str) -> None:
+    """Remove an encoder that was added, that no collection names, and of which there are no vectors."""
+    with console.database.begin() as tx:
+        encoder_removal.remove(tx, name)
 
 
 @router.get("/v1/encoder-families")
@@ -154,9 +184,22 @@ def known_segmenters(console: ConsoleDep) -> list[SegmenterShown]:
         return [SegmenterShown(name=name, spec=spec) for name, spec in encoders.segmenters(tx).items()]
 
 
-def _shown(tx: Transaction) -> list[EncoderShown]:
+def listed(tx: Transaction) -> list[EncoderShown]:
+    """All of them, by name."""
     announced, added = encoders.encoders(tx), definitions.listing(tx)
+    for name, letter in dead.by_subject(tx, _READING).items():
+        if name in added and added[name].state == "requested":
+            added[name] = replace(added[name], state="failed", code=letter.error_code, reason=letter.last_error)
     return [_encoder(name, announced.get(name), added.get(name)) for name in sorted({*announced, *added})]
+
+
+def troubles(tx: Transaction, names: Collection[str]) -> list[EncoderTrouble]:
+    """Those of the named encoders that cannot embed as things stand."""
+    return [
+        EncoderTrouble(encoder=one.name, state=one.state, code=one.code, reason=one.reason)
+        for one in listed(tx)
+        if one.name in names and one.state != "ready"
+    ]
 
 
 def _encoder(name: str, announced: StoredEncoder | None, added: Defined | None) -> EncoderShown:
@@ -166,7 +209,7 @@ def _encoder(name: str, announced: StoredEncoder | None, added: Defined | None) 
     facts = {part: (spec or asked).get(part) for part in ("layer", "pooling", "window", "frames", "modality")}
     return EncoderShown(
         name=name,
-        state=added.state if added else "ready",
+        state=_state(announced, added),
         family=asked.get("family"),
         model=asked.get("model"),
         pinned=added.pinned if added else None,
@@ -174,6 +217,12 @@ def _encoder(name: str, announced: StoredEncoder | None, added: Defined | None) 
         dimension=announced.dimension if announced else None,
         space=announced.space if announced else None,
         spec=spec,
-        code=added.code if added else None,
-        reason=added.reason if added else None,
+        code=(announced and announced.code) or (added and added.code),
+        reason=(announced and announced.reason) or (added and added.reason),
     )
+
+
+def _state(announced: StoredEncoder | None, added: Defined | None) -> EncoderState:
+    if announced is None or announced.code is None:
+        return added.state if added else "ready"
+    return "no_weights" if announced.code in _WITHOUT_WEIGHTS else "broken"

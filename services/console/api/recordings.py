@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from services.console.api.attributes import Where, predicate
+from services.console.api.attributes import Where, check_found, predicate
 from services.console.api.shapes import CollectionName, Page, Paging, Shown, time_and_id
 from services.console.auth import Requires
 from services.console.deps import ConsoleDep
@@ -44,6 +44,8 @@ def recordings(
         collections.get(tx, collection)
         after = {} if start is None else {"after": time_and_id(start)}
         rows = listing.recordings(tx, collection, having=having, most=paging.most, **after)
+        if not rows:
+            check_found(tx, collection, where)
     return paging.page(
         name, rows, RecordingShown.model_validate, lambda row: (row.created_at.isoformat(), str(row.recording_id))
     )

@@ -1,5 +1,6 @@
 """Look at what a label would change, then give it, or leave it."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -12,7 +13,8 @@ from services.console.api.shapes import Asked, CollectionName, Page, Paging, Sho
 from services.console.auth import Labeller, Requires
 from services.console.deps import ConsoleDep
 from shared.ledger.outbox import announce, publish
-from shared.storage import collections, reviews, statements
+from shared.storage import collections, places, reviews, statements
+from shared.storage.places import Place
 from shared.storage.reviews import State
 
 router = APIRouter(tags=["reviews"])
@@ -22,6 +24,9 @@ class ChangeShown(Shown):
     """Whom a segment would belong to, by whom or by which rule, and whom it belongs to now."""
 
     segment_id: UUID
+    object_key: str | None
+    start_s: float | None
+    end_s: float | None
     before: str | None
     speaker: str | None
     assigned_by: str | None
@@ -84,16 +89,25 @@ def show(console: ConsoleDep, review_id: UUID) -> ReviewShown:
     """What the label would change."""
     with console.database.begin() as tx:
         found = reviews.get(tx, review_id)
+        changes = found.changes or []
+        lie = places.of_segments(tx, [change.segment_id for change in changes])
     return ReviewShown(
         review_id=found.review_id,
         collection=found.collection,
         speaker=found.asked.speaker,
         state=found.state,
         failed=found.failed,
-        changes=[ChangeShown.model_validate(change) for change in found.changes or ()],
+        changes=[_change(change, lie.get(change.segment_id)) for change in changes],
         label_id=found.label_id,
         discarded_by=found.discarded_by,
         requested_at=found.requested_at,
+    )
+
+
+def _change(change: reviews.Change, place: Place | None) -> ChangeShown:
+    """A segment that was split or erased meanwhile lies nowhere."""
+    return ChangeShown.model_validate(
+        {"object_key": None, "start_s": None, "end_s": None, **asdict(change)} | (asdict(place) if place else {})
     )
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from services.console.api.attributes import Where, predicate
+from services.console.api.attributes import Where, check_found, predicate
 from services.console.api.shapes import CollectionName, Page, Paging, Shown
 from services.console.auth import Requires
 from services.console.deps import ConsoleDep
@@ -100,6 +100,8 @@ def segments(
     with console.database.begin() as tx:
         collections.get(tx, collection)
         rows = listing.segments(tx, collection, narrowed_to=wanted.narrowing(tx, collection), most=paging.most, **after)
+        if not rows:
+            check_found(tx, collection, wanted.where)
     return paging.page(name, rows, SegmentShown.model_validate, _place)
 
 

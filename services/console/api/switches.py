@@ -26,6 +26,8 @@ class WantedSwitch(Asked):
 class SwitchShown(Shown):
     """How far a switch is: `embedding` until every segment has its vector (`done` of `wanted`), then `clustering`.
 
+    `unreadable` segments never will: their audio is gone, or cannot be made at the encoder's rate.
+
     When it is done, `label_id` is its entry in the label log, which can be undone, `before` who named until then, and
     `changed` how many segments have another name, or none, or one at all. `superseded`: another one was asked for.
     """
@@ -37,6 +39,7 @@ class SwitchShown(Shown):
     state: Literal["embedding", "clustering", "done", "failed", "superseded"]
     wanted: int
     done: int
+    unreadable: int
     label_id: UUID | None
     taken_back: bool
     changed: int
@@ -71,6 +74,7 @@ def _shown(tx: Transaction, found: Switch) -> SwitchShown:
         state=under_way if found.state == "requested" else found.state,
         wanted=backfill.wanted,
         done=backfill.done,
+        unreadable=backfill.unreadable,
         label_id=found.label_id,
         taken_back=found.taken_back,
         changed=label_states.label_state(tx, found.label_id).changed if found.label_id else 0,

@@ -1,6 +1,7 @@
 """To mono at one rate, 16 bits, block by block: downmix, resample, quantise, measure."""
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,8 @@ _CANCELLED: Final = 0.1  # of the power that independent channels keep in their 
 
 def check_samples(block: Float32[np.ndarray, "frames channels"]) -> None:
     """Raise NonFiniteSamples or SamplesOutOfRange if any sample is NaN, infinite or a thousand times full scale."""
+    if float(np.vdot(block, block)) <= MAX_MAGNITUDE**2:  # as of any sound: no single sample can be larger
+        return
     largest = max(float(block.max()), -float(block.min()))  # NaN and infinity come through
     if math.isnan(largest) or math.isinf(largest):
         raise NonFiniteSamples
@@ -35,8 +38,8 @@ class Downmix:
     def __init__(self, channels: int, chosen: int | None = None) -> None:
         self._chosen = chosen
         self._weights = np.full(channels, 1 / channels, dtype=np.float32)
-        self._channel_energy = np.zeros(channels)
-        self._mean_energy = 0.0
+        self._energy = self._mean_energy = 0.0
+        self._cancelled_energy = np.zeros(channels)  # of each channel, where they cancel each other
 
     def mono(self, block: Float32[np.ndarray, "frames channels"]) -> Float32[np.ndarray, " frames"]:
         """One channel from all."""
@@ -45,20 +48,20 @@ class Downmix:
         if self._chosen is not None:
             return np.ascontiguousarray(block[:, self._chosen])
         mean: Float32[np.ndarray, " frames"] = block @ self._weights
-        self._channel_energy += np.einsum("fc,fc->c", block, block)
-        self._mean_energy += float(mean @ mean)
+        energy, mean_energy = float(np.vdot(block, block)), float(mean @ mean)
+        self._energy += energy
+        self._mean_energy += mean_energy
+        if self._cancels(energy, mean_energy):
+            self._cancelled_energy += [channel @ channel for channel in block.T]
         return mean
 
     def louder_if_cancelled(self) -> int | None:
-        """The loudest channel if the channels cancelled each other in the mean so far (L = -R), else None.
+        """The channel that was loudest where they cancelled each other (L = -R), if they did so on the whole."""
+        return int(self._cancelled_energy.argmax()) if self._cancels(self._energy, self._mean_energy) else None
 
-        Independent channels keep 1/n of their average power in the mean, equal ones all of it.
-        """
-        n_channels = len(self._channel_energy)
-        average = float(self._channel_energy.mean())
-        if average == 0.0 or self._mean_energy >= _CANCELLED / n_channels * average:
-            return None
-        return int(self._channel_energy.argmax())
+    def _cancels(self, energy: float, mean_energy: float) -> bool:
+        """Independent channels keep 1/n of their average power in the mean, equal ones all of it."""
+        return mean_energy < _CANCELLED / len(self._weights) ** 2 * energy
 
 
 class Resampler:
@@ -78,6 +81,15 @@ class Resampler:
         """The samples that were held back."""
         rest = np.zeros(0, dtype=np.float32)
         return rest if self._stream is None else self._stream.resample_chunk(rest, last=True)
+
+
+def converted(
+    blocks: Iterable[Float32[np.ndarray, "frames channels"]], downmix: Downmix, resampler: Resampler
+) -> Iterator[Float32[np.ndarray, " samples"]]:
+    """All blocks as one channel at the resampler's rate, in parts that may be empty."""
+    for block in blocks:
+        yield resampler.push(downmix.mono(block))
+    yield resampler.end()
 
 
 class Loudness:

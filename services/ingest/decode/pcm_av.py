@@ -28,7 +28,14 @@ _DEMUXERS: Final[dict[Container, str]] = {
 _CODECS: Final = frozenset({"aac", "alac", "flac", "mp2float", "mp2", "mp3", "mp3float", "opus", "vorbis"})
 _CODEC_FAMILIES: Final = ("adpcm_", "pcm_")
 _NAMES: Final = {"mp3float": "mp3", "mp2float": "mp2"}
-_FULL_SCALE: Final = {"u8": 128.0, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
+_SAMPLE_TYPES: Final = {  # by FFmpeg's name, less the p for planar: numpy's name, and full scale
+    "u8": ("uint8", 2.0**7),
+    "s16": ("int16", 2.0**15),
+    "s32": ("int32", 2.0**31),
+    "s64": ("int64", 2.0**63),
+    "flt": ("float32", 1.0),
+    "dbl": ("float64", 1.0),
+}
 
 
 class AvPcm:
@@ -62,21 +69,23 @@ class AvPcm:
 
     def blocks(self) -> Iterator[Float32[np.ndarray, "frames channels"]]:
         """All samples in order; packets that do not decode are counted and left out. Raises FormatChanges."""
-        waiting: list[Float32[np.ndarray, "frames channels"]] = []
-        n_waiting = 0
+        block, n_frames = None, 0
         for frame in self.frames():
             if (frame.sample_rate, frame.layout.nb_channels) != (self.sample_rate_hz, self.channels):
                 raise FormatChanges(
                     f"From {self.sample_rate_hz} Hz and {self.channels} channels "
                     f"to {frame.sample_rate} Hz and {frame.layout.nb_channels}."
                 )
-            waiting.append(_samples(frame))
-            n_waiting += frame.samples * self.channels
-            if n_waiting >= BLOCK_SAMPLES:
-                yield np.concatenate(waiting)
-                waiting, n_waiting = [], 0
-        if waiting:
-            yield np.concatenate(waiting)
+            if block is not None and n_frames + frame.samples > len(block):
+                yield block[:n_frames]
+                block = None
+            if block is None:
+                most = max(frame.samples, BLOCK_SAMPLES // self.channels)
+                block, n_frames = np.empty((most, self.channels), np.float32), 0
+            _copy(frame, block[n_frames : n_frames + frame.samples])
+            n_frames += frame.samples
+        if block is not None:
+            yield block[:n_frames]
 
     def frames(self) -> Iterator[av.AudioFrame]:
         """Decoded frames. The first one settles rate and channels: HE-AAC's header states half of either."""
@@ -141,12 +150,18 @@ def _whitelist() -> str:
     return ",".join((*_CODECS, *families))
 
 
-def _samples(frame: av.AudioFrame) -> Float32[np.ndarray, "frames channels"]:
-    kind = frame.format.name
-    planes = frame.to_ndarray()  # (channels, frames) if planar, else (1, frames * channels)
-    frames = planes.T if frame.format.is_planar else planes.reshape(frame.samples, -1)
-    scale = _FULL_SCALE[kind.removesuffix("p")]
-    floats = frames.astype(np.float32)
-    if scale == 1.0:
-        return floats
-    return (floats - 128.0 if kind.startswith("u8") else floats) / np.float32(scale)
+def _copy(frame: av.AudioFrame, into: Float32[np.ndarray, "frames channels"]) -> None:
+    """The samples of a frame, full scale being 1. `to_ndarray` allocates, which counts in codecs of short frames."""
+    kind = frame.format.name.removesuffix("p")
+    sample_type, full_scale = _SAMPLE_TYPES[kind]
+    n_each = frame.samples if frame.format.is_planar else into.size
+    planes = [np.frombuffer(p, sample_type, n_each) for p in frame.planes]  # type: ignore[call-overload]  # a buffer it is
+    if frame.format.is_planar:
+        for channel, plane in zip(into.T, planes, strict=True):
+            channel[:] = plane
+    else:
+        into[:] = planes[0].reshape(into.shape)
+    if kind == "u8":
+        into -= np.float32(full_scale)
+    if full_scale != 1.0:
+        into /= np.float32(full_scale)

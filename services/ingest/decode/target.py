@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 from jaxtyping import Float32
 
-from services.ingest.decode.convert import Downmix, Loudness, Resampler, quantise
+from services.ingest.decode.convert import Downmix, Loudness, Resampler, converted, quantise
 from services.ingest.decode.pcm import PcmSource
 from services.ingest.decode.pcm_soundfile import SequentialSoundFile
 
@@ -34,10 +34,8 @@ def write_target(
     downmix = Downmix(pcm.channels, chosen)
     writer = _Writer(target, rate_hz)
     with writer.file:
-        resampler = Resampler(pcm.sample_rate_hz, rate_hz)
-        for block in blocks:
-            writer.write(resampler.push(downmix.mono(block)))
-        writer.write(resampler.end())
+        for mono in converted(blocks, downmix, Resampler(pcm.sample_rate_hz, rate_hz)):
+            writer.write(mono)
     return Written(writer.loudness, ("clipped",) if writer.clipped else (), downmix.louder_if_cancelled())
 
 

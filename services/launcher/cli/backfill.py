@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 
 from services.launcher.cli.client import Client, Document, api_path
+from services.launcher.cli.failure import Failure
 from services.launcher.cli.options import WAIT_S, AsJson, Collection, Subset, Timeout, Wait
 from services.launcher.cli.output import show_fields, tell
 from services.launcher.cli.progress import CountBar
 from services.launcher.cli.session import connect
+from services.launcher.cli.troubles import Quiet, given_up, reasons, work_of
 from services.launcher.cli.waiting import PATIENCE_S, wait_for_state
 
 Encoder = Annotated[str, typer.Option("--encoder", help="An encoder's name.", metavar="E")]
@@ -50,12 +52,26 @@ def run_backfill(api: Client, requested: Document, timeout_s: float) -> Document
 
 
 def follow_embedding(api: Client, path: str, requested: Document, ends: str, timeout_s: float, what: str) -> Document:
-    """Ask a path how far it is, `done` of `wanted`, until its state is one of `ends`. Raises Failure `timeout`."""
-    with CountBar(f"embedding {requested['collection']} by {requested['encoder']}") as bar:
+    """Ask a path how far it is, `done` of `wanted`, until its state is one of `ends`.
+
+    Raises Failure `timeout`, with the reasons that are known, and the fault of what was given up when nothing is left.
+    """
+    collection, quiet = requested["collection"], Quiet()
+    with CountBar(f"embedding {collection} by {requested['encoder']}") as bar:
 
         def ask() -> Document:
             answer = api.get(path, patience_s=PATIENCE_S)
             bar.at(answer["done"], answer["wanted"])
+            if quiet((answer["state"], answer["done"])) and (failure := given_up(work_of(api, collection))):
+                answer = api.get(path, patience_s=PATIENCE_S)  # which may have ended meanwhile
+                if answer["state"] not in ends.split():
+                    raise failure
             return answer
 
-        return wait_for_state(ask, ends, timeout_s, what)
+        try:
+            return wait_for_state(ask, ends, timeout_s, what)
+        except Failure as failure:
+            if failure.code != "timeout":
+                raise
+            known = " ".join(reasons(work_of(api, collection)))
+            raise Failure("timeout", f"{failure.message} {known}", failure.remedy) from failure

@@ -8,6 +8,7 @@ from services.launcher.cli.client import Document, api_path
 from services.launcher.cli.options import AsJson, Encoders, Segmenter, Speakers, settings_body
 from services.launcher.cli.output import show_fields, show_rows
 from services.launcher.cli.session import connect
+from services.launcher.cli.troubles import tell_encoders, why
 
 app = typer.Typer(no_args_is_help=True, help="Collections: a bucket prefix, its segmenter and its encoders.")
 Name = Annotated[str, typer.Argument(metavar="NAME")]
@@ -26,7 +27,9 @@ def create(
     """Create a collection; one that stands with the same settings is left as it is."""
     body: Document = {"name": name, **settings_body(segmenter, encoder, speakers)}
     with connect(ctx) as api:
-        show_fields(api.post(api_path("collections"), body), as_json=as_json)
+        made = api.post(api_path("collections"), body)
+        tell_encoders(api, name)
+    show_fields(made, as_json=as_json)
 
 
 @app.command("list")
@@ -57,5 +60,6 @@ def show(ctx: typer.Context, name: Name, *, as_json: AsJson = False) -> None:
         shown = api.get(api_path("collections", name))
         naming = api.get(api_path("collections", name, "naming"))
     if not as_json:
+        shown["troubles"] = [f"{one['encoder']} ({one['state']}): {why(one)}" for one in shown["troubles"]]
         naming["speakers"] = ", ".join(f"{heard['name']} {heard['segments']}" for heard in naming["speakers"])
     show_fields({**shown, "naming": naming}, as_json=as_json)

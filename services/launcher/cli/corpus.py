@@ -22,6 +22,7 @@ from services.launcher.cli.options import (
 from services.launcher.cli.output import print_document, say, show_rows, tell
 from services.launcher.cli.progress import CountBar
 from services.launcher.cli.session import connect
+from services.launcher.cli.troubles import reasons, tell_encoders
 from shared.corpora.items import Entry, Item, Tally
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def check(folder: Folder, *, as_json: AsJson = False) -> None:
     else:
         show_rows([asdict(split) for split in found.splits.values()], as_json=False, none="There is no Train or Dev.")
         tell_problems(found.problems)
+        _tell_tars(folder)
     if not found.sound:
         raise typer.Exit(REJECTED_INPUTS)
 
@@ -107,9 +109,21 @@ def import_corpus(
         imported = CorpusImport(api, collection, settings_body(segmenter, encoder), bar).run(
             entries, timeout if wait else None
         )
+        if encoder and imported.files:
+            tell_encoders(api, collection)
+    if kind == "sap" and not as_json:
+        _tell_tars(place)
     if not imported.files and not imported.problems.counts:
         raise Failure("nothing_to_import", f"There is no file of a corpus of kind {kind!r} in {place}.", "See --kind.")
     _report_import(imported, time.monotonic() - begun_s, as_json=as_json)
+
+
+def _tell_tars(folder: Path) -> None:
+    """A release is first taken out of its tars; where that was done in its own folder, they may stay."""
+    from shared.corpora import extraction, tars
+
+    if not (folder / extraction.STATE).exists() and (n_tars := tars.lying_in(folder)):
+        tell(f"There are tars in {folder} ({n_tars}) that were not extracted: earmark corpus extract {folder} DST")
 
 
 def _first(entries: Iterable[Entry], limit: int | None) -> Iterator[Entry]:
@@ -135,6 +149,8 @@ def _report_import(imported: "Imported", took_s: float, *, as_json: bool) -> Non
             f"{imported.attributes_changed} with new attributes, {imported.captions_added} captions of recordings "
             f"that stood) in {took_s:.1f} s"
         )
+        for reason in reasons(imported.work) if imported.work else ():
+            tell(reason)
     if imported.statuses.keys() & {"failed", "pending"}:
         raise typer.Exit(FAILED)
     if imported.problems.counts or "rejected" in imported.statuses:

@@ -16,6 +16,7 @@ from services.launcher.cli.client import Client, Document, api_path
 from services.launcher.cli.pipeline import BATCH, Ingest, Outcome
 from services.launcher.cli.progress import CountBar
 from services.launcher.cli.sources import Source, Sources, Unfit, examine
+from services.launcher.cli.troubles import work_of
 from services.launcher.cli.upload import THREADS
 from services.launcher.cli.waiting import PATIENCE_S
 from shared.corpora.items import Entry, Item, Problem, Tally
@@ -41,6 +42,7 @@ class Imported:
     statuses: dict[str, int] = field(default_factory=dict)
     troubled: list[Outcome] = field(default_factory=list)  # the first ones
     problems: Tally = field(default_factory=Tally)
+    work: Document | None = None  # what is left of it, if some files are pending after all
 
     def count(self, outcomes: Iterable[Outcome]) -> None:
         """What became of one batch."""
@@ -70,6 +72,8 @@ class CorpusImport:
                 self._finish(in_work.popleft(), deadline)
         while in_work:
             self._finish(in_work.popleft(), deadline)
+        if "pending" in self._imported.statuses:
+            self._imported.work = work_of(self._api, self._collection)
         return self._imported
 
     def _batches(self, entries: Iterable[Entry]) -> Iterator[list[Item]]:

@@ -8,11 +8,25 @@ import typer
 
 from services.launcher.cli.client import Document
 from services.launcher.cli.failure import REJECTED_INPUTS
-from services.launcher.cli.options import AsJson, Encoder
-from services.launcher.cli.output import print_document, say
-from services.launcher.cli.samples import By, Exclude, Group, Most, Percent, Sampling, Seed, Where, wishes
+from services.launcher.cli.options import AsJson, Encoder, Timeout
+from services.launcher.cli.output import print_document, say, tell
+from services.launcher.cli.samples import (
+    SEVERAL_SEGMENTS,
+    By,
+    Exclude,
+    Group,
+    Most,
+    Percent,
+    Sampling,
+    Seed,
+    Where,
+    wishes,
+)
 from services.launcher.cli.session import connect
 from shared.wording import counted
+
+_COSTS_NOTHING = frozenset({"stray_folder", "doubled_file", "doubled_contributor"})
+_TIMEOUT_S = 30 * 86_400.0  # hundreds of thousands of files take days
 
 
 def embed(
@@ -41,11 +55,13 @@ def embed(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write files that are there again.", show_default=False)
     ] = False,
+    timeout: Timeout = _TIMEOUT_S,
     as_json: AsJson = False,
 ) -> None:
     """Write one `.npy` a sample and `mapping.json`, of a collection's recordings or as an extraction config says.
 
-    Killed, it goes on where it was: files that are whole are kept.
+    Killed, it goes on where it was: files that are whole are kept. Exit status 3: some files could not be used as
+    recordings or are missing, or some samples have no vector; all others are written.
     """
     from services.launcher.cli.extraction import Order, by_config, carry_out
 
@@ -57,19 +73,39 @@ def embed(
                 raise typer.BadParameter(
                     "--config says which samples and where to; only --mode, -c and --encoder go with it"
                 )
-            report = by_config(api, config, mode, collection, encoder)
+            report = by_config(api, config, mode, collection, encoder, timeout)
         else:
             if collection is None or encoder is None or out is None or mode is not None:
                 raise typer.BadParameter("name --config, or -c, --encoder and --out")
-            order = Order(collection, encoder, wanted, out, out / "mapping.json", overwrite=overwrite)
+            order = Order(
+                collection,
+                encoder,
+                wanted,
+                out,
+                out / "mapping.json",
+                overwrite=overwrite,
+                deadline_s=begun_s + timeout,
+            )
             report = carry_out(api, order)
     report["seconds"] = round(time.monotonic() - begun_s, 3)
     if as_json:
         print_document(report)
     else:
         _tell(report)
-    if (report.get("imported") or {}).get("rejected"):
+    if any(_left_out(report).values()):
         raise typer.Exit(REJECTED_INPUTS)
+
+
+def _left_out(report: Document) -> dict[str, int]:
+    """What has no file in the end, in words, and how many of it."""
+    problems = (report["imported"] or {}).get("problems", {}) if "imported" in report else {}
+    return {
+        f"rejected (earmark recordings -c {report['collection']} --rejected)": report.get("rejected", 0),
+        "missing, or with wrong metadata (earmark corpus check)": sum(
+            n for code, n in problems.items() if code not in _COSTS_NOTHING
+        ),
+        "without a vector": report["without_vector"],
+    }
 
 
 def _tell(report: Document) -> None:
@@ -78,3 +114,8 @@ def _tell(report: Document) -> None:
         f"{report['output_dir']}: {report['written']} written, {report['kept']} there already"
     )
     say(f"The list of them is {report['mapping_path']}")
+    for what, n in _left_out(report).items():
+        if n:
+            tell(f"{n} {what}")
+    if report["samples"] > report["recordings"]:
+        tell(SEVERAL_SEGMENTS)

@@ -4,6 +4,7 @@ Every step may be done again: what is done already is found done.
 """
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,15 +19,15 @@ from services.launcher.cli.corpus_import import CorpusImport
 from services.launcher.cli.delivery import download_folder, workshop_of, writable
 from services.launcher.cli.extraction_config import DataConfig, encoder_for, read_config
 from services.launcher.cli.failure import Failure
-from services.launcher.cli.models import refuse_failed, until_read
+from services.launcher.cli.models import READING_WAIT_S, checked, refuse_failed, until_read
 from services.launcher.cli.progress import CountBar, spinner
 from services.launcher.cli.sample_files import frames_by
 from services.launcher.cli.sample_folder import SampleFolder
-from services.launcher.cli.samples import draw
+from services.launcher.cli.samples import OF_EMBED, draw
+from services.launcher.cli.troubles import reasons
 from services.launcher.cli.vector_files import Vectors
 from shared.corpora import sap
 
-_WAIT_S: Final = 30 * 86_400.0
 # One sample a recording; what is drawn is embedded by the encoder that was asked for, and all else by the cheapest.
 _NEW_COLLECTION: Final[Mapping[str, object]] = MappingProxyType({"segmenter": "whole", "encoders": ["spectral"]})
 _AS_THE_SCRIPTS: Final[Mapping[str, object]] = MappingProxyType(
@@ -46,15 +47,22 @@ class Order:
     mapping: Path
     corpus: Path | None = None  # what was imported; None: the files are named by their keys
     overwrite: bool = False
+    deadline_s: float = float("inf")  # of the monotonic clock: how long it is waited, all in all
+
+    def left_s(self) -> float:
+        """How long it may still be waited."""
+        return max(self.deadline_s - time.monotonic(), 0.0)
 
     def subset(self) -> str:
         """The name of its subset: one sample of one corpus, one name, however often it is asked for."""
         root = str(self.corpus.resolve()) if self.corpus else None
         wanted = json.dumps([self.wanted, root] if root else self.wanted, sort_keys=True, ensure_ascii=False)
-        return f"embed-{sha256(wanted.encode()).hexdigest()[:12]}"
+        return f"{OF_EMBED}{sha256(wanted.encode()).hexdigest()[:12]}"
 
 
-def by_config(api: Client, path: Path, mode: str | None, collection: str | None, encoder: str | None) -> Document:
+def by_config(
+    api: Client, path: Path, mode: str | None, collection: str | None, encoder: str | None, timeout_s: float
+) -> Document:
     """Carry a config out, with one of its modes. Raises Failure."""
     config, data = read_config(path, mode)
     root = Path(data.dataset_root)
@@ -67,10 +75,24 @@ def by_config(api: Client, path: Path, mode: str | None, collection: str | None,
         config.mapping(),
         root,
         config.overwrite,
+        time.monotonic() + timeout_s,
     )
-    _make_ready(api, order.encoder, None if named else config.whisper_model)
+    _make_ready(api, order, None if named else config.whisper_model)
     imported = _import(api, order, data.split)
-    return {**carry_out(api, order), "imported": imported}
+    report = _carried_out(api, order)
+    return {**report, "rejected": _n_rejected(api, order.collection, data.split), "imported": imported}
+
+
+def carry_out(api: Client, order: Order) -> Document:
+    """Draw, embed and write what a collection holds; the report of it. Raises Failure."""
+    _make_ready(api, order, None)
+    return _carried_out(api, order)
+
+
+def _n_rejected(api: Client, collection: str, split: str) -> int:
+    """How many files of the split could not be used, in this import of it or in an earlier one."""
+    rejected = api.rows(api_path("collections", collection, "objects"), state="rejected")
+    return sum(row["object_key"].startswith(f"{collection}/{split}/") for row in rejected)
 
 
 def _wanted(data: DataConfig) -> Document:
@@ -98,17 +120,17 @@ def _import(api: Client, order: Order, split: str) -> Document | None:
     settings = {} if _stands_already(api, order.collection) else dict(_NEW_COLLECTION)
     with CountBar("import") as bar:
         entries = sap.read(order.corpus, split)
-        imported = CorpusImport(api, order.collection, settings, bar).run(entries, _WAIT_S)
+        imported = CorpusImport(api, order.collection, settings, bar).run(entries, order.left_s())
     if not imported.files:
         raise Failure(
             "no_corpus", f"{order.corpus / split} holds no contributor's recordings.", "See earmark corpus check."
         )
     if unfinished := imported.statuses.keys() & {"failed", "pending"}:
-        names = ", ".join(outcome.object_key for outcome in imported.troubled)
         counts = ", ".join(f"{imported.statuses[status]} {status}" for status in sorted(unfinished))
-        raise Failure(
-            "import_incomplete", f"Not all files are there: {counts} ({names}).", "Run the same command again."
-        )
+        known = [f"{outcome.object_key}: {outcome.reason}" for outcome in imported.troubled]
+        known += reasons(imported.work) if imported.work else ()
+        message = f"Not all files are there: {counts}. {' '.join(known)}".strip()
+        raise Failure("import_incomplete", message, "Run the same command again.")
     tell_problems(imported.problems)
     return {"files": imported.files, "sent": imported.sent, **imported.statuses, "problems": imported.problems.counts}
 
@@ -123,11 +145,12 @@ def _stands_already(api: Client, collection: str, subset: str | None = None) -> 
     return True
 
 
-def _make_ready(api: Client, name: str, whisper_model: str | None) -> None:
-    """See that there is such an encoder, before anything is imported; what a Whisper is named after is added.
+def _make_ready(api: Client, order: Order, whisper_model: str | None) -> None:
+    """See that there is such an encoder, before anything is done; what a Whisper is named after is added.
 
     Raises Failure with the reason why it cannot be had.
     """
+    name, wait_s = order.encoder, min(order.left_s(), READING_WAIT_S)
     path = api_path("encoders", name)
     try:
         found = api.get(path)
@@ -138,17 +161,19 @@ def _make_ready(api: Client, name: str, whisper_model: str | None) -> None:
     if whisper_model and (found is None or (found["state"] == "failed" and found["model"] == whisper_model)):
         api.post(api_path("encoders"), {"name": name, "model": whisper_model, **_AS_THE_SCRIPTS})
     with spinner(f"reading {name}"):
-        refuse_failed([until_read(api, name, _WAIT_S)])
+        found = until_read(api, name, wait_s)
+    refuse_failed([found])
+    if found["state"] != "ready" and (failed := checked(api, name, wait_s)).get("code"):
+        raise Failure(failed["code"], failed["reason"], f"To try it again: earmark encoders check {name}")
 
 
-def carry_out(api: Client, order: Order) -> Document:
-    """Draw, embed and write; the report of it. Raises Failure."""
+def _carried_out(api: Client, order: Order) -> Document:
     folder = SampleFolder(order.out, order.mapping, order.corpus, frames_by(api), overwrite=order.overwrite)
     with writable(order.out), workshop_of(order.out) as workshop:
         subset = _subset(api, order)
         path = api_path("collections", order.collection, "backfills")
         request: Document = {"encoder": order.encoder, "subset": subset["name"]}
-        done = run_backfill(api, api.post(path, request), _WAIT_S)
+        done = run_backfill(api, api.post(path, request), order.left_s())
         chosen = {"encoder": order.encoder, "subset": subset["name"]}
         export = api_path("collections", order.collection, "export", "embeddings")
         with spinner("writing"):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -106,8 +107,18 @@ def _parse(model: type[_Model], found: dict[str, Any], place: str) -> _Model:
 def _sentence(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"{key!r} is no key; there are {', '.join(model.model_fields)}"
+        return f"{key!r} is no key{_hint(str(problem['loc'][-1]), model)}; there are {', '.join(model.model_fields)}"
     return f"{key}: {problem['msg'].lower()}, not {json.dumps(problem['input'], ensure_ascii=False)}"
+
+
+def _hint(key: str, model: type[BaseModel]) -> str:
+    """What one that is misspelt may have been, or where one that stands in the wrong place belongs."""
+    if near := get_close_matches(key, model.model_fields, n=1):
+        return f" (did you mean {near[0]!r}?)"
+    whole = model is ExtractionConfig
+    if near := get_close_matches(key, (DataConfig if whole else ExtractionConfig).model_fields, n=1):
+        return f" here (it belongs to {'data_config_override.' if whole else 'the config itself: '}{near[0]})"
+    return ""
 
 
 def _bad(message: str) -> Failure:

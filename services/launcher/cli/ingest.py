@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from services.launcher.cli.client import Document
 from services.launcher.cli.failure import FAILED, REJECTED_INPUTS, Failure
 from services.launcher.cli.options import (
     TABLE_ROWS,
@@ -28,6 +29,7 @@ from services.launcher.cli.pipeline import Ingest, Outcome
 from services.launcher.cli.progress import IngestBars
 from services.launcher.cli.session import connect
 from services.launcher.cli.sources import Choice, Sources, find_sources
+from services.launcher.cli.troubles import reasons, tell_encoders, work_of
 from shared.wording import counted
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", exists=True, help="Files or folders.")]
@@ -70,9 +72,13 @@ def ingest(
     with connect(ctx) as api, _bars(sources, wait=wait) as bars:
         files = Ingest(api, collection, settings_body(segmenter, encoder, speakers), bars)
         files.upload(sources)
+        if encoder and sources.fit:
+            tell_encoders(api, collection)
         if wait:
             files.follow(timeout)
-    _report(files.outcomes, time.monotonic() - begun_s, as_json=as_json)
+        pending = any(outcome.status == "pending" for outcome in files.outcomes)
+        work = work_of(api, collection) if pending else None
+    _report(files.outcomes, work, time.monotonic() - begun_s, as_json=as_json)
     if status := _exit_status(files.outcomes):
         raise typer.Exit(status)
 
@@ -81,15 +87,20 @@ def _bars(sources: Sources, *, wait: bool) -> IngestBars:
     return IngestBars(sum(source.size_bytes for source in sources.fit), len(sources.fit), waits=wait)
 
 
-def _report(outcomes: Sequence[Outcome], took_s: float, *, as_json: bool) -> None:
+def _report(outcomes: Sequence[Outcome], work: Document | None, took_s: float, *, as_json: bool) -> None:
+    """`work`: what is left of it, if some files are pending."""
     if as_json:
-        print_document({"files": [asdict(outcome) for outcome in outcomes], "seconds": round(took_s, 3)})
+        left = {} if work is None else {"work": work}
+        print_document({"files": [asdict(outcome) for outcome in outcomes], **left, "seconds": round(took_s, 3)})
         return
     troubled = [asdict(outcome) for outcome in outcomes if outcome.reason]
     if troubled:
         show_rows(troubled[:TABLE_ROWS], ("object_key", "status", "reason"), as_json=False)
     counts = Counter(outcome.status for outcome in outcomes)
     say(f"{', '.join(f'{n} {status}' for status, n in sorted(counts.items()))} in {took_s:.1f} s")
+    if work is not None:
+        for reason in reasons(work):
+            tell(reason)
 
 
 def _exit_status(outcomes: Sequence[Outcome]) -> int:

@@ -9,9 +9,10 @@ import typer
 from services.launcher.cli.client import Client, Document, api_path
 from services.launcher.cli.failure import FAILED, Failure
 from services.launcher.cli.options import AsJson, Timeout, Wait
-from services.launcher.cli.output import print_document, show_fields, show_rows
+from services.launcher.cli.output import print_document, say, show_fields, show_rows, tell
 from services.launcher.cli.progress import spinner
 from services.launcher.cli.session import connect
+from services.launcher.cli.troubles import why
 from services.launcher.cli.waiting import PATIENCE_S, wait_for_state
 
 encoders = typer.Typer(no_args_is_help=True, help="Models that turn a voice, or a text, into a vector.")
@@ -42,9 +43,8 @@ Frames = Annotated[
 ]
 
 _CHECK_WAIT_S = 600.0
-_ADD_WAIT_S = 600.0
+READING_WAIT_S = 600.0
 _COLUMNS = ("name", "family", "layer", "pooling", "window", "frames", "dimension", "state")
-_FAILED_COLUMNS = ("name", "family", "model", "layer", "pooling", "state", "code", "reason")
 
 
 @encoders.command("list")
@@ -86,7 +86,7 @@ def add_encoder(
     window: Window = None,
     frames: Frames = None,
     wait: Wait = False,
-    timeout: Timeout = _ADD_WAIT_S,
+    timeout: Timeout = READING_WAIT_S,
     as_json: AsJson = False,
 ) -> None:
     """Make an encoder of a model's layer. Several layers or poolings make several, called NAME:LAYER:POOLING."""
@@ -100,6 +100,17 @@ def add_encoder(
                 rows = [until_read(api, row["name"], timeout) for row in rows]
     refuse_failed(rows)
     _show(rows, as_json=as_json)
+
+
+@encoders.command("remove")
+def remove_encoder(ctx: typer.Context, name: Name, *, as_json: AsJson = False) -> None:
+    """Remove an encoder that was added, that no collection names, and of which there are no vectors."""
+    with connect(ctx) as api:
+        api.delete(api_path("encoders", name))
+    if as_json:
+        print_document({"removed": name})
+    else:
+        say(f"Encoder {name} is removed")
 
 
 @encoders.command("check")
@@ -120,7 +131,7 @@ def check_encoder(ctx: typer.Context, name: Name, *, timeout: Timeout = _CHECK_W
 def checked(api: Client, name: str, timeout_s: float) -> Document:
     """What a check of an encoder finds; `code` and `reason` if it cannot be had there."""
     path = api_path("encoder-checks", api.post(api_path("encoders", name, "checks"), {})["check_id"])
-    with spinner(f"checking {name}"):
+    with spinner(f"checking {name}, which a worker loads when its turn comes"):
         done = wait_for_state(lambda: api.get(path, patience_s=PATIENCE_S), "done", timeout_s, f"The check of {name}")
     result: Document = done["result"]
     return result
@@ -144,7 +155,8 @@ def _as_workers_see_it(model: str) -> str:
 def until_read(api: Client, name: str, timeout_s: float) -> Document:
     """An encoder once a worker has read its model."""
     path = api_path("encoders", name)
-    return wait_for_state(lambda: api.get(path, patience_s=PATIENCE_S), "ready failed", timeout_s, f"Reading {name}")
+    ends = "ready failed no_weights broken"
+    return wait_for_state(lambda: api.get(path, patience_s=PATIENCE_S), ends, timeout_s, f"Reading {name}")
 
 
 def refuse_failed(rows: Sequence[Document]) -> None:
@@ -157,8 +169,13 @@ def refuse_failed(rows: Sequence[Document]) -> None:
 
 def _show(rows: Sequence[Document], *, as_json: bool) -> None:
     show_rows(rows, _COLUMNS, as_json=as_json, none="No worker offers an encoder.")
-    if not as_json and (failed := [row for row in rows if row["state"] == "failed"]):
-        show_rows(failed, _FAILED_COLUMNS, as_json=False)
+    if as_json:
+        return
+    for row in rows:
+        if row["code"]:
+            tell(f"{row['name']}: {why(row)} ({row['code']})")
+    if any(row["state"] in {"no_weights", "broken"} for row in rows):
+        tell("Once that is put right: earmark encoders check NAME")
 
 
 def _findings(result: Document) -> list[Document]:

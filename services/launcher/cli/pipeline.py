@@ -7,6 +7,7 @@ from typing import Literal, Protocol, TypeVar
 
 from services.launcher.cli.client import Client, Document, api_path
 from services.launcher.cli.sources import Source, Sources, Unfit
+from services.launcher.cli.troubles import Quiet, given_up, work_of
 from services.launcher.cli.upload import NotUploaded, Target, upload
 from services.launcher.cli.waiting import PATIENCE_S, rounds
 
@@ -51,6 +52,7 @@ class Ingest:
         self._bars = bars
         self._outcomes: dict[str, Outcome] = {}
         self._etags: dict[str, str] = {}
+        self._unseen = True  # whether the pipeline has yet to hear of some of those that were looked at
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -77,22 +79,32 @@ class Ingest:
         self._note(key, etag)
 
     def follow(self, timeout_s: float) -> None:
-        """Look again and again until each uploaded file is ready or rejected; after the timeout some are pending."""
+        """Look again and again until each uploaded file is ready or rejected.
+
+        After the timeout, or when all work on what is left was given up, some are pending.
+        """
         for key in self._keys_in("uploaded"):
             self._outcomes[key] = replace(self._outcomes[key], status="pending")
+        quiet = Quiet()
         for _ in rounds(timeout_s):
             for keys in _batches(self._keys_in("pending")):
                 if not self._look(keys):
                     break  # files come through about in order: where nothing moved, nothing moved behind it
-            if not self._keys_in("pending"):
+            pending = self._keys_in("pending")
+            if not pending or (quiet(len(pending)) and self._is_given_up()):
                 return
         for keys in _batches(self._keys_in("pending")):
             self._look(keys)
+
+    def _is_given_up(self) -> bool:
+        self._look(self._keys_in("pending")[:BATCH])
+        return not self._unseen and given_up(work_of(self._api, self._collection)) is not None
 
     def _look(self, keys: Sequence[str]) -> int:
         """Ask how these files are; the number of those that are through."""
         path = api_path("collections", self._collection, "objects", "query")
         items = self._api.post(path, {"object_keys": list(keys)}, patience_s=PATIENCE_S)["items"]
+        self._unseen = any(item["state"] is None for item in items)
         for item in items:
             if not _is_older(item.get("etag"), self._etags[item["object_key"]]):
                 self._outcomes[item["object_key"]] = _parse(item)

@@ -1,8 +1,10 @@
-"""What a person sees while waiting, on stderr; nothing where stderr is no terminal."""
+"""What a person sees while waiting, on stderr; where that is no terminal, a line now and then if it takes long."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Self
 
 from shared.wording import counted
@@ -10,17 +12,31 @@ from shared.wording import counted
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+NOTE_EVERY_S = 30.0
+
 
 @contextmanager
 def spinner(message: str) -> Iterator[None]:
     """Something that turns while the work goes on elsewhere."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from services.launcher.cli.output import console
+    from services.launcher.cli.output import console, tell
 
-    with console(sys.stderr).status(message):
+    if sys.stderr.isatty():
+        with console(sys.stderr).status(message):
+            yield
+        return
+    done = Event()
+
+    def remind() -> None:
+        while not done.wait(NOTE_EVERY_S):
+            tell(f"Still {message}.")
+
+    reminder = Thread(target=remind, daemon=True)
+    reminder.start()
+    try:
         yield
+    finally:
+        done.set()
+        reminder.join()
 
 
 class IngestBars:
@@ -80,6 +96,8 @@ class CountBar:
             disable=not sys.stderr.isatty(),
         )
         self._task: TaskID = self._progress.add_task(title, total=None)
+        self._title = title
+        self._noted_s = time.monotonic()
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -91,3 +109,8 @@ class CountBar:
     def at(self, n_done: int, n_wanted: int) -> None:
         """So many are done, of so many."""
         self._progress.update(self._task, completed=n_done, total=n_wanted)
+        if not sys.stderr.isatty() and time.monotonic() - self._noted_s >= NOTE_EVERY_S:
+            from services.launcher.cli.output import tell
+
+            self._noted_s = time.monotonic()
+            tell(f"{self._title}: {n_done} of {n_wanted}")

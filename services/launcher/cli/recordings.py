@@ -1,11 +1,12 @@
 """`earmark recordings` and `earmark segments`: the rows of a collection."""
 
+import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import typer
 
-from services.launcher.cli.client import api_path
+from services.launcher.cli.client import Client, api_path
 from services.launcher.cli.options import TABLE_ROWS, AsJson, Collection, Limit
 from services.launcher.cli.output import show_rows, tell
 from services.launcher.cli.session import connect
@@ -16,6 +17,7 @@ Where = Annotated[
         "--where", metavar="NAME=VALUE", help="Whose attributes have this value; again for more, which must all apply."
     ),
 ]
+_VALUES_SHOWN = 20
 _REJECTED_COLUMNS = ("object_key", "code", "reason")
 _RECORDING_COLUMNS = ("recording_id", "object_keys", "state", "duration_s", "segments", "speakers")
 _SEGMENT_COLUMNS = ("segment_id", "object_key", "start_s", "end_s", "speaker", "assigned_by", "confidence")
@@ -100,6 +102,16 @@ def _is_id(text: str | None) -> bool:
     return True
 
 
+def _tell_values(api: Client, collection: str, where: object) -> None:
+    """Of conditions that left nothing, the values that there are instead, if they are few."""
+    for condition in where if isinstance(where, list) else ():
+        name, _, value = condition.partition("=")
+        found = api.get(api_path("collections", collection, "attributes"), {"name": name})["values"]
+        values = [one["value"] if isinstance(one["value"], str) else json.dumps(one["value"]) for one in found]
+        if value not in values and len(values) <= _VALUES_SHOWN:
+            tell(f"{name} is nowhere {value!r}, but one of: {', '.join(values)}")
+
+
 def list_rows(
     ctx: typer.Context,
     collection: str,
@@ -115,6 +127,8 @@ def list_rows(
     wanted = limit if limit or as_json else TABLE_ROWS
     with connect(ctx) as api:
         rows = list(api.rows(api_path("collections", collection, kind), limit=wanted, **filters))
+        if not rows and not as_json:
+            _tell_values(api, collection, filters.get("where"))
     show_rows(rows, columns, as_json=as_json, none=none or ("None." if filters else f"No {kind} yet."))
     if not limit and not as_json and len(rows) == TABLE_ROWS:
         tell(f"These are the first {TABLE_ROWS}; --limit N shows more, --json all.")

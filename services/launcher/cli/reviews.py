@@ -17,7 +17,7 @@ from services.launcher.cli.waiting import PATIENCE_S, wait_for_state
 from shared.wording import counted
 
 _LISTED = ("review_id", "requested_at", "speaker", "actor", "state", "changes", "label_id", "discarded_by")
-_COLUMNS = ("segment_id", "before", "speaker", "assigned_by", "confidence")
+_COLUMNS = ("segment_id", "object_key", "start_s", "end_s", "before", "speaker", "assigned_by", "confidence")
 Id = Annotated[str, typer.Argument(metavar="REVIEW_ID")]
 app = typer.Typer(no_args_is_help=True, help="Labels that were looked at before they are given.")
 

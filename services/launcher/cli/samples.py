@@ -13,6 +13,13 @@ from shared.wording import counted
 
 app = typer.Typer(no_args_is_help=True, help="Subsets: samples of a collection that were drawn once.")
 
+SEVERAL_SEGMENTS = (
+    "Recordings of this collection have several segments each, and each of them becomes a sample (`FILE#0.npy`, "
+    "`FILE#1.npy`, ...): for one sample a file, make a collection with --segmenter whole."
+)
+OF_EMBED = "embed-"
+"""How the names of subsets begin that `earmark embed` draws."""
+
 _DRAWING_S = 600.0  # of a million recordings
 _SAMPLED = "How the sample is drawn"
 
@@ -45,6 +52,7 @@ Exclude = Annotated[
     typer.Option("--exclude", help="Not with this attribute; may be given more than once.", metavar="NAME=VALUE"),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Another seed, another sample.  [default: 42]", metavar="S")]
+All = Annotated[bool, typer.Option("--all", help="Those of `earmark embed` too.", show_default=False)]
 SubsetName = Annotated[str, typer.Argument(metavar="SUBSET")]
 
 
@@ -82,11 +90,22 @@ def sample(
     """Draw a subset of a collection: the same for the same seed, on any machine and whatever order the files have."""
     with connect(ctx) as api, spinner("drawing"):
         drawn = draw(api, collection, name, wishes(percent, most, sampling, by, group, where, exclude, seed))
+        several = not as_json and _has_several_segments(api, collection)
     if as_json:
         print_document(drawn)
         return
     say(f"{counted(drawn['n_recordings'], 'recording')} in subset {name}")
     _show_strata(drawn)
+    if several:
+        tell(SEVERAL_SEGMENTS)
+
+
+def _has_several_segments(api: Client, collection: str) -> bool:
+    """Whether recordings are cut into more than one segment each, in the mean."""
+    states = api.get(api_path("collections", collection))["recordings"]
+    n_segments: int = api.get(api_path("collections", collection, "naming"))["segments"]
+    n_recordings: int = states["segmented"] + states["ready"]
+    return n_segments > n_recordings
 
 
 def draw(api: Client, collection: str, name: str, wanted: Document) -> Document:
@@ -115,11 +134,14 @@ def _show_strata(drawn: Document) -> None:
 
 
 @app.command("list")
-def listing(ctx: typer.Context, *, collection: Collection, as_json: AsJson = False) -> None:
-    """The subsets of a collection."""
+def listing(ctx: typer.Context, *, collection: Collection, everything: All = False, as_json: AsJson = False) -> None:
+    """The subsets of a collection; those by which `embed` goes on where it was only with --all, or --json."""
     with connect(ctx) as api:
         rows = api.items(api_path("collections", collection, "subsets"))
-    show_rows(rows, ("name", "n_recordings", "created_at"), as_json=as_json, none="No subsets yet.")
+    shown = rows if as_json or everything else [row for row in rows if not row["name"].startswith(OF_EMBED)]
+    show_rows(shown, ("name", "n_recordings", "created_at"), as_json=as_json, none="No subsets yet.")
+    if len(shown) < len(rows):
+        tell(f"{counted(len(rows) - len(shown), 'subset')} of `earmark embed` not shown: --all")
 
 
 @app.command("show")

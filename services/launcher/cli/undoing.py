@@ -16,10 +16,11 @@ def told(result: Document, *, spread: bool) -> Iterator[str]:
 
 def _statement(undone: Document, n_segments: int) -> str:
     who, detail, these = undone["speaker"], undone["detail"], counted(n_segments, "segment")
+    of_these = f" of {these}" if n_segments else ""  # of none: they were split or erased since
     if undone["operation"] == "assign" and undone["cluster_id"]:
         return f"that cluster {undone['cluster_id']} is {who}"
     statements = {
-        "assign": f"the name {who} of {these}",
+        "assign": f"the name {who}{of_these}",
         "reject": f"that {these} {'is' if n_segments == 1 else 'are'} not {who}'s",
         "split": f"the split that gave {these} to {who}",
         "import": f"the import that named {these}",

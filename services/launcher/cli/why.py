@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from services.launcher.cli.client import Document
-from shared.wording import counted
+from shared.wording import counted, percent
 
 
 def told(why: Document) -> Iterator[str]:
@@ -12,13 +12,14 @@ def told(why: Document) -> Iterator[str]:
     if speaker is None:
         yield f"Segment {why['segment_id']} belongs to nobody yet."
         if why["suggestion"]:
-            yield f"It may be {why['suggestion']}: {why['suggestion_probability']:.0%}, too little to say so unasked."
+            sure = percent(why["suggestion_probability"])
+            yield f"It may be {why['suggestion']}: {sure}, too little to say so unasked."
     else:
         yield f"Segment {why['segment_id']} is {speaker}{_how(why)}{_sure(why['confidence'], by)}."
     if cluster := why["cluster"]:
         yield (
             f"It lies in cluster {cluster['cluster_id']} of {counted(cluster['segments'], 'segment')}, "
-            f"cohesion {cluster['cohesion']:.2f}, membership {cluster['probability']:.0%}."
+            f"cohesion {cluster['cohesion']:.2f}, membership {percent(cluster['probability'])}."
         )
         if len(cluster["named"]) > 1:
             voices = ", ".join(f"{voice['speaker']} ({voice['segments']})" for voice in cluster["named"])
@@ -39,13 +40,14 @@ def _how(why: Document) -> str:
     return {
         "human": ", for a person said so",
         "import": ", for an imported file says so",
-        "cluster": ", for it is nearest to them of its cluster's voices" if of_several else ", for its cluster is",
+        "cluster": ", for it is nearest to them of its cluster's voices" if of_several else ", as its cluster is",
         "identification": ", for it sounds like them",
     }.get(why["assigned_by"], "")
 
 
 def _sure(confidence: float | None, assigned_by: str) -> str:
-    return f" ({confidence:.0%})" if confidence is not None and assigned_by in {"cluster", "identification"} else ""
+    by_rule = assigned_by in {"cluster", "identification"}
+    return f" ({percent(confidence)})" if by_rule and confidence is not None else ""
 
 
 def _word(word: Document, lead: str) -> str:

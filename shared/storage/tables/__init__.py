@@ -1,7 +1,15 @@
 """The tables, once, as SQLAlchemy metadata; migrations/ is how a database gets there."""
 
 from shared.storage.tables.access import token
-from shared.storage.tables.audio import collection, object_attributes, recording, rendition, segment, stored_object
+from shared.storage.tables.audio import (
+    collection,
+    condemned_blob,
+    object_attributes,
+    recording,
+    rendition,
+    segment,
+    stored_object,
+)
 from shared.storage.tables.backfills import backfill
 from shared.storage.tables.clusters import (
     arrived,
@@ -9,6 +17,7 @@ from shared.storage.tables.clusters import (
     cluster_before,
     cluster_member,
     clustering,
+    clustering_member,
     clustering_state,
     deferred,
 )
@@ -56,9 +65,11 @@ __all__ = [
     "cluster_before",
     "cluster_member",
     "clustering",
+    "clustering_member",
     "clustering_state",
     "collection",
     "comparison",
+    "condemned_blob",
     "deferred",
     "delivery",
     "embedding",

@@ -63,16 +63,32 @@ recording = Table(
     now_column("created_at"),
     sa.CheckConstraint("state IN ('registered', 'segmented', 'ready')", name="state"),
     Index("ix_recording_collection", "collection", "created_at", "recording_id"),
+    Index("ix_recording_derived_key", "derived_key"),  # for the sweep of blobs
 )
 
-# Recordings' audio at other rates than 16 kHz, for encoders that want it so.
+# Recordings' audio at other rates than 16 kHz, for encoders that want it so; or why it cannot be made.
 rendition = Table(
     "rendition",
     metadata,
     uuid_column("recording_id", ForeignKey("recording.recording_id", ondelete="CASCADE"), primary_key=True),
     Column("sample_rate_hz", Integer, primary_key=True),
-    Column("key", Text, nullable=False),  # in the derived bucket
-    Column("n_samples", sa.BigInteger, nullable=False),  # at that rate
+    Column("key", Text),  # in the derived bucket; NULL: it cannot be made
+    Column("n_samples", sa.BigInteger),  # at that rate
+    Column("code", Text),
+    Column("reason", Text),
+    sa.CheckConstraint("(key IS NULL) = (code IS NOT NULL)", name="made"),
+    Index("ix_rendition_key", "key"),
+)
+
+# Blobs of the derived bucket that no row refers to, and those that were deleted lately (storage/orphans.py).
+condemned_blob = Table(
+    "condemned_blob",
+    metadata,
+    Column("key", Text(collation=BYTEWISE), primary_key=True),
+    Column("due_at", TIMESTAMP(timezone=True), nullable=False),  # not before
+    Column("horizon", sa.BigInteger),  # transactions below it may not have seen the row
+    Column("deleted_at", TIMESTAMP(timezone=True)),
+    Index("ix_condemned_blob_due", "due_at", postgresql_where=sa.text("deleted_at IS NULL")),
 )
 
 segment = Table(

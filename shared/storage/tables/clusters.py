@@ -74,6 +74,17 @@ deferred = Table(
     Index("ix_deferred_collection", "collection", "encoder"),
 )
 
+# Who is in which cluster of a clustering that does not stand: the newest of each subset and encoder.
+clustering_member = Table(
+    "clustering_member",
+    metadata,
+    uuid_column("request_id", ForeignKey("clustering.request_id"), primary_key=True),
+    uuid_column("segment_id", ForeignKey("segment.segment_id", ondelete="CASCADE"), primary_key=True),
+    Column("cluster", Integer),  # from 0 on; NULL: in none
+    Column("probability", sa.REAL, nullable=False),
+    Index("ix_clustering_member_segment", "segment_id"),
+)
+
 # What the next clustering of a collection begins from, and what arrivals are compared with until then.
 clustering_state = Table(
     "clustering_state",

@@ -15,6 +15,9 @@ encoder = Table(
     Column("dimension", Integer, nullable=False),
     Column("spec", JSONB, nullable=False),
     now_column("announced_at"),
+    # Why its model could not be had when a worker last looked or tried; NULL: it could.
+    Column("code", Text),
+    Column("reason", Text),
 )
 
 segmenter = Table(

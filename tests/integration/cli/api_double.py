@@ -5,50 +5,15 @@ import io
 import json
 import threading
 import zipfile
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from tests.integration.cli.api_script import Script
+
 TOKEN = "token-of-the-test"
-
-
-@dataclass
-class Script:
-    """How the double behaves, and what it has seen."""
-
-    url: str = ""
-    objects: dict[str, bytes] = field(default_factory=dict)
-    rejected: dict[str, tuple[str, str]] = field(default_factory=dict)  # by the end of the key: code, sentence
-    stuck: set[str] = field(default_factory=set)  # ends of keys that stay pending
-    put_answers: dict[str, list[int]] = field(default_factory=dict)  # by the end of the key: statuses before 200
-    looks_until_ready: int = 2
-    looks_until_seen: int = 1  # so long the API still speaks of an older object
-    looks: Counter[str] = field(default_factory=Counter)
-    announced: list[str] = field(default_factory=list)
-    put_headers: list[dict[str, str]] = field(default_factory=list)
-    bodies: dict[str, list[Any]] = field(default_factory=dict)  # what came with each POST, by path
-    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    page_rows: int = 1000
-    polls: Counter[str] = field(default_factory=Counter)
-    outage_left: int = 0  # so many more requests are answered 503
-    cut_downloads: bool = False
-    import_report: dict[str, Any] = field(default_factory=dict)
-    queries: list[dict[str, str]] = field(default_factory=list)  # of imports, listings and events
-    clustering: dict[str, Any] = field(default_factory=dict)  # what a clustering tells beside its numbers
-    undone: dict[str, Any] = field(default_factory=dict)
-    export_files: dict[str, bytes] = field(default_factory=dict)
-    encoder_state: str = "ready"  # what becomes of encoders that are added
-    check_result: dict[str, Any] = field(default_factory=dict)
-    switch_state: str = "done"  # what becomes of a switch
-    comparison: dict[str, Any] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def behaviour(self, table: dict[str, Any], key: str) -> Any:
-        return next((value for end, value in table.items() if key.endswith(end)), None)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -119,6 +84,8 @@ class Handler(BaseHTTPRequestHandler):
             case ["clusterings", _]:
                 done = {"generation": 3, "clusters": 2, "noise": 1, "segments": 12, **self.script.clustering}
                 self._json({"state": self._state("clustering", "requested", "done"), **done})
+            case ["clusterings", _, "segments"]:
+                self._json({"items": [{"segment_id": "segment-1", "cluster": 0}], "next": None})
             case ["labels"] if len(body["speaker"]) > 200:
                 message = (
                     "body.speaker: String should have at most 200 characters; body.segment_ids.0: 'x' is not an id"
@@ -145,7 +112,20 @@ class Handler(BaseHTTPRequestHandler):
             case ["reviews", "review-1", "discard"]:
                 self._send(204, b"", "application/json")
             case ["collections", name]:
-                self._json({"name": name, "segmenter": "vad"})
+                counts = {"registered": 0, "segmented": 0, "ready": 2, "rejected": 0}
+                shown = {"name": name, "segmenter": "vad", "recordings": counts}
+                self._json({**shown, "troubles": self.script.troubles})
+            case ["collections", _, "attributes"]:
+                self._json({"names": None, "values": self.script.values})
+            case ["collections", _, "subsets"] if body is None:
+                self._json({"items": self.script.rows["subsets"]})
+            case ["dead"]:
+                self._json({"items": self.script.rows["dead"]})
+            case ["dead", _]:
+                self._json({})
+            case ["collections", _, "work"]:
+                self.script.polls["work"] += 1
+                self._json(self.script.work)
             case ["collections", _, "naming"]:
                 self._json({"segments": 3, "named": 2, "speakers": [{"name": "Marta", "segments": 2}]})
             case ["collections", _, "evaluations", "trials"]:
@@ -158,7 +138,7 @@ class Handler(BaseHTTPRequestHandler):
                 asked = {"backfill_id": "backfill-1", "collection": name, "space": "s", "added": name == "new"}
                 self._json({**asked, **body})
             case ["backfills", "backfill-1"]:
-                state = self._state("backfill", "embedding", "done")
+                state = self._state("backfill", "embedding", self.script.backfill_state)
                 self._json({"state": state, "wanted": 9, "done": 9 if state == "done" else 4})
             case ["collections", name, "switches"]:
                 self._json({"switch_id": "switch-1", "collection": name, **body, **self._switch("embedding")})
@@ -181,6 +161,8 @@ class Handler(BaseHTTPRequestHandler):
                 self._json({"state": "done", "result": self.script.check_result})
             case ["encoders"] if body is not None:
                 self._json({"items": [self._encoder(body["name"], "requested")]})
+            case ["encoders", _] if self.command == "DELETE":
+                self._send(204, b"", "application/json")
             case ["encoders", name]:
                 self._json(self._encoder(name, self._state(name, "requested", self.script.encoder_state)))
             case ["encoder-families" | "encoders" as kind]:
@@ -194,7 +176,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.script.queries.append(query)
                 self._page(self.script.rows[kind], query)
             case ["status"]:
-                self._json({"services": {"relay": "ok"}, "backlog": {"pending": 0}, "recordings": {"ready": 1}})
+                found = {"services": {"relay": "ok"}, "recordings": {"ready": 1}, "troubles": self.script.troubles}
+                self._json({**found, "backlog": self.script.work["backlog"]})
             case ["collections" | "tokens"] if body is not None:
                 self._json({"name": body["name"]})
             case ["tokens"]:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from services.launcher.cli.main import run
-from tests.integration.cli.api_double import TOKEN, Script, serve
+from tests.integration.cli.api_double import TOKEN, serve
+from tests.integration.cli.api_script import Script
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.cli.api_double import Script
+from tests.integration.cli.api_script import Script
 from tests.integration.cli.conftest import Earmark
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from services.launcher.cli.client import Client
 from services.launcher.cli.failure import Failure
-from tests.integration.cli.api_double import TOKEN, Script
+from tests.integration.cli.api_double import TOKEN
+from tests.integration.cli.api_script import Script
 from tests.integration.cli.conftest import Earmark
 
 ROWS = [{"segment_id": str(n), "object_key": f"c/ü{n}.wav", "speaker": None} for n in range(5)]

@@ -8,7 +8,8 @@ import pytest
 
 from services.launcher.cli.discovery import default_data_dir
 from services.launcher.stack.layout import layout_of
-from tests.integration.cli.api_double import TOKEN, Script
+from tests.integration.cli.api_double import TOKEN
+from tests.integration.cli.api_script import Script
 from tests.integration.cli.conftest import Earmark
 
 

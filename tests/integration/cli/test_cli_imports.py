@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.cli.api_double import Script
+from tests.integration.cli.api_script import Script
 from tests.integration.cli.conftest import Earmark
 
 REPORT: dict[str, Any] = {

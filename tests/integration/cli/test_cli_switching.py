@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.integration.cli.api_double import Script
+from tests.integration.cli.api_script import Script
 from tests.integration.cli.conftest import Earmark
 
 SWITCH = ("collections", "switch", "-c", "talk", "--encoder", "spectral")

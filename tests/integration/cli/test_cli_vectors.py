@@ -19,7 +19,7 @@ import torch
 
 from services.launcher.cli.delivery import deliver_folder
 from services.launcher.cli.failure import Failure
-from tests.integration.cli.api_double import Script
+from tests.integration.cli.api_script import Script
 from tests.integration.cli.conftest import Earmark
 from tests.support.vectors import ENCODER, delivered, row
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.cli.api_double import Script
+from tests.integration.cli.api_script import Script
 from tests.integration.cli.conftest import Earmark
 
 ASSIGN: dict[str, Any] = {
@@ -140,8 +140,18 @@ def test_a_method_that_is_applied_is_a_clustering(api: Script, earmark: Earmark)
     assert api.bodies["collections/talk/clusterings"] == [{"method": "hdbscan", "apply": True}]
 
 
+def test_the_clusters_of_a_subset_go_into_a_file(api: Script, earmark: Earmark, tmp_path: Path) -> None:
+    api.clustering = {**COMPARED, "method": "auto"}
+    out = tmp_path / "clusters.jsonl"
+    result = earmark("cluster", "-c", "talk", "--subset", "pilot", "--out", out)
+    assert api.bodies["collections/talk/clusterings"] == [{"subset": "pilot"}]
+    assert out.read_text() == '{"segment_id": "segment-1", "cluster": 0}\n'
+    assert "Nothing was changed." in result.err
+
+
 def test_apply_without_a_method_is_wrong_usage(earmark: Earmark) -> None:
     assert earmark("cluster", "-c", "talk", "--apply").status == 2
+    assert earmark("cluster", "-c", "talk", "--out", "clusters.jsonl").status == 2
 
 
 def test_a_review_says_how_to_go_on(earmark: Earmark) -> None:

@@ -56,6 +56,19 @@ def test_labelled_segments_without_a_vector_are_counted_and_left_out(world: Worl
     assert result["labelled"] == 5
 
 
+def test_of_very_many_segments_a_draw_is_clustered_and_all_that_people_named(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.do([Name((6, 11, 12), "Bea"), Name((7, 8), "Cem")])
+    whole = encoder_comparison.compare(world.database, world.collection, ("spectral", "ge2e"), SETTINGS)
+    monkeypatch.setattr(encoder_comparison, "MOST_SEGMENTS", 15)
+    monkeypatch.setattr(encoder_comparison, "READ_AT_ONCE", 4)
+    drawn = encoder_comparison.compare(world.database, world.collection, ("spectral", "ge2e"), SETTINGS)
+    assert (whole["segments"], whole["clustered"]) == (31, 31)
+    assert (drawn["segments"], drawn["labelled"], drawn["pairs"]) == (31, 9, 36)
+    assert 15 <= drawn["clustered"] <= 24
+
+
 def test_too_few_labels_are_told(database: Database, world: World) -> None:
     with pytest.raises(TooFewLabels, match="1 speaker with two"):
         encoder_comparison.compare(database, world.collection, ("spectral", "ge2e"), SETTINGS)

@@ -74,11 +74,42 @@ def test_recordings_are_found_by_all_conditions_together(served: Served, put: Pu
 
 @pytest.mark.parametrize(
     ("value", "wanted"),
-    [(3, "3"), ("3", "3"), (True, "true"), (None, "null"), (["a", "b"], "b"), (2.5, "2.5"), ("a=b", "a=b")],
+    [
+        (3, "3"),
+        (3, "3.0"),
+        (3.0, "3"),
+        (1e300, "1e300"),
+        ("3", "3"),
+        (True, "true"),
+        (None, "null"),
+        (["a", "b"], "b"),
+        (2.5, "2.5"),
+        ("a=b", "a=b"),
+    ],
 )
 def test_a_value_is_found_as_it_is_written(served: Served, put: Put, value: Any, wanted: str) -> None:
     put({MONDAY: {"x": value, "a.b": "dotted"}, TUESDAY: {"x": "other"}})
     assert recordings(served, f"x={wanted}", "a.b=dotted") == [MONDAY]
+
+
+@pytest.mark.parametrize("value", ["1e999999999", "NaN", "-Infinity", "1" * 900, "[" * 900, "{}"])
+def test_what_spells_no_number_of_this_world_is_a_text(served: Served, put: Put, value: str) -> None:
+    put({MONDAY: {"x": value}})
+    assert recordings(served, f"x={value}") == [MONDAY]
+
+
+@pytest.mark.parametrize("kind", ["recordings", "segments"])
+def test_an_attribute_that_nothing_has_is_refused_with_those_that_there_are(
+    served: Served, put: Put, kind: str
+) -> None:
+    put({MONDAY: {"etiology": "ALS", "a.b": 1, "deep": {"er": [{"x": 1}]}}})
+    url = f"/v1/collections/meetings/{kind}"
+    for known in ("etiology=Stroke", "a.b=7", "deep.er.x=7"):
+        assert served.http.get(url, params={"where": known}).json()["items"] == []
+    answer = served.http.get(url, params={"where": ["etiology=ALS", "Etiologie=ALS"]})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (422, "unknown_attribute")
+    assert "did you mean 'etiology'? there are: a.b, deep, etiology" in error["message"]
 
 
 def test_a_recording_is_found_by_any_of_its_keys(served: Served, put: Put) -> None:
@@ -118,6 +149,9 @@ def test_names_and_values_are_counted(served: Served, put: Put) -> None:
     ]
     of = served.http.get(URL, params={"name": "etiology"}).json()["values"]
     assert of == [{"value": "ALS", "objects": 2}, {"value": 7, "objects": 1}]
+    put({MONDAY: {"a.b": 1, "a": {"b": 2}}})
+    assert len(served.http.get(URL, params={"name": "a.b"}).json()["values"]) == 2
+    put({MONDAY: {"tags": ["a", "b"]}})
     tags = served.http.get(URL, params={"name": "tags"}).json()["values"]
     assert tags == [{"value": "a", "objects": 1}, {"value": "b", "objects": 1}]
 

@@ -184,6 +184,20 @@ def test_a_deleted_subset_is_gone_and_its_recordings_are_not(sap: Served) -> Non
     assert UUID(made["subset_id"]) != UUID(sample(sap, percent=10)["subset_id"])
 
 
+def test_strata_hold_together_what_a_condition_takes_for_equal(served: Served) -> None:
+    """Numbers as numbers, a list of one value as that value, a column with a dot by its name."""
+    values: list[Any] = [3, 3.0, "3", [3], ["a", "b"], ["a", "b"], None, True]
+    with served.console.database.begin() as tx:
+        collections.create(tx, NAME, "whole", ("tiny",))
+        register(tx, {f"{n}.wav": {"take.no": value} for n, value in enumerate(values)})
+    made = sample(served, sampling="stratified", by="take.no")
+    assert {s["name"]: s["size"] for s in made["strata"]} == {"3": 4, "[a, b]": 2, None: 1, "true": 1}
+    for wanted, n in (("3", 4), ("3.0", 3), ("a", 2), ("true", 1), ("null", 1)):
+        assert sample(served, f"by-{wanted}", where=[f"take.no={wanted}"])["n_recordings"] == n
+        left = sample(served, f"but-{wanted}", exclude=[f"take.no={wanted}"])
+        assert (left["n_recordings"], left["n_excluded"]) == (len(values) - n, n)
+
+
 @pytest.mark.parametrize(("wanted", "status", "code", "words"), [
     ({"percent": 0}, 422, "invalid_request", "percent"),
     ({"percent": 101}, 422, "invalid_request", "percent"),
@@ -193,10 +207,12 @@ def test_a_deleted_subset_is_gone_and_its_recordings_are_not(sap: Served) -> Non
     ({"by": "etiology"}, 422, "invalid_request", "names the strata"),
     ({"name": "a b"}, 422, "invalid_request", "name"),
     ({"sampling": "stratified", "by": "Etiology"}, 422, "unknown_attribute",
-     "there are: categories, contributor_id, etiology, prompt"),
+     "did you mean 'etiology'? there are: categories, contributor_id, etiology, prompt"),
     ({"group": "prompt.mood"}, 422, "unknown_attribute", "'prompt.mood'"),
     ({"exclude": ["etiology"]}, 422, "bad_condition", "name=value"),
     ({"where": ["etiology=als"]}, 422, "nothing_drawn", "No recording is left"),
+    ({"where": ["etiology=als"]}, 422, "nothing_drawn",
+     "etiology is nowhere 'als', but one of: ALS, Cerebral Palsy, Down Syndrome, Parkinson's Disease, Ströke, üben."),
     ({"exclude": [f"etiology={name}" for name in ETIOLOGIES], "where": ["prompt.kind=read"]}, 422, "nothing_drawn",
      "(64 excluded)"),
     ({"percent": 0.1}, 422, "nothing_drawn", "Of 100 recordings 0 are wanted"),

@@ -176,6 +176,8 @@ def test_a_review_changes_nothing_until_it_is_applied(served: Served, meetings: 
         (str(m1), None, "Ada"),
         (str(t1), None, "Ada"),
     }
+    first = next(change for change in shown["changes"] if change["segment_id"] == str(m1))
+    assert (first["object_key"], first["start_s"], first["end_s"]) == ("meetings/a monday/ü.wav", 0.0, 1.0)
     assert speaker_of(served, meetings, "m1") is None
     applied = served.http.post(f"/v1/reviews/{review}/apply", json={"but": [str(t1)]})
     assert applied.status_code == 202

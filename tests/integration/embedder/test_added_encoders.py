@@ -8,13 +8,15 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from services.embedder.catalogue import Catalogue
+from services.embedder.catalogue import Catalogue, note_absent
 from services.embedder.defining import CheckpointChanged
 from services.embedder.models import ModelCache
+from shared.checkpoints import UnknownModel
 from shared.encoders.protocol import EncoderOptions
+from shared.encoders.registry import UnknownEncoder
 from shared.events import SegmentsRemoved
 from shared.ledger.outbox import announce, publish
-from shared.storage import collections, definitions, frames, progress
+from shared.storage import collections, definitions, encoder_removal, frames, progress
 from shared.storage.collections import EncoderNames
 from shared.storage.definitions import Definition, EncoderExists
 from shared.storage.encoders import by_name
@@ -89,6 +91,7 @@ def test_frames_lie_in_the_object_store_and_go_with_their_segment(
         np.testing.assert_allclose(vectors[segment_id], mean / np.linalg.norm(mean), atol=2e-3)
 
     remove(workshop, own, ids[0])
+    workshop.sweep()
     bucket = workshop.settings.s3.derived_bucket
     assert [workshop.store.exists(bucket, keys[s]) for s in ids] == [False, True]
     assert workshop.rows("SELECT segment_id FROM frame_blob") == [(ids[1],)]
@@ -118,6 +121,16 @@ def test_what_cannot_be_an_encoder_says_why_and_may_be_asked_for_again(
     assert (failed.state, failed.code) == ("failed", code)
     assert failed.reason
     assert add(workshop, "mine", folder).state == "ready"
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [("bsae", "near to it: base"), ("wav2vec2-lagre", "large"), ("xyz", "of wav2vec2 there are base, ")],
+)
+def test_a_misspelt_model_is_told_those_that_are_near(workshop: Workshop, model: str, words: str) -> None:
+    reason = add(workshop, "mine", model).reason
+    assert reason is not None
+    assert words in reason
 
 
 def test_a_name_stands_for_one_space_for_good(workshop: Workshop, folder: Path) -> None:
@@ -178,3 +191,53 @@ def test_as_long_as_there_is_no_space_another_wish_takes_the_place(workshop: Wor
         assert (definitions.get(tx, "mine").state, definitions.get(tx, "mine").definition) == ("ready", wishes[1])
         with pytest.raises(EncoderExists):
             definitions.request(tx, wishes[0])
+
+
+def test_a_name_that_was_removed_may_come_to_mean_another_space(workshop: Workshop, folder: Path) -> None:
+    add(workshop, "mine", folder, layer="encoder.1")
+    before = workshop.added.spec("mine").space
+    with workshop.database.begin() as tx:
+        encoder_removal.remove(tx, "mine")
+    workshop.added.forget_removed()
+    with pytest.raises(UnknownEncoder):
+        workshop.added.spec("mine")
+    add(workshop, "mine", folder, layer="encoder")
+    workshop.added.forget_removed()
+    assert workshop.added.spec("mine").space != before
+    workshop.recording(2)
+    workshop.backfill("mine")
+    workshop.work_off()
+    assert len(workshop.announced("segments.embedded", "mine")) == 1
+
+
+def test_one_that_is_removed_before_a_worker_has_read_it_is_not_made(workshop: Workshop, folder: Path) -> None:
+    with workshop.database.begin() as tx:
+        event = definitions.request(tx, Definition("mine", "wav2vec2", str(folder)))
+        assert event is not None
+        publish(tx, [announce(event)])
+        encoder_removal.remove(tx, "mine")
+    workshop.work_off()
+    assert workshop.rows("SELECT name FROM encoder WHERE name = 'mine'") == []
+    assert workshop.rows("SELECT state FROM delivery") == []
+
+
+def test_why_a_model_cannot_be_had_is_written_down_until_it_can(workshop: Workshop, tmp_path: Path) -> None:
+    folder = tiny_audio.wav2vec2(tmp_path / "model")
+    add(workshop, "mine", folder)
+    faults = "SELECT code FROM encoder WHERE name = 'mine'"
+    assert workshop.rows(faults) == [(None,)]
+    folder.rename(tmp_path / "away")
+    with pytest.raises(UnknownModel):
+        fresh(workshop).encoder("mine")
+    assert workshop.rows(faults) == [("unknown_model",)]
+    with workshop.database.begin() as tx:
+        note_absent(tx)
+    assert workshop.rows(faults) == [("unknown_model",)]
+    (tmp_path / "away").rename(folder)
+    fresh(workshop).encoder("mine")
+    assert workshop.rows(faults) == [(None,)]
+
+
+def fresh(workshop: Workshop) -> Catalogue:
+    """As of a worker that has just started."""
+    return Catalogue(workshop.database, EncoderOptions(device="cpu"), ModelCache(1 << 30))

@@ -25,6 +25,7 @@ from shared.ids import new_id
 from shared.ledger import consumer
 from shared.ledger.consumer import Work
 from shared.ledger.outbox import announce, publish
+from shared.ledger.sweep import Sweep
 from shared.settings import LedgerSettings, Settings
 from shared.storage import backfills, collections, encoders, recordings, segments
 from shared.storage.backfills import BackfillState
@@ -41,7 +42,7 @@ HANDLERS: Mapping[str, Callable[[Work, Embedder], None]] = {
     "embedder.enlist": handlers.enlist,
     "embedder.backfill": handlers.embed,
     "embedder.define": lambda work, _: handlers.define(work),
-    "embedder.discard": handlers.discard,
+    "embedder.discard": lambda work, _: handlers.discard(work),
 }
 
 
@@ -72,7 +73,7 @@ class Workshop:
         self.folder = tempfile.TemporaryDirectory()
         self.store = ObjectStore(self.settings.s3)
         self.fetching = ThreadPoolExecutor(2)
-        self.added = Catalogue(self.database, EncoderOptions(device="cpu"), ModelCache(1 << 30))
+        self.added = Catalogue(self.database, EncoderOptions(device="cpu", dtype="float32"), ModelCache(1 << 30))
         for encoder in self.encoders.values():
             self.offer(encoder)
         with self.database.begin() as tx:
@@ -153,6 +154,10 @@ class Workshop:
         """Everything that is pending and what follows from it."""
         while sum(self.work(name) for name in HANDLERS):
             assert self.rows("SELECT last_error FROM delivery WHERE last_error <> ''") == []
+
+    def sweep(self) -> None:
+        """As the reconciler does, again and again."""
+        Sweep(self.database, self.store, self.settings.s3.derived_bucket, self.ledger).step()
 
     def rows(self, query: str, **values: object) -> list[tuple[Any, ...]]:
         with self.database.begin() as tx:

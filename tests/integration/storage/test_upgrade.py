@@ -12,7 +12,7 @@ from shared.storage import (
     clustering_states,
     clusters,
     explain,
-    kept,
+    generations_before,
     labels,
     listing_labels,
     migrate,
@@ -127,7 +127,7 @@ def test_a_label_of_the_last_release_can_be_taken_back(upgraded: Database) -> No
 
 def test_a_clustering_of_the_last_release_stands_and_cannot_be_taken_back(upgraded: Database) -> None:
     with upgraded.begin() as tx:
-        generation = kept.standing(tx, "old", "ge2e")
+        generation = generations_before.standing(tx, "old", "ge2e")
         assert generation is not None
         assert (generation.generation, generation.label_id) == (2, None)
         assert clustering_states.state(tx, "old", "ge2e_old", 2) == b"a"

@@ -73,8 +73,10 @@ def test_an_encoder_can_be_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("config", "data", "words"), [
-    ({"outptu_dir": "x"}, {}, "'outptu_dir' is no key; there are data_config_path, data_mode"),
-    ({}, {"persent": 5}, "'persent' is no key; there are dataset_root, split, percent"),
+    ({"outptu_dir": "x"}, {}, "'outptu_dir' is no key (did you mean 'output_dir'?); there are data_config_path"),
+    ({"percent": 5}, {}, "'percent' is no key here (it belongs to data_config_override.percent); there are"),
+    ({}, {"output_dir": "x"}, "'output_dir' is no key here (it belongs to the config itself: output_dir); there are"),
+    ({}, {"persent": 5}, "'persent' is no key (did you mean 'percent'?); there are dataset_root, split, percent"),
     ({}, {"percent": 0}, "percent: input should be greater than 0, not 0"),
     ({}, {"percent": 101}, "percent: input should be less than or equal to 100, not 101"),
     ({}, {"percent": "50"}, 'percent: input should be a valid number, not "50"'),

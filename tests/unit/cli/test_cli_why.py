@@ -26,9 +26,9 @@ def why(named: list[dict[str, Any]], on_cluster: str | None = None) -> dict[str,
 @pytest.mark.parametrize(
     ("explained", "expected"),
     [
-        (why([ADA]), "Segment s is Ada, for its cluster is (90%)."),
-        (why([ADA, BEA], "c"), "Segment s is Ada, for its cluster is (90%)."),
-        (why([ADA, BEA]), "Segment s is Ada, for it is nearest to them of its cluster's voices (90%)."),
+        (why([ADA]), "Segment s is Ada, as its cluster is (90 %)."),
+        (why([ADA, BEA], "c"), "Segment s is Ada, as its cluster is (90 %)."),
+        (why([ADA, BEA]), "Segment s is Ada, for it is nearest to them of its cluster's voices (90 %)."),
     ],
 )
 def test_a_name_from_a_cluster_says_whether_the_cluster_has_it(explained: dict[str, Any], expected: str) -> None:

@@ -55,6 +55,14 @@ def test_only_channels_that_extinguish_each_other_count_as_cancelling(rng, corre
     assert downmix.louder_if_cancelled() == (1 if cancels else None)
 
 
+def test_of_channels_that_cancel_each_other_the_one_is_taken_that_is_louder_while_they_do(rng):
+    voice = rng.standard_normal(50_000).astype(np.float32)
+    downmix = Downmix(2)
+    downmix.mono(np.stack([voice, 0 * voice], axis=1)[:3_000])
+    downmix.mono(np.stack([voice, -1.02 * voice], axis=1))
+    assert downmix.louder_if_cancelled() == 1
+
+
 def test_silent_channels_do_not_count_as_cancelling():
     downmix = Downmix(2)
     downmix.mono(np.zeros((100, 2), dtype=np.float32))

@@ -85,3 +85,26 @@ def test_reading_an_identity_loads_no_library(folder):
     )
     printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     assert printed.strip() == "[]"
+
+
+_AWAY = """
+from shared.checkpoints import MissingModel, checkpoint, pinned
+commit = "someone/model@" + "0" * 40
+for ask in (lambda: pinned("someone/model"), lambda: checkpoint(commit).fetched()):
+    try:
+        ask()
+    except MissingModel as error:
+        print(error.code)
+print(checkpoint(commit).absence())
+"""
+
+
+def test_a_hub_out_of_reach_is_a_missing_model_at_once(tmp_path):
+    """Whichever HTTP library the hub's client uses by now; it tries for half a minute if it is left to itself."""
+    away = {"HF_ENDPOINT": "http://127.0.0.1:1", "HF_HOME": str(tmp_path)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")} | away
+    done = subprocess.run(
+        [sys.executable, "-c", _AWAY], env=environment, check=True, capture_output=True, text=True, timeout=20
+    )
+    assert done.stdout.splitlines()[:2] == ["missing_model", "missing_model"]
+    assert "someone/model@000000000000 was not fetched yet" in done.stdout

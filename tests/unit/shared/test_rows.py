@@ -59,3 +59,13 @@ def test_the_bytes_are_those_of_the_documentation():
 def test_rows_of_another_dimension_are_refused():
     with pytest.raises(ValueError, match="3-dimensional"):
         rows.unpack([rows.pack([UUID(int=1)], np.ones((1, 4), np.float32))], 3)
+
+
+def test_a_stream_is_read_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rows, "_AT_ONCE_BYTES", 64)
+    vectors = np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32)
+    ids = [UUID(int=n) for n in range(len(vectors))]
+    stream = rows.pack(ids, vectors)
+    found, unpacked = rows.unpack([stream[at : at + 50] for at in range(0, len(stream), 50)], 5)
+    assert rows.uuids(found) == ids
+    np.testing.assert_array_equal(unpacked, vectors)

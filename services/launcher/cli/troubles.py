@@ -1,0 +1,81 @@
+"""Why what is waited for does not come: counts by state, the errors of what failed, and where to see more."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from services.launcher.cli.client import Client, Document, api_path
+from services.launcher.cli.failure import Failure
+from services.launcher.cli.output import tell
+from services.launcher.cli.waiting import PATIENCE_S
+
+QUIET_S: Final = 10.0
+"""Where nothing has moved for so long, it is asked why."""
+
+_STATES: Final = {"requested": "no worker has read its model yet"}
+_REASON_CHARACTERS: Final = 300
+_GIVEN_UP_REMEDY: Final = "Given up: put it right, then `earmark dead requeue --code CODE`; see `earmark dead list`."
+
+
+def work_of(api: Client, collection: str) -> Document:
+    """What a collection's work waits for, now."""
+    return api.get(api_path("collections", collection, "work"), patience_s=PATIENCE_S)
+
+
+def reasons(work: Document) -> Iterator[str]:
+    """A sentence for the work that is left, and one for each kind of fault."""
+    backlog = work["backlog"]
+    yield "Work left: " + ", ".join(f"{n} {state}" for state, n in backlog.items()) + "."
+    for fault in work["faults"]:
+        kind = "given up" if fault["state"] == "dead" else "to be tried again"
+        yield f"{fault['deliveries']} of {fault['subscription']} {kind}: {fault['code']}: {_shortened(fault['reason'])}"
+    if backlog["dead"]:
+        yield "More: earmark dead list; once it is put right: earmark dead requeue --code CODE"
+    else:
+        yield "More: earmark status"
+
+
+def given_up(work: Document) -> Failure | None:
+    """The fault because of which nothing more will happen, if that is so: nothing is left but what was given up."""
+    backlog = work["backlog"]
+    dead = [fault for fault in work["faults"] if fault["state"] == "dead"]
+    if not dead or any(n for state, n in backlog.items() if state != "dead"):
+        return None
+    return Failure(dead[0]["code"], _shortened(dead[0]["reason"]), _GIVEN_UP_REMEDY)
+
+
+class Quiet:
+    """Tells when nothing has moved for a while, and then again only after as long."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since_s = clock()
+        self._seen: object = None
+
+    def __call__(self, seen: object) -> bool:
+        """Whether the same was seen for QUIET_S."""
+        now_s = self._clock()
+        if seen != self._seen:
+            self._seen, self._since_s = seen, now_s
+        elif now_s - self._since_s >= QUIET_S:
+            self._since_s = now_s
+            return True
+        return False
+
+
+def tell_encoders(api: Client, collection: str) -> None:
+    """Say at once which of a collection's encoders cannot embed as things stand."""
+    for trouble in api.get(api_path("collections", collection))["troubles"]:
+        tell(f"{trouble['encoder']} ({trouble['state']}): {why(trouble)}")
+        tell(f"To have it tried: earmark encoders check {trouble['encoder']}")
+
+
+def why(trouble: Document) -> str:
+    """The reason of an encoder that is not ready."""
+    return _shortened(str(trouble["reason"] or _STATES.get(trouble["state"], trouble["state"])))
+
+
+def _shortened(reason: str) -> str:
+    """On one line: what libraries say may be long."""
+    line = " ".join(reason.split())
+    return line if len(line) <= _REASON_CHARACTERS else f"{line[:_REASON_CHARACTERS]} ..."

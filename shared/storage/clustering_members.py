@@ -1,0 +1,79 @@
+"""Who is in which cluster of a clustering that does not stand, such as that of a subset."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from jaxtyping import Float64, Int64
+from numpy import ndarray
+
+from shared.storage.database import Transaction
+from shared.units import seconds
+
+# Of one subset and encoder only the newest clustering keeps its members.
+_FORGET = sa.text("""
+    DELETE FROM clustering_member m USING clustering c, clustering n
+    WHERE n.request_id = :request_id AND m.request_id = c.request_id AND c.request_id <> n.request_id
+      AND (c.collection, c.encoder, c.asked->>'subset_id') = (n.collection, n.encoder, n.asked->>'subset_id')
+""")
+_WRITE = sa.text("""
+    INSERT INTO clustering_member (request_id, segment_id, cluster, probability)
+    SELECT :request_id, n.segment_id, nullif(n.cluster, -1), n.probability
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:clusters AS int[]), CAST(:probabilities AS real[]))
+         AS n(segment_id, cluster, probability)
+    JOIN segment USING (segment_id)
+""")
+
+
+def write(
+    tx: Transaction,
+    request_id: UUID,
+    segment_ids: Sequence[UUID],
+    labels: Int64[ndarray, " segments"],
+    probabilities: Float64[ndarray, " segments"],
+) -> None:
+    """Keep the cluster of each segment, -1 for none, in the place of an earlier clustering of the same."""
+    tx.execute(_FORGET, {"request_id": request_id})
+    found = {"ids": list(segment_ids), "clusters": labels.tolist(), "probabilities": probabilities.tolist()}
+    tx.execute(_WRITE, {"request_id": request_id, **found})
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A segment, and the number of its cluster; None: it is in none."""
+
+    segment_id: UUID
+    recording_id: UUID
+    object_key: str | None
+    start_s: float
+    end_s: float
+    text: str | None
+    cluster: int | None
+    probability: float
+
+
+_MEMBERS = sa.text("""
+    SELECT m.segment_id, s.recording_id, s.start_sample, s.end_sample, s.text, m.cluster, m.probability,
+           (SELECT min(o.key) FROM stored_object o WHERE o.recording_id = s.recording_id) AS object_key
+    FROM clustering_member m JOIN segment s USING (segment_id)
+    WHERE m.request_id = :request_id AND m.segment_id > :after ORDER BY m.segment_id LIMIT :most
+""")
+
+
+def members(tx: Transaction, request_id: UUID, *, after: UUID, most: int) -> list[Member]:
+    """By segment."""
+    rows = tx.execute(_MEMBERS, {"request_id": request_id, "after": after, "most": most})
+    return [
+        Member(
+            segment_id=row.segment_id,
+            recording_id=row.recording_id,
+            object_key=row.object_key,
+            start_s=seconds(row.start_sample),
+            end_s=seconds(row.end_sample),
+            text=row.text,
+            cluster=row.cluster,
+            probability=row.probability,
+        )
+        for row in rows
+    ]

@@ -1,0 +1,111 @@
+"""What cannot be made at the rate that an encoder wants keeps nobody waiting, on real servers."""
+
+from services.ingest.decode.errors import DecoderCrashed
+from shared.events import SegmentsCreated
+from tests.integration.embedder.rendering import WIDE, Failing, Heard, original, rendition_key, waiting, work_off
+from tests.integration.embedder.working import COLLECTION, FIRST, Workshop
+
+
+def why_not(workshop: Workshop, encoder: str = WIDE) -> list[str]:
+    return [code for (code,) in workshop.rows("SELECT code FROM unembeddable WHERE encoder = :name", name=encoder)]
+
+
+def test_a_backfill_does_without_a_recording_that_cannot_be_decoded(
+    workshop: Workshop, wide: Heard, decoding: Failing
+) -> None:
+    original(workshop)
+    decoding.error = DecoderCrashed()
+    backfill_id = workshop.backfill(WIDE)
+    work_off(workshop)
+    state = workshop.state(backfill_id)
+    assert (state.state, state.done, state.unreadable, state.without_voice) == ("done", 2, 2, 0)
+    assert state.reasons == {"not_rendered": 2}
+    assert workshop.progress(WIDE) == {(2, 0, 2)}
+    assert waiting(workshop, "ingest.render") == []
+    assert workshop.rows("SELECT key, code FROM rendition") == [(None, "decoder_crashed")]
+
+
+def test_a_backfill_does_without_a_recording_that_kills_whoever_decodes_it(
+    workshop: Workshop, wide: Heard, decoding: Failing
+) -> None:
+    original(workshop)
+    decoding.error = MemoryError()
+    backfill_id = workshop.backfill(WIDE)
+    work_off(workshop)
+    assert (workshop.state(backfill_id).state, why_not(workshop)) == ("done", ["not_rendered"] * 2)
+    assert waiting(workshop, "ingest.render") == [("dead", 5, "MemoryError")]
+
+
+def test_a_backfill_does_without_a_recording_whose_original_goes_meanwhile(
+    workshop: Workshop, wide: Heard, decoding: Failing
+) -> None:
+    original(workshop)
+    with workshop.database.begin() as tx:
+        tx.exec_driver_sql("UPDATE recording SET state = 'ready'")  # or it would be forgotten
+    backfill_id = workshop.backfill(WIDE)
+    workshop.work("embedder.enlist")
+    workshop.work("embedder.backfill")
+    workshop.store.delete(workshop.settings.s3.audio_bucket, f"{COLLECTION}/a.wav")
+    work_off(workshop)
+    state = workshop.state(backfill_id)
+    assert (state.state, state.unreadable, state.reasons) == ("done", 2, {"original_gone": 2})
+
+
+def test_the_other_encoders_of_a_new_recording_do_not_wait_for_what_cannot_be_made(
+    workshop: Workshop, wide: Heard, decoding: Failing
+) -> None:
+    own = original(workshop)
+    decoding.error = DecoderCrashed()
+    segment_ids = tuple(workshop.segment_ids(own))
+    with workshop.database.begin() as tx:
+        tx.exec_driver_sql(f"UPDATE collection SET encoders = '{{{FIRST},{WIDE}}}'")
+    workshop.say(
+        SegmentsCreated(
+            recording_id=own, collection=COLLECTION, segmenter="whole@1", segment_ids=segment_ids, duration_s=2
+        )
+    )
+    work_off(workshop)
+    assert set(workshop.vectors(FIRST)) == set(segment_ids)
+    assert why_not(workshop) == ["not_rendered"] * 2
+    assert workshop.rows("SELECT state FROM recording") == [("ready",)]
+
+
+def test_the_next_backfill_tries_again_what_could_not_be_made(
+    workshop: Workshop, wide: Heard, decoding: Failing
+) -> None:
+    original(workshop)
+    decoding.error = DecoderCrashed()
+    workshop.backfill(WIDE)
+    work_off(workshop)
+    decoding.error = None
+    backfill_id = workshop.backfill(WIDE)
+    work_off(workshop)
+    assert len(workshop.vectors(WIDE)) == 2
+    assert (why_not(workshop), workshop.state(backfill_id).reasons) == ([], {})
+
+
+def test_vectors_that_are_there_are_not_lost_to_a_rendition_that_cannot_be_made_again(
+    workshop: Workshop, wide: Heard, decoding: Failing
+) -> None:
+    original(workshop)
+    workshop.backfill(WIDE)
+    work_off(workshop)
+    workshop.store.delete(workshop.settings.s3.derived_bucket, rendition_key(workshop))
+    decoding.error = DecoderCrashed()
+    backfill_id = workshop.backfill(WIDE, everything=True)
+    work_off(workshop)
+    assert workshop.state(backfill_id).state == "done"
+    assert (len(workshop.vectors(WIDE)), why_not(workshop)) == (2, [])
+
+
+def test_a_rendition_that_nobody_works_at_any_more_is_asked_for_again(
+    workshop: Workshop, wide: Heard, decoding: Failing
+) -> None:
+    original(workshop)
+    backfill_id = workshop.backfill(WIDE)
+    workshop.work("embedder.enlist")
+    workshop.work("embedder.backfill")
+    with workshop.database.begin() as tx:
+        tx.exec_driver_sql("DELETE FROM delivery WHERE subscription = 'ingest.render'")  # dropped by hand
+    work_off(workshop)
+    assert workshop.state(backfill_id).done == 2
