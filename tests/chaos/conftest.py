@@ -24,9 +24,9 @@ _OUTCOMES: list[Outcome] = []
 Clips = Callable[[int], list[Path]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def mortal() -> Iterator[FullStack]:
-    """A stack of its own: what is killed here must not disturb other tests."""
+    """A stack of their own: what is killed here must not disturb other tests."""
     with open_folder() as folder:
         state = stack.up(folder, extra_env=QUICK)
         try:

@@ -11,14 +11,15 @@ import redis
 
 from services.launcher import stack
 from tests.support.processes import kill_program
-from tests.support.stack import FullStack
+from tests.support.stack import FullStack, until
 
 WORKERS = ("ingest", "embedder")
 
 
 def program(data_dir: Path, name: str) -> psutil.Process:
-    """The main process of a program of the stack."""
-    return psutil.Process(next(p.pid for p in stack.processes(data_dir) if p.name == name))
+    """The main process of a program of the stack, which may just be started again."""
+    pid = until(lambda: next((p.pid for p in stack.processes(data_dir) if p.name == name), None))
+    return psutil.Process(pid)
 
 
 def workers(data_dir: Path, name: str) -> list[psutil.Process]:
@@ -41,7 +42,7 @@ def kill_a_worker(data_dir: Path, rng: random.Random, freeze: bool = False) -> N
     if not freeze and rng.random() < 0.2:
         kill_program(data_dir, name)
         return
-    with suppress(psutil.Error, IndexError, StopIteration):  # this one is being started again
+    with suppress(psutil.Error, IndexError):  # this one is being started again
         victim = rng.choice(workers(data_dir, name))
         if freeze:
             victim.send_signal(signal.SIGSTOP)
@@ -66,9 +67,11 @@ def family(process: psutil.Process) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
-def listening(target: FullStack) -> int:
-    """How many workers wait for the next message, each in a blocking read of Valkey."""
-    return sum("b" in client["flags"] for client in valkey(target).client_list())
+def listens(target: FullStack, worker: psutil.Process) -> bool:
+    """Whether a worker waits for the next message, in a blocking read of Valkey, which lasts a second."""
+    ports = {connection.laddr.port for connection in worker.net_connections("tcp")}
+    blocked = (client["addr"] for client in valkey(target).client_list() if "b" in client["flags"])
+    return any(int(address.rpartition(":")[2]) in ports for address in blocked)
 
 
 def valkey(target: FullStack) -> redis.Redis:

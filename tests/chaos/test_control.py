@@ -1,7 +1,7 @@
 """The same faults without the ledger: they lose work, so the other tests prove something."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import sleep
@@ -12,7 +12,7 @@ import pytest
 from celery import Celery
 
 from tests.chaos.conftest import Clips
-from tests.chaos.faults import family, listening, swallowed, valkey
+from tests.chaos.faults import family, listens, swallowed, valkey
 from tests.chaos.observing import Outcome
 from tests.chaos.plain import QUEUE
 from tests.chaos.processes import Kept, beside, environment
@@ -20,7 +20,10 @@ from tests.chaos.scale import scaled
 from tests.support.stack import FullStack, until
 
 Report = Callable[[Outcome], Outcome]
-WORDS = ("celery", "-A", "tests.chaos.plain", "worker", f"--queues={QUEUE}", "--concurrency=2")
+WORDS = (
+    *("celery", "-A", "tests.chaos.plain", "worker", f"--queues={QUEUE}", "--concurrency=2"),
+    "--without-mingle",  # which waits for messages of its own first
+)
 
 
 class Plain:
@@ -41,12 +44,14 @@ class Plain:
             until(lambda: len(family(psutil.Process(kept.pid))) >= 3)
             yield kept
 
-    def put(self, clips: Sequence[Path], folder: str) -> None:
-        for clip in clips:
-            key = f"{folder}/{clip.parent.name}/{clip.name}"
-            self.stack.put(clip, key)
-            self.sent += 1
-            self._sender.send_task("plain.embed", args=[key], queue=QUEUE)
+    def put(self, clip: Path, folder: str) -> str:
+        key = f"{folder}/{clip.parent.name}/{clip.name}"
+        self.stack.put(clip, key)
+        return key
+
+    def send(self, key: str) -> None:
+        self.sent += 1
+        self._sender.send_task("plain.embed", args=[key], queue=QUEUE)
 
     def waiting(self) -> int:
         return int(valkey(self.stack).llen(QUEUE))
@@ -71,7 +76,8 @@ def plain(mortal: FullStack) -> Plain:
 def test_a_storm_loses_what_plain_tasks_held(plain: Plain, clips: Clips, report: Report) -> None:
     n, n_faults, rng = scaled(4000, 250), scaled(25, 6), random.Random(1)
     with plain.worker() as worker:
-        plain.put(clips(n), "control-storm")
+        for clip in clips(n):
+            plain.send(plain.put(clip, "control-storm"))
         for _ in range(n_faults):
             until(lambda: len(family(psutil.Process(worker.pid))) >= 3)
             with suppress(psutil.Error):
@@ -84,20 +90,21 @@ def test_a_storm_loses_what_plain_tasks_held(plain: Plain, clips: Clips, report:
 
 def test_what_was_pushed_to_a_frozen_worker_is_lost(plain: Plain, clips: Clips, report: Report) -> None:
     n, n_faults = scaled(20, 2), 0
-    others = listening(plain.stack)
     files = iter(clips(3 * n))
     with plain.worker() as worker:
         while n_faults < n:
-            until(lambda: listening(plain.stack) > others)
-            idle = family(psutil.Process(worker.pid))
+            key = plain.put(next(files), "control-frozen")
+            main = psutil.Process(worker.pid)
+            until(lambda main=main: listens(plain.stack, main))
+            idle = family(main)
             for process in idle:
                 process.suspend()
-            plain.put([next(files)], "control-frozen")
-            sleep(0.3)
+            plain.send(key)
+            sleep(0.2)
             n_faults += swallowed(plain.stack, QUEUE)  # else it had just looked, and the message waits for the next
             for process in idle:
                 process.kill()
-            until(lambda: listening(plain.stack) == others)
+            until(lambda main=main: worker.pid != main.pid)
         plain.settled()
     lost = plain.sent - plain.embedded()
     report(Outcome("CONTROL, plain tasks: pushed to a frozen worker", n, n, lost, 0, note="no ledger"))

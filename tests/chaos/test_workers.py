@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 
 from services.launcher import stack
 from tests.chaos import faults
@@ -32,20 +32,21 @@ def test_a_storm_of_kills(mortal: FullStack, observer: Observer, clips: Clips, r
 def test_work_is_pushed_to_a_frozen_worker_which_is_killed(
     mortal: FullStack, observer: Observer, clips: Clips, report: Report
 ) -> None:
-    n, n_workers, n_sent = scaled(20, 3), 3, 0  # ingest, embedder, clusterer
+    n, n_sent = scaled(20, 3), 0
     mortal.collection("frozen", segmenter="whole", encoders=["spectral"])
     recoveries_s: list[float] = []
     for clip in clips(3 * n):
-        until(lambda: faults.listening(mortal) == n_workers)
-        idle = faults.family(faults.program(mortal.data_dir, "ingest"))
+        worker = faults.program(mortal.data_dir, "ingest")
         with faults.frozen([faults.program(mortal.data_dir, "relay")]):
             mortal.put(clip, f"frozen/{clip.name}")
             until(lambda: mortal.sql("SELECT FROM delivery WHERE state = 'pending'"))
+            until(lambda worker=worker: faults.listens(mortal, worker))
+            idle = faults.family(worker)
             for process in idle:
                 process.suspend()
         n_sent += 1
         until(lambda: mortal.sql("SELECT FROM delivery WHERE state = 'queued'"))
-        sleep(0.1)
+        sleep(0.5)  # sent, too
         hit = faults.swallowed(mortal, "earmark:ingest")  # else it had just looked, and the message waits for the next
         for process in idle:
             process.kill()
@@ -67,22 +68,25 @@ def test_whoever_was_frozen_for_two_leases_changes_nothing(
 ) -> None:
     """All processes of a worker freeze while they hold work; it is handed on, and they come back with an old fence."""
     n_faults, each = scaled(20, 2), scaled(50, 25)
-    files = clips(n_faults * each)
+    files = clips(3 * n_faults * each)
     mortal.collection("leases", segmenter="whole", encoders=["ge2e"])
-    for turn in range(n_faults):
-        name = faults.WORKERS[turn % 2]
-        for clip in files[turn * each : (turn + 1) * each]:
+    n_sent = 0
+    while len(observer.faults_at) < n_faults:
+        assert n_sent < len(files), "no worker could be frozen at its work"
+        name = faults.WORKERS[len(observer.faults_at) % 2]
+        victims = faults.workers(mortal.data_dir, name)
+        for clip in files[n_sent : n_sent + each]:
             mortal.put(clip, f"leases/{clip.parent.name}/{clip.name}")
+        n_sent += each
         held = "SELECT FROM delivery WHERE state = 'leased' AND subscription LIKE %s"
         until(lambda held=held, name=name: mortal.sql(held, f"{name}.%"), every_s=0.001)
-        observer.fault()
-        with faults.frozen(faults.workers(mortal.data_dir, name)):
-            handed_on = "SELECT FROM delivery WHERE error_code = 'lease_expired' AND subscription LIKE %s"
+        at = time()
+        with faults.frozen(victims):
             sleep(2 * LEASE_S)
-            expired = mortal.sql(handed_on, f"{name}.%")
-        assert expired, "nothing was held: that was no fault"
+            handed_on = "SELECT FROM delivery WHERE error_code = 'lease_expired' AND subscription LIKE %s"
+            observer.faults_at += [at] if mortal.sql(handed_on, f"{name}.%") else []  # else it had just finished
         mortal.idle(timeout_s=60)
-    outcome = report(observer.outcome("a worker frozen for two leases at its work", "leases", len(files)))
+    outcome = report(observer.outcome("a worker frozen for two leases at its work", "leases", n_sent))
     assert (outcome.lost, outcome.doubled) == (0, 0)
     assert outcome.repeats >= n_faults
 
