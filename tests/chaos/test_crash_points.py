@@ -102,7 +102,7 @@ def test_poison_is_buried_and_costs_nobody_else_anything(
         """SELECT split_part(e.data->>'key', '/', 2), d.error_code, d.last_error
            FROM delivery d JOIN event e USING (event_id)"""
     )
-    headless.earmark("dead", "drop", "--all")
+    headless.sql("DELETE FROM delivery WHERE state = 'dead' RETURNING 1")  # others count what is left to do
     outcome = observer.outcome(
         "poison among sound work: segfault, no memory, hang, exception", "poisoned", n, note=f"{took_s:.0f} s in all"
     )
