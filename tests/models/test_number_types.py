@@ -114,17 +114,20 @@ class Clock:
 
 @dataclass
 class Model:
-    """Whose passes take so long, and in bfloat16 a part of that; there its last layer is turned by an angle."""
+    """Whose passes take so long, and in bfloat16 a part of that, if they end; there its last layer is turned."""
 
     clock: Clock
     gain: float = 2.0
     angle: float = 0.0
+    breaks: bool = False
     runtime: Runtime = field(default_factory=lambda: Runtime(torch.device("cpu"), torch.float32, is_open=True))
     made_with: dict[str, str] = field(default_factory=dict)
     size_bytes: int = 0
 
     def embed(self, inputs, outputs):
         reduced = self.runtime.dtype == torch.bfloat16
+        if reduced and self.breaks:
+            raise RuntimeError("not implemented for 'BFloat16'")
         self.clock.now_s += 1 / self.gain if reduced else 1
         turned = [np.cos(self.angle), np.sin(self.angle)] if reduced else [1, 0]
         rows = {"first": [1, 0], "last": turned}
@@ -139,6 +142,7 @@ class Model:
         ({"angle": 0.05}, torch.float32),  # a cosine of 0.99875
         ({"angle": float("nan")}, torch.float32),
         ({"gain": 1.2}, torch.float32),
+        ({"breaks": True}, torch.float32),
     ],
 )
 def test_a_trial_at_loading_decides_once(monkeypatch, change, dtype):
@@ -151,6 +155,7 @@ def test_a_trial_at_loading_decides_once(monkeypatch, change, dtype):
     assert clock.now_s == took_s
 
 
-@pytest.mark.skipif(not runtime_torch.multiplies_bfloat16(), reason="this processor does not multiply bfloat16")
-def test_on_a_processor_that_multiplies_it_a_whisper_computes_in_bfloat16(tiny_en):
-    assert whisper.family.load(tiny_en, options("auto")).made_with["dtype"] == "bfloat16"
+def test_on_a_processor_that_multiplies_it_a_whisper_computes_in_bfloat16(tiny_en, monkeypatch):
+    monkeypatch.setattr(fidelity_torch, "LEAST_GAIN", 0.0)  # what it gains on this busy machine is not asked
+    dtype = "bfloat16" if runtime_torch.multiplies_bfloat16() else "float32"
+    assert whisper.family.load(tiny_en, options("auto")).made_with["dtype"] == dtype

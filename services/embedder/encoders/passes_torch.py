@@ -37,17 +37,19 @@ class Passes:
     ) -> list[tuple[list[int], Made]]:
         """What each pass made, with the positions of its inputs; only inputs of one kind share one, the largest first.
 
-        While the device computes a pass, the next one is loaded and sent to it. Both may raise torch.OutOfMemoryError.
-        Kinds of exact lengths keep networks that feel padding from feeling any. Raises DeviceOutOfMemory.
+        While the device computes a pass, the next one is loaded and sent to it, until both at once have no room. Both
+        may raise torch.OutOfMemoryError. Kinds of exact lengths keep networks that feel padding from feeling any.
+        Raises DeviceOutOfMemory.
         """
         left = sorted(range(len(sizes)), key=lambda i: (-sizes[i], str(kinds[i]), i))
         done: list[tuple[list[int], Made]] = []
         sent: Batch | None = None
+        look_ahead = True
         while left:
             positions = self._next(left, sizes, kinds)
             taken = set(positions)
             rest = [i for i in left if i not in taken]
-            following = self._next(rest, sizes, kinds)
+            following = self._next(rest, sizes, kinds) if look_ahead else []
             with suppress(torch.OutOfMemoryError):
                 made, sent = self._pass(positions, sent, following, load, compute)
                 done.append((positions, made))
@@ -55,7 +57,10 @@ class Passes:
                 continue
             # only here, past the exception, is what the failed pass held free again
             sent = None
-            self._halve(len(positions), sizes[positions[0]])
+            if following:
+                look_ahead = False  # it may be that only two passes at once have no room
+            else:
+                self._halve(len(positions), sizes[positions[0]])
         return done
 
     def _pass(

@@ -38,8 +38,8 @@ class Downmix:
     def __init__(self, channels: int, chosen: int | None = None) -> None:
         self._chosen = chosen
         self._weights = np.full(channels, 1 / channels, dtype=np.float32)
-        self._energy = self._mean_energy = 0.0
-        self._cancelled_energy = np.zeros(channels)  # of each channel, where they cancel each other
+        self._channel_energy = np.zeros(channels)
+        self._mean_energy = 0.0
 
     def mono(self, block: Float32[np.ndarray, "frames channels"]) -> Float32[np.ndarray, " frames"]:
         """One channel from all."""
@@ -48,20 +48,19 @@ class Downmix:
         if self._chosen is not None:
             return np.ascontiguousarray(block[:, self._chosen])
         mean: Float32[np.ndarray, " frames"] = block @ self._weights
-        energy, mean_energy = float(np.vdot(block, block)), float(mean @ mean)
-        self._energy += energy
-        self._mean_energy += mean_energy
-        if self._cancels(energy, mean_energy):
-            self._cancelled_energy += [channel @ channel for channel in block.T]
+        self._channel_energy += [channel @ channel for channel in block.T]
+        self._mean_energy += float(mean @ mean)
         return mean
 
     def louder_if_cancelled(self) -> int | None:
-        """The channel that was loudest where they cancelled each other (L = -R), if they did so on the whole."""
-        return int(self._cancelled_energy.argmax()) if self._cancels(self._energy, self._mean_energy) else None
+        """The loudest channel if the channels cancelled each other in the mean so far (L = -R), else None.
 
-    def _cancels(self, energy: float, mean_energy: float) -> bool:
-        """Independent channels keep 1/n of their average power in the mean, equal ones all of it."""
-        return mean_energy < _CANCELLED / len(self._weights) ** 2 * energy
+        Independent channels keep 1/n of their average power in the mean, equal ones all of it.
+        """
+        average = float(self._channel_energy.mean())
+        if average == 0.0 or self._mean_energy >= _CANCELLED / len(self._weights) * average:
+            return None
+        return int(self._channel_energy.argmax())
 
 
 class Resampler:

@@ -155,7 +155,8 @@ def _copy(frame: av.AudioFrame, into: Float32[np.ndarray, "frames channels"]) ->
     kind = frame.format.name.removesuffix("p")
     sample_type, full_scale = _SAMPLE_TYPES[kind]
     n_each = frame.samples if frame.format.is_planar else into.size
-    planes = [np.frombuffer(p, sample_type, n_each) for p in frame.planes]  # type: ignore[call-overload]  # a buffer it is
+    held = frame.planes[: into.shape[1] if frame.format.is_planar else 1]  # of 7.1 PyAV lists one that is not there
+    planes = [np.frombuffer(plane, sample_type, n_each) for plane in held]  # type: ignore[call-overload]  # a buffer
     if frame.format.is_planar:
         for channel, plane in zip(into.T, planes, strict=True):
             channel[:] = plane

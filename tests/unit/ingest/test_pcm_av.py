@@ -2,6 +2,7 @@
 
 from contextlib import closing
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -34,3 +35,18 @@ def test_channels_that_a_codec_keeps_apart_stay_in_their_order(tmp_path):
     path = write(tmp_path / "a.opus", samples, 48_000, "opus")
     decoded = np.concatenate(blocks_of(path, Container.OGG))
     assert [loudest_hz(channel, 48_000) for channel in decoded.T] == pytest.approx([440, 880], abs=1)
+
+
+def test_all_eight_channels_of_surround_sound_are_read(rng, tmp_path):
+    path = tmp_path / "a.m4a"
+    with av.open(path, "w", format="mp4") as file:
+        stream = file.add_stream("aac", rate=48_000, layout="7.1")
+        for start in range(0, 48_000, 1024):  # interleaved: of planes PyAV counts one too many when writing, too
+            samples = (rng.normal(0, 0.1, (1, 8 * 1024)) * 32767).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="7.1")
+            frame.sample_rate, frame.pts = 48_000, start
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    decoded = np.concatenate(blocks_of(path, Container.MP4))
+    assert decoded.shape[1] == 8
+    assert decoded.std(axis=0)[[0, 1, 2, 4, 5, 6, 7]].min() > 0.01, "each but the one for the bass"

@@ -1,4 +1,4 @@
-"""Why the model of an encoder cannot be had."""
+"""Why the model of an encoder cannot be had; and a subscription has another name."""
 
 from alembic import op
 
@@ -10,7 +10,13 @@ depends_on = None
 
 def upgrade() -> None:
     op.execute("ALTER TABLE encoder ADD code text, ADD reason text")
+    op.execute(
+        "UPDATE delivery SET subscription = 'clusterer.compare_encoders' WHERE subscription = 'clusterer.try_encoders'"
+    )
 
 
 def downgrade() -> None:
+    op.execute(
+        "UPDATE delivery SET subscription = 'clusterer.try_encoders' WHERE subscription = 'clusterer.compare_encoders'"
+    )
     op.execute("ALTER TABLE encoder DROP code, DROP reason")
