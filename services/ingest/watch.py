@@ -33,6 +33,7 @@ class Watcher:
         self._sweep_s = sweep_s
         self._keys: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._next_sweep_s = monotonic()
+        self._took_s = 0.0  # by the last sweep
 
     def heard(self, keys: list[str]) -> None:
         """Take hints from any thread: keys, or prefixes that end in a slash."""
@@ -77,7 +78,9 @@ class Watcher:
         began_s = monotonic()
         n_new = self._looker.sweep()
         took_s = monotonic() - began_s
-        self._next_sweep_s = monotonic() + max(self._sweep_s, took_s / SWEEP_SHARE)
+        usual_s = min(took_s, self._took_s)  # one that a slow network held up says nothing of the bucket
+        self._next_sweep_s = monotonic() + max(self._sweep_s, usual_s / SWEEP_SHARE)
+        self._took_s = took_s
         if n_new:
             log.info("objects_seen", n_new=n_new, by="sweep", took_s=round(took_s, 3))
 

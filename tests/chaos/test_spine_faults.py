@@ -16,7 +16,7 @@ from tests.support.processes import kill_program
 from tests.support.stack import FullStack, open_folder, running_stack, until
 
 FAULT_EVERY_S = float(os.environ.get("EARMARK_CHAOS_EVERY_S", "1.2"))
-N_CLIPS = int(os.environ.get("EARMARK_CHAOS_CLIPS", "400"))
+N_CLIPS = int(os.environ.get("EARMARK_CHAOS_CLIPS", "250"))
 
 
 @pytest.fixture(scope="module")
