@@ -61,8 +61,8 @@ class LocalCheckpoint:
         return self.path
 
     def absence(self) -> str | None:
-        """Why the weights are not on this machine: they were when they were named."""
-        return None
+        """Why the weights are not on this machine: there was something when they were named."""
+        return None if _files(self.path) else f"There is nothing in {self.path}."
 
 
 @dataclass(frozen=True, slots=True)

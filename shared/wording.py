@@ -1,4 +1,7 @@
-"""Words for people that depend on a number."""
+"""Words for people: what depends on a number, and what they may have meant."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
 
 
 def counted(n: int, noun: str) -> str:
@@ -11,3 +14,9 @@ def percent(probability: float) -> str:
     if probability < 0.01:
         return "under 1 %"
     return "over 99 %" if 0.99 < probability < 1 else f"{100 * probability:.0f} %"
+
+
+def nearest(word: str, known: Sequence[str]) -> str | None:
+    """The one that it may be a misspelling of, upper and lower case aside."""
+    near = get_close_matches(word.lower(), [one.lower() for one in known], n=1)
+    return next((one for one in known if [one.lower()] == near), None)

@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import IO, Final
-from uuid import UUID
 
 import numpy as np
 
@@ -15,25 +14,30 @@ from shared.storage.database import Transaction
 from shared.storage.encoders import StoredEncoder
 from shared.storage.frames import FrameBlob
 from shared.storage.listing import ListedSegment
+from shared.storage.subsets import Subset
 
 _BLOCK_BYTES: Final = 1 << 18
 _ROW_TYPE: Final = np.dtype("<f4")
 
 
 def write_embeddings(
-    tx: Transaction, collection: str, encoder: StoredEncoder, target: IO[bytes], subset_id: UUID | None = None
+    tx: Transaction, collection: str, encoder: StoredEncoder, target: IO[bytes], subset: Subset | None = None
 ) -> None:
     """A zip with `embeddings.npy` (float32, one unit row a segment), `index.jsonl` and `encoder.json`.
 
-    The number of rows stands at the head of the array, so both parts are written beside first.
+    The last one says of what the rows are, too, and how many segments have none. The number of rows stands at the head
+    of the array, so the other parts are written beside first.
     """
+    subset_id = subset.subset_id if subset else None
     with tempfile.TemporaryFile() as vectors, tempfile.TemporaryFile() as index:
-        n_rows = 0
+        n_rows = n_without = n_to_backfill = 0
         for block in exports.embedded_segments(tx, collection, encoder, subset_id):
             vectors.write(block.vectors.astype(_ROW_TYPE).tobytes())
             lines = (_index_line(segment, block.frames.get(segment.segment_id)) for segment in block.segments)
             index.write("".join(lines).encode())
             n_rows += len(block.segments)
+            n_without += block.n_without
+            n_to_backfill += block.n_to_backfill
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
             with _entry(archive, "embeddings.npy") as entry:
                 shape = (n_rows, encoder.dimension)
@@ -42,7 +46,18 @@ def write_embeddings(
                 _copy(vectors, entry)
             with _entry(archive, "index.jsonl") as entry:
                 _copy(index, entry)
-            facts = {"name": encoder.name, "space": encoder.space, "dimension": encoder.dimension, "spec": encoder.spec}
+            facts = {
+                "name": encoder.name,
+                "space": encoder.space,
+                "dimension": encoder.dimension,
+                "dtype": exports.dtype(tx, collection, encoder, subset_id),
+                "spec": encoder.spec,
+                "collection": collection,
+                "subset": subset.name if subset else None,
+                "segments": n_rows + n_without,
+                "without_vector": n_without,
+                "to_backfill": n_to_backfill,
+            }
             archive.writestr("encoder.json", json.dumps(facts, ensure_ascii=False, indent=2))
 
 

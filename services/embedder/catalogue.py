@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.embedder.defining import CheckpointChanged, spec_of
 from services.embedder.layered import LayerEncoder
 from services.embedder.models import ModelCache, ModelKey
-from shared.checkpoints import Checkpoint, MissingModel, UnknownModel, checkpoint, pinned
+from shared.checkpoints import Checkpoint, LocalCheckpoint, MissingModel, UnknownModel, checkpoint, pinned
 from shared.encoders import family_registry, registry
 from shared.encoders.families import Family
 from shared.encoders.protocol import Encoder, EncoderOptions, EncoderSpec
@@ -144,4 +144,7 @@ def resolve(definition: Definition) -> tuple[str, EncoderSpec]:
         model = pinned(family.models.get(definition.model, definition.model))
     except UnknownModel as error:
         raise UnknownModel(f"{error.detail.rstrip('.')}{_instead(definition.model, family)}.") from error
-    return model, spec_of(definition, family.card(checkpoint(model)))
+    weights = checkpoint(model)
+    if isinstance(weights, LocalCheckpoint) and (missing := absent(weights)):
+        raise missing
+    return model, spec_of(definition, family.card(weights))

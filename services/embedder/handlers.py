@@ -10,7 +10,7 @@ from services.embedder.asking import Asked
 from services.embedder.blobs import AudioGone, RenditionMissing
 from services.embedder.catalogue import resolve
 from services.embedder.checking import check_of
-from services.embedder.making import make
+from services.embedder.making import Made, make
 from services.embedder.outcome import Outcome
 from services.embedder.ports import Embedder
 from shared import ids
@@ -37,25 +37,41 @@ def embed(work: Work, embedder: Embedder) -> None:
     embedder.frames.clear()
     heard = [span for span in spans if span.recording_id not in lacking.to_make]
     made = make(heard, sources, asked.values(), lacking.unheard, embedder)
-    outcomes, unread = made.outcomes, made.unread | lacking.to_make
+    unread = made.unread | lacking.to_make
     with work.commit() as commit:
+        # First of all: who removes an encoder waits for nothing that is locked here, and is waited for.
+        there = _of_those_there(commit, made, embedder)
         lost = {recording_id for recording_id, error in unread.items() if isinstance(error, AudioGone)}
         # Under no key any more: put back, it is registered anew.
         forgotten = recordings.forget(commit.tx, sorted(lost | lacking.gone))
         back = _to_come_back(asked, unread, forgotten)
-        back |= _of_broken(asked, made.broken, unread)
+        back |= _of_broken(asked, there.broken, unread)
         for delivered, error in back.items():
             a = asked[delivered]
             _come_back(commit, delivered, error, sources[SAMPLE_RATE_HZ][a.recording_id], a.collection)
         read = {d: a for d, a in asked.items() if a.recording_id not in unread}
         standing = segments.hold(commit.tx, [s for a in read.values() for s in a.segment_ids])
-        for name, outcome in sorted(outcomes.items()):  # one order everywhere: two workers' locks never cross
-            if name in made.broken:
+        for name, outcome in sorted(there.outcomes.items()):  # one order everywhere: two workers' locks never cross
+            if name in there.broken:
                 continue
             mine = {d: a for d, a in read.items() if name in a.encoders}
             writing.write(commit, embedder.spec(name), outcome, mine, standing)
-        _hold_frames(commit, outcomes, standing, embedder)
-        writing.count(commit, {d: a for d, a in asked.items() if d not in back}, outcomes, lost)
+        _hold_frames(commit, there.outcomes, standing, embedder)
+        writing.count(commit, {d: a for d, a in asked.items() if d not in back}, made.outcomes, lost)
+
+
+def _of_those_there(commit: Commit, made: Made, embedder: Embedder) -> Made:
+    """Without encoders that were removed meanwhile: no collection names them, so nobody asks for their share any more.
+
+    The others stay until the end of the transaction.
+    """
+    spaces = {name: embedder.spec(name).space for name in made.outcomes}
+    held = encoders.hold(commit.tx, spaces.values())
+    return Made(
+        {name: outcome for name, outcome in made.outcomes.items() if spaces[name] in held},
+        made.unread,
+        {name: error for name, error in made.broken.items() if spaces[name] in held},
+    )
 
 
 def _of_broken(

@@ -111,6 +111,7 @@ def render(work: Work, ingest: Ingest) -> None:
             commit.defer(delivered, why)
         for delivered, source in found.gone.items():
             _look_again(commit, delivered, source, wanted[delivered].collection)
+        rendering.take_back(commit.tx, wanted, found)
         renditions.write(commit.tx, found.made)
         renditions.fail(commit.tx, found.failed)
         _hold(commit, [one.key for one in found.made], ingest)

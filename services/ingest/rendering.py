@@ -1,19 +1,21 @@
 """Make recordings' audio at other rates than 16 kHz, out of their originals; say of which that cannot be done."""
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 from services.ingest.cutting import AudioGone
+from services.ingest.decode.errors import DecodeMemory, DecoderCrashed, DecodeTimeout
 from services.ingest.ports import Ingest
 from services.ingest.registering import DECODING
 from shared.errors import EarmarkError, PermanentError
 from shared.events import RenditionRequested
 from shared.ledger.consumer import Delivered
 from shared.storage import renditions
-from shared.storage.database import Database
+from shared.storage.database import Database, Transaction
 from shared.storage.objects import ObjectGone
 from shared.storage.recordings import AudioSource
 from shared.storage.renditions import Failure, Rendition
@@ -23,6 +25,16 @@ class RenderingAbandoned(PermanentError):
     """Whoever made the recording's audio at another rate died of it, again and again; its last error says of what."""
 
     code = "rendering_abandoned"
+
+
+class RenderingFailed(EarmarkError):
+    """The decoder gave up, perhaps for what else the machine does; each attempt counts, the last one is final."""
+
+    # Neither transient, for it may be the file's fault, nor permanent, for then the first attempt would be the last.
+    code = "rendering_failed"
+
+
+_PERHAPS_THE_MACHINES: Final = (DecodeTimeout, DecodeMemory, DecoderCrashed)  # of a file that was decoded once
 
 
 @dataclass(slots=True)
@@ -44,20 +56,35 @@ def render_all(wanted: dict[Delivered, RenditionRequested], database: Database, 
         with database.begin() as tx:
             known = renditions.sources(tx, list(asked), rate_hz, ingest.settings.s3.derived_bucket)
             originals = renditions.originals(tx, list(asked))
-        for recording_id in originals.keys() - _still_there(known.values(), ingest):
+        there, lost = _looked_at(known.values(), ingest)
+        if lost:
+            with database.begin() as tx:
+                renditions.lose(tx, lost, rate_hz)
+        for recording_id in originals.keys() - there:
             _answer_beforehand(asked[recording_id], recording_id, rate_hz, database, ingest)
             _render(asked[recording_id], originals[recording_id], rate_hz, ingest, found)
     return found
+
+
+def take_back(tx: Transaction, wanted: Mapping[Delivered, RenditionRequested], found: Renderings) -> None:
+    """What was answered beforehand, of those that are tried again after all."""
+    for delivered in found.deferred.keys() | found.gone.keys():
+        event = wanted[delivered]
+        renditions.try_again(tx, [event.recording_id], event.sample_rate_hz)
 
 
 def _answer_beforehand(
     delivered: Delivered, recording_id: UUID, rate_hz: int, database: Database, ingest: Ingest
 ) -> None:
     """Before the last attempt: should this process die of it too, nobody is left to tell who waits."""
-    if delivered.claim.attempt >= ingest.settings.ledger.attempts_before_dead:
+    if _is_last(delivered, ingest):
         why = RenderingAbandoned()
         with database.begin() as tx:
             renditions.fail(tx, [Failure(recording_id, rate_hz, why.code, why.sentence())])
+
+
+def _is_last(delivered: Delivered, ingest: Ingest) -> bool:
+    return delivered.claim.attempt >= ingest.settings.ledger.attempts_before_dead
 
 
 def _render(delivered: Delivered, original: AudioSource, rate_hz: int, ingest: Ingest, found: Renderings) -> None:
@@ -66,7 +93,10 @@ def _render(delivered: Delivered, original: AudioSource, rate_hz: int, ingest: I
     except AudioGone:
         found.gone[delivered] = original
     except PermanentError as error:
-        found.failed.append(Failure(original.recording_id, rate_hz, error.code, error.sentence()))
+        if isinstance(error, _PERHAPS_THE_MACHINES) and not _is_last(delivered, ingest):
+            found.deferred[delivered] = RenderingFailed(f"{error.code}: {error.sentence()}")
+        else:
+            found.failed.append(Failure(original.recording_id, rate_hz, error.code, error.sentence()))
     except EarmarkError as error:
         found.deferred[delivered] = error
 
@@ -92,7 +122,9 @@ def render(original: AudioSource, rate_hz: int, ingest: Ingest) -> Rendition:
     return Rendition(original.recording_id, rate_hz, key, facts.n_samples)
 
 
-def _still_there(made: Iterable[AudioSource], ingest: Ingest) -> set[UUID]:
-    """The recordings whose rendition has its bytes."""
+def _looked_at(made: Iterable[AudioSource], ingest: Ingest) -> tuple[set[UUID], dict[UUID, str]]:
+    """The recordings whose rendition has its bytes, and the keys of those whose has not."""
     bucket = ingest.settings.s3.derived_bucket
-    return {one.recording_id for one in made if one.key is not None and ingest.objects.exists(bucket, one.key)}
+    keys = {one.recording_id: one.key for one in made if one.key is not None}
+    lost = {recording_id: key for recording_id, key in keys.items() if not ingest.objects.exists(bucket, key)}
+    return keys.keys() - lost.keys(), lost

@@ -5,6 +5,7 @@ Only folders that hold `<CONTRIBUTOR_ID>.json` count; folders named after the ou
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,9 @@ from shared.corpora.items import JSON, Entry, Item, Problem
 from shared.corpora.metadata import BrokenMetadata, json_of
 
 SPLITS: Final = ("Train", "Dev", "Test")
+ETIOLOGIES: Final = ("Parkinson's Disease", "ALS", "Cerebral Palsy", "Down Syndrome", "Stroke")
+"""Of the release, most frequent first."""
+
 _OF_OUTER_TARS: Final = "SpeechAccessibility_"
 
 
@@ -98,6 +102,15 @@ def _read_contributor(folder: Path, split: str) -> Iterator[Entry]:
         named.add(file.filename)
     for name in sorted(present - named):
         yield Problem("unnamed_file", f"{key}/{name}", "No metadata name it.", split)
+
+
+def etiologies(root: Path) -> set[str]:
+    """Those of all contributors whose metadata can be read."""
+    found: set[str] = set()
+    for path in (path for split in SPLITS for path in (root / split).glob("*/*.json") if path.stem == path.parent.name):
+        with suppress(BrokenMetadata):
+            found.update(filter(None, [parse(path).etiology]))
+    return found
 
 
 def parse(path: Path) -> Contributor:

@@ -24,7 +24,7 @@ class UnknownWindow(PermanentError):
 
 
 class UnknownFrameType(PermanentError):
-    """Frames are kept as float16 or float32, and only with pooling `none`."""
+    """Leave it out, which is float32, or name it together with pooling `none`."""
 
     code = "unknown_frame_type"
 

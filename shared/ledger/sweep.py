@@ -10,17 +10,17 @@ from itertools import chain, islice
 from time import monotonic
 from typing import Final
 
-from shared.errors import EarmarkError
+from shared.errors import EarmarkError, PermanentError
 from shared.settings import LedgerSettings
 from shared.storage import orphans
-from shared.storage.database import Database
+from shared.storage.database import Database, DatabaseUnavailable
 from shared.storage.objects import ObjectStore, StoredObject
 from shared.telemetry import logger
 
 log = logger("sweep")
 
 KEYS_PER_STEP: Final = 1000  # a page of a listing; leases are looked after in between
-DELETED_PER_STEP: Final = 100  # whoever is about to refer to one of them waits for all of these
+DELETED_PER_STEP: Final = 100  # far fewer than can be deleted before others may delete them too (orphans.RETRY_S)
 
 
 class Sweep:
@@ -37,32 +37,57 @@ class Sweep:
 
     def go_on(self, stop: threading.Event, pause_s: float) -> None:
         """Take step after step until `stop` is set, in a thread of its own: the store may be slow to answer."""
-        while not stop.wait(pause_s):
+        rest_s = pause_s
+        while not stop.wait(rest_s):
+            rest_s = pause_s
             try:
-                self.step()
+                if self.step():
+                    rest_s = 0.0
             except EarmarkError as error:
                 log.warning("sweep_failed", code=error.code, error=str(error))
+            except Exception:  # whatever it was: this thread must not end, nobody would notice
+                log.exception("sweep_raised")
 
-    def step(self) -> None:
-        """Delete what is due and look at the next page, if it is time for that. Raises ObjectStoreUnavailable."""
-        self._delete_due()
+    def step(self) -> bool:
+        """Delete what is due and look at the next page, if it is time for that; whether there is more to do at once.
+
+        Raises ObjectStoreUnavailable.
+        """
+        more_due = self._delete_due()
         if self._walk is None:
             if monotonic() - self._begun_s < self._settings.blob_sweep_s:
-                return
+                return more_due
             self._begin()
         try:
             self._look_on()
         except BaseException:
             self._walk = None  # a listing that broke off cannot be gone on with
             raise
+        return more_due or self._walk is not None
 
-    def _delete_due(self) -> None:
+    def _delete_due(self) -> bool:
         with self._database.begin() as tx:
             orphans.let_be_seen(tx)
         with self._database.begin() as tx:
-            n_deleted = orphans.delete_due(tx, self._delete, DELETED_PER_STEP)
+            marked = orphans.mark_due(tx, DELETED_PER_STEP)
+        n_deleted = sum(self._deleted(key) for key in marked)
         if n_deleted:
             log.info("blobs_deleted", n_blobs=n_deleted)
+        return len(marked) == DELETED_PER_STEP
+
+    def _deleted(self, key: str) -> bool:
+        """Whether it was; one that cannot be deleted keeps no other from it."""
+        try:
+            with self._database.begin() as tx:
+                return orphans.delete_marked(tx, key, self._delete)
+        except DatabaseUnavailable:
+            raise
+        except EarmarkError as error:
+            log.warning("blob_not_deleted", key=key, code=error.code, error=str(error))
+            if isinstance(error, PermanentError):
+                with self._database.begin() as tx:
+                    orphans.spare(tx, key)
+        return False
 
     def _delete(self, key: str) -> None:
         self._objects.delete(self._bucket, key)

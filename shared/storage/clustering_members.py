@@ -39,6 +39,22 @@ def write(
     tx.execute(_WRITE, {"request_id": request_id, **found})
 
 
+# Now, while those that were clustered were counted then: who asks for the outcome does so at once.
+_WITHOUT_VECTOR = sa.text("""
+    SELECT CASE WHEN count(*) > 0 THEN greatest(0, count(*) - min(c.n_segments)) END
+    FROM clustering c JOIN segment s USING (collection)
+    WHERE c.request_id = :request_id AND c.n_segments IS NOT NULL
+      AND (c.asked->>'subset_id' IS NULL OR s.recording_id IN (
+          SELECT recording_id FROM subset_member WHERE subset_id = CAST(c.asked->>'subset_id' AS uuid)))
+""")
+
+
+def without_vector(tx: Transaction, request_id: UUID) -> int | None:
+    """How many segments of the collection, or of the subset, could not be clustered; None before it is done."""
+    found: int | None = tx.execute(_WITHOUT_VECTOR, {"request_id": request_id}).scalar_one()
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A segment, and the number of its cluster; None: it is in none."""

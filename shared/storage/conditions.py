@@ -5,15 +5,16 @@ as it is written, and the number, truth value or null that it spells: 3 finds 3,
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Final
 
 import sqlalchemy as sa
 
 from shared.errors import InvalidRequest
 from shared.storage.database import Transaction
+from shared.wording import nearest
 
 _NAMES_SHOWN: Final = 20
 _MOST_DIGITS: Final = 300  # before or behind the point: Postgres' numbers end somewhere, and nobody's attributes there
@@ -37,6 +38,25 @@ def matching(conditions: Iterable[str]) -> str:
     In jsonpath's lax mode a list has each of its values, and a path leads through the members of a list.
     """
     return " && ".join(f"({_predicate(condition)})" for condition in conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """What may be drawn, as expressions over the attributes `a.data` and the values that they name."""
+
+    having: str
+    excluded: str  # never NULL
+    values: dict[str, str]
+
+
+def population(where: Sequence[str], exclude: Sequence[str]) -> Population:
+    """All of `where`, and none of `exclude`. Raises BadCondition."""
+    any_of = " || ".join(matching([condition]) for condition in exclude)
+    return Population(
+        "a.data @@ CAST(:where AS jsonpath)" if where else "true",
+        "coalesce(a.data @@ CAST(:exclude AS jsonpath), false)" if exclude else "false",
+        {"where": matching(where), "exclude": any_of},
+    )
 
 
 def name_of(condition: str) -> str:
@@ -114,10 +134,26 @@ def check_names(tx: Transaction, collection: str, names: Iterable[str]) -> None:
 
 
 def _instead(name: str, known: list[str]) -> str:
-    near = get_close_matches(name.lower(), [one.lower() for one in known], n=1)
-    meant = next((f"; did you mean {one!r}?" for one in known if [one.lower()] == near), "")
+    near = nearest(name, known)
+    meant = f"; did you mean {near!r}?" if near else ""
     listed = ", ".join(known[:_NAMES_SHOWN]) + (", ..." if len(known) > _NAMES_SHOWN else "")
     return f"{meant or ';'} there are: {listed or 'none'}"
+
+
+_SOMETHING_HAS = sa.text("""
+    SELECT EXISTS (SELECT FROM object_attributes WHERE collection = :collection AND data @@ CAST(:having AS jsonpath))
+""")
+
+
+def without_effect(tx: Transaction, collection: str, exclude: Iterable[str]) -> list[str]:
+    """A sentence for each exclusion that no object of the collection meets, with what it may have meant."""
+    sentences = []
+    for condition in exclude:
+        values = {"collection": collection, "having": matching([condition])}
+        if not tx.execute(_SOMETHING_HAS, values).scalar_one():
+            known = known_values(tx, collection, [condition])
+            sentences.append(f"Nothing had {condition}: nothing was excluded by it. {known}".strip())
+    return sentences
 
 
 _VALUES = sa.text("""
@@ -138,4 +174,6 @@ def _known_values(tx: Transaction, collection: str, name: str, value: str) -> st
     found = list(tx.execute(_VALUES, query).scalars())
     if len(found) > _NAMES_SHOWN or value in found:
         return ""
-    return f"{name} is nowhere {value!r}, but one of: {', '.join(map(str, found))}."
+    near = nearest(value, [str(one) for one in found])
+    meant = f" Did you mean {near!r}?" if near else ""
+    return f"{name} is nowhere {value!r}, but one of: {', '.join(map(str, found))}.{meant}"

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+import psycopg
 import sqlalchemy as sa
 
-from shared.errors import Conflict
+from shared.errors import Conflict, TransientError
 from shared.storage import collections, encoders, progress
 from shared.storage.database import Transaction
 from shared.storage.tables import encoder, encoder_check, encoder_definition
@@ -17,11 +18,17 @@ class EncoderPackaged(Conflict):
 
 
 class EncoderInUse(Conflict):
-    """Have another encoder name (`earmark collections switch`), let the collections do without this one (`earmark
-    collections drop-encoder COLLECTION ENCODER`), and let its work end. Once it has made vectors that stand, it stays.
+    """Have another encoder name (`earmark collections switch`), let its work end, and have the collections do without it
+    and what it has made (`earmark collections drop-encoder COLLECTION ENCODER --purge`).
     """
 
     code = "encoder_in_use"
+
+
+class EncoderBusy(TransientError):
+    """Vectors are being read or written all the time just now, of whichever encoder; remove it a little later."""
+
+    code = "encoder_busy"
 
 
 _SPACES = sa.text("SELECT encoder_id FROM encoder WHERE name = :name FOR UPDATE")
@@ -40,12 +47,17 @@ _COUNTED = sa.text("""
     WHERE p.encoder = :name ORDER BY 1
 """)
 _FORGET_REASONS = sa.text("DELETE FROM unembeddable WHERE encoder = :name")
+_END_BACKFILLS = sa.text("""
+    UPDATE backfill SET state = 'done', finished_at = clock_timestamp() WHERE encoder = :name AND state <> 'done'
+""")
+# Whoever wants vectors, of whichever encoder, stands behind whoever waits for this lock.
+_WAIT_SHORTLY = sa.text("SET LOCAL lock_timeout = '1s'")
 
 
 def remove(tx: Transaction, name: str) -> None:
-    """Forget it as if it had never been added; work for it that was given up is dropped.
+    """Forget it as if it had never been added; work for it that was given up is dropped, and backfills of it end.
 
-    Raises UnknownEncoder, EncoderPackaged, EncoderInUse.
+    Call it last in its transaction. Raises UnknownEncoder, EncoderPackaged, EncoderInUse, EncoderBusy.
     """
     definition = sa.select(encoder_definition.c.name).where(encoder_definition.c.name == name)
     if tx.execute(definition.with_for_update()).one_or_none() is None:
@@ -56,13 +68,24 @@ def remove(tx: Transaction, name: str) -> None:
     _refuse_used(tx, name, ids)
     tx.execute(_FORGET_GIVEN_UP, {"name": name})
     tx.execute(_FORGET_REASONS, {"name": name})
+    tx.execute(_END_BACKFILLS, {"name": name})
     for collection in tx.execute(_COUNTED, {"name": name}).scalars().all():
         progress.forget_encoder(tx, collection, name)
     tx.execute(sa.delete(encoder_check).where(encoder_check.c.encoder == name))
     tx.execute(sa.delete(encoder).where(encoder.c.name == name))
     tx.execute(sa.delete(encoder_definition).where(encoder_definition.c.name == name))
-    for encoder_id in ids:
-        tx.execute(sa.text(f"DROP TABLE embedding_{encoder_id:d}"))
+    _drop_partitions(tx, ids)
+
+
+def _drop_partitions(tx: Transaction, ids: Sequence[int]) -> None:
+    tx.execute(_WAIT_SHORTLY)
+    try:
+        for encoder_id in ids:
+            tx.execute(sa.text(f"DROP TABLE embedding_{encoder_id:d}"))
+    except sa.exc.OperationalError as error:
+        if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+            raise EncoderBusy from error
+        raise
 
 
 def _refuse_used(tx: Transaction, name: str, ids: Sequence[int]) -> None:

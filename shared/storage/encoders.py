@@ -1,6 +1,6 @@
 """The encoders and segmenters that running workers have announced, and the vector partition of each encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -129,6 +129,12 @@ def by_space(tx: Transaction, space: str) -> StoredEncoder:
     if row is None:
         raise UnknownEncoder(f"No worker has announced the space {space!r}.")
     return _stored(row)
+
+
+def hold(tx: Transaction, spaces: Collection[str]) -> set[str]:
+    """Those of the spaces that are there; they are not removed until this transaction ends."""
+    held = sa.select(encoder.c.space).where(encoder.c.space.in_(spaces)).order_by(encoder.c.encoder_id)
+    return set(tx.execute(held.with_for_update(key_share=True, read=True)).scalars())
 
 
 def encoders(tx: Transaction) -> dict[str, StoredEncoder]:

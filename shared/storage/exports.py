@@ -10,6 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 from jaxtyping import Float32
 
+from shared.events import SegmentsEmbedded
 from shared.storage import embeddings, frames
 from shared.storage.database import Transaction
 from shared.storage.encoders import StoredEncoder
@@ -68,25 +69,55 @@ def durations_s(tx: Transaction, collection: str) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedSegments:
-    """Segments and their vectors: row i belongs to `segments[i]`; and the frames of those that have them kept."""
+    """Segments and their vectors: row i belongs to `segments[i]`; and the frames of those that have them kept.
+
+    `n_without` more segments have no vector, and of `n_to_backfill` of them nobody has said for good why.
+    """
 
     segments: list[ListedSegment]
     vectors: Float32[np.ndarray, "segments dim"]
     frames: dict[UUID, FrameBlob]
+    n_without: int
+    n_to_backfill: int
 
 
 def embedded_segments(
     tx: Transaction, collection: str, encoder: StoredEncoder, subset_id: UUID | None = None
 ) -> Iterator[EmbeddedSegments]:
-    """In blocks, the segments that have a vector of this encoder, in the order of `segments`."""
+    """In blocks, the segments that have a vector of this encoder, in the order of `segments`; others are counted."""
     for block in _blocks(segments(tx, collection, subset_id)):
         ids = [segment.segment_id for segment in block]
         found = embeddings.of_segments(tx, encoder, ids)
         row_of = {segment_id: row for row, segment_id in enumerate(found.segment_ids())}
         kept = [segment for segment in block if segment.segment_id in row_of]
-        if kept:
-            vectors = found.rows[[row_of[segment.segment_id] for segment in kept]]
-            yield EmbeddedSegments(kept, vectors, frames.of_segments(tx, encoder, ids))
+        without = [segment_id for segment_id in ids if segment_id not in row_of]
+        yield EmbeddedSegments(
+            segments=kept,
+            vectors=found.rows[[row_of[segment.segment_id] for segment in kept]],
+            frames=frames.of_segments(tx, encoder, ids),
+            n_without=len(without),
+            n_to_backfill=len(embeddings.missing(tx, encoder, without)) if without else 0,
+        )
+
+
+_DTYPES = sa.text(r"""
+    SELECT DISTINCT substring(data->>'made_with' FROM 'dtype=(\S+)') AS dtype FROM event
+    WHERE type = :type AND data->>'collection' = :collection AND data->>'encoder' = :encoder
+      AND (CAST(:subset_id AS uuid) IS NULL OR CAST(data->>'recording_id' AS uuid)
+           IN (SELECT recording_id FROM subset_member WHERE subset_id = :subset_id))
+""")
+
+
+def dtype(tx: Transaction, collection: str, encoder: StoredEncoder, subset_id: UUID | None = None) -> str | None:
+    """In which numbers a network computed the vectors of these recordings: `mixed`, if in several; None: not known.
+
+    By the events that announced them, all of which are read; vectors that were made again count with their first ones.
+    """
+    values = {"collection": collection, "encoder": encoder.name, "subset_id": subset_id, "type": SegmentsEmbedded.type}
+    found = list(tx.execute(_DTYPES, values).scalars())
+    if not found or None in found:
+        return None
+    return "mixed" if len(found) > 1 else found[0]
 
 
 _Item = TypeVar("_Item")

@@ -3,7 +3,8 @@
 Blobs are content-addressed, so one that was let go may be wanted again at any moment by whoever makes the same bytes.
 Who refers to blobs calls `hold` in the same transaction, after it has written the references. A condemned blob is
 deleted only when every transaction is over that may have called `hold` before its row was there to be seen; those that
-call it later see the row, and look whether the blob stands.
+call it later see the row, and look whether the blob stands. From before it is deleted until the store has answered that
+it is, the row is marked: nobody can refer to the blob, whether or not it still stands.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,20 +22,24 @@ REMEMBERED_S: Final = 3600.0
 """That a deleted blob is remembered: longer than any task may take, from finding a blob to referring to it."""
 
 
+RETRY_S: Final = 60.0
+"""Before a marked blob is deleted again: by then a request that was not answered has come to its end."""
+
+
 class BlobSwept(TransientError):
     """A blob was deleted as nobody's while work that refers to it was under way; it is made again."""
 
     code = "blob_swept"
 
 
-_CONDEMNED = sa.text("SELECT key FROM condemned_blob WHERE key = ANY(:keys) ORDER BY key FOR SHARE")
+_CONDEMNED = sa.text("SELECT key, deleting FROM condemned_blob WHERE key = ANY(:keys) ORDER BY key FOR SHARE")
 
 
 def hold(tx: Transaction, keys: Iterable[str], stands: Callable[[str], bool]) -> None:
-    """Call it after writing rows that refer to these blobs. Raises BlobSwept if one is gone from the store."""
-    for key in tx.execute(_CONDEMNED, {"keys": list(keys)}).scalars():
-        if not stands(key):
-            raise BlobSwept(key)
+    """Call it after writing rows that refer to these blobs. Raises BlobSwept if one is gone, or being deleted."""
+    for row in tx.execute(_CONDEMNED, {"keys": list(keys)}):
+        if row.deleting or not stands(row.key):
+            raise BlobSwept(row.key)
 
 
 _UNREFERENCED = sa.text("""
@@ -52,15 +57,16 @@ def unreferenced(tx: Transaction, keys: Sequence[str]) -> set[str]:
     return set(tx.execute(_UNREFERENCED, {"keys": list(keys)}).scalars())
 
 
-# Rows that stand already are left out first: one that somebody holds would have to be waited for.
+# Rows that stand already are left out first: one that somebody holds would have to be waited for. Of one that is being
+# deleted the mark must stay, and the time before which nobody else deletes it.
 _CONDEMN = sa.text("""
     INSERT INTO condemned_blob AS c (key, due_at)
     SELECT n.key, t.due_at FROM unnest(CAST(:keys AS text[])) AS n(key)
     CROSS JOIN (SELECT clock_timestamp() + make_interval(secs => :grace_s) AS due_at) AS t
     WHERE NOT EXISTS (SELECT FROM condemned_blob s
-                      WHERE s.key = n.key AND s.deleted_at IS NULL AND s.due_at <= t.due_at)
+                      WHERE s.key = n.key AND s.deleted_at IS NULL AND (s.deleting OR s.due_at <= t.due_at))
     ORDER BY n.key
-    ON CONFLICT (key) DO UPDATE SET due_at = excluded.due_at, horizon = NULL, deleted_at = NULL
+    ON CONFLICT (key) DO UPDATE SET due_at = excluded.due_at, horizon = NULL, deleted_at = NULL WHERE NOT c.deleting
 """)
 
 
@@ -69,15 +75,19 @@ def condemn(tx: Transaction, keys: Iterable[str], grace_s: float = 0.0) -> int:
     return tx.execute(_CONDEMN, {"keys": sorted(keys), "grace_s": grace_s}).rowcount
 
 
-# Committed, and so visible to all: whoever looked before and saw nothing has a lower transaction id than this.
+# Committed, and so visible to all: whoever looked before and saw nothing had an id by then, for it had written, and so
+# a lower one than this transaction is given now. (The snapshot's xmax would not do: it may be below ids that run.)
 _SEEN_BY_ALL = sa.text("""
-    UPDATE condemned_blob SET horizon = CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint)
+    UPDATE condemned_blob SET horizon = CAST(CAST(pg_current_xact_id() AS text) AS bigint)
     WHERE key IN (SELECT key FROM condemned_blob WHERE horizon IS NULL AND deleted_at IS NULL FOR UPDATE SKIP LOCKED)
 """)
 
 
 def let_be_seen(tx: Transaction) -> None:
-    """From the end of this transaction on it is known who may not have seen what was condemned before."""
+    """From the end of this transaction on it is known who may not have seen what was condemned before.
+
+    Call it first in its transaction, so that its id is given after it has looked.
+    """
     tx.execute(_SEEN_BY_ALL)
 
 
@@ -88,21 +98,50 @@ _DUE = sa.text("""
     ORDER BY due_at LIMIT :most FOR UPDATE SKIP LOCKED
 """)
 _PARDON = sa.text("DELETE FROM condemned_blob WHERE key = ANY(:keys)")
-_DELETED = sa.text("UPDATE condemned_blob SET deleted_at = clock_timestamp() WHERE key = ANY(:keys)")
+_MARK = sa.text("""
+    UPDATE condemned_blob SET deleting = true, due_at = clock_timestamp() + make_interval(secs => :retry_s)
+    WHERE key = ANY(:keys)
+""")
 
 
-def delete_due(tx: Transaction, delete: Callable[[str], None], most: int) -> int:
-    """Delete blobs that are due and still nobody's; returns how many. Done again after a crash, it does no harm.
-
-    Whoever is about to refer to one of them waits for this transaction.
-    """
+def mark_due(tx: Transaction, most: int) -> list[str]:
+    """Mark blobs that are due and still nobody's: they may be deleted by whoever marked them once this is committed."""
     due = list(tx.execute(_DUE, {"most": most}).scalars())
     doomed = unreferenced(tx, due)
     tx.execute(_PARDON, {"keys": [key for key in due if key not in doomed]})
-    for key in sorted(doomed):
-        delete(key)
-    tx.execute(_DELETED, {"keys": sorted(doomed)})
-    return len(doomed)
+    tx.execute(_MARK, {"keys": sorted(doomed), "retry_s": RETRY_S})
+    return sorted(doomed)
+
+
+# Whoever comes back from a freeze finds the row unmarked, or due: then it is another's to delete.
+_STILL_MINE = sa.text("""
+    SELECT key FROM condemned_blob WHERE key = :key AND deleting AND due_at > clock_timestamp() FOR UPDATE SKIP LOCKED
+""")
+_DELETED = sa.text("UPDATE condemned_blob SET deleting = false, deleted_at = clock_timestamp() WHERE key = :key")
+
+
+def delete_marked(tx: Transaction, key: str, delete: Callable[[str], None]) -> bool:
+    """Delete a blob that `mark_due` named, and take the mark off; whether it was still to be deleted by the caller.
+
+    Whoever is about to refer to it waits for this transaction. After an error the mark stays: what was not answered may
+    still be carried out, so it is done again after RETRY_S. Done again, it does no harm.
+    """
+    if tx.execute(_STILL_MINE, {"key": key}).one_or_none() is None:
+        return False
+    delete(key)
+    tx.execute(_DELETED, {"key": key})
+    return True
+
+
+_SPARE = sa.text("""
+    UPDATE condemned_blob SET deleting = false, due_at = clock_timestamp() + make_interval(secs => :remembered_s)
+    WHERE key = :key AND deleting
+""")
+
+
+def spare(tx: Transaction, key: str) -> None:
+    """The store refuses to delete it: it may be referred to again, and is looked at again after an hour."""
+    tx.execute(_SPARE, {"key": key, "remembered_s": REMEMBERED_S})
 
 
 _FORGET = sa.text("""

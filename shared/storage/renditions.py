@@ -1,6 +1,6 @@
 """Recordings' audio at other rates than 16 kHz: where it lies, what it can be made from, and what cannot be made."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -54,13 +54,16 @@ class Failure:
 _FAIL = sa.text("""
     INSERT INTO rendition (recording_id, sample_rate_hz, code, reason)
     SELECT recording_id, :rate_hz, :code, :reason FROM recording WHERE recording_id = :recording_id
-    ON CONFLICT (recording_id, sample_rate_hz) DO UPDATE SET key = NULL, n_samples = NULL, code = excluded.code,
-        reason = excluded.reason
+    ON CONFLICT (recording_id, sample_rate_hz) DO UPDATE SET code = excluded.code, reason = excluded.reason
+        WHERE rendition.key IS NULL
 """)
 
 
 def fail(tx: Transaction, failures: Iterable[Failure]) -> None:
-    """Write down what will not be made, until `try_again`; those of recordings that were forgotten are left out."""
+    """Write down what will not be made, until `try_again`.
+
+    What was made meanwhile stays, and recordings that were forgotten are left out.
+    """
     for one in failures:
         values = {"recording_id": one.recording_id, "rate_hz": one.sample_rate_hz}
         tx.execute(_FAIL, {**values, "code": one.code, "reason": one.reason})
@@ -74,6 +77,17 @@ _FAILED = sa.text("""
 def failed(tx: Transaction, recording_ids: Sequence[UUID], rate_hz: int) -> set[UUID]:
     """Those of the recordings whose audio cannot be made at that rate."""
     return set(tx.execute(_FAILED, {"ids": list(recording_ids), "rate_hz": rate_hz}).scalars())
+
+
+_LOSE = sa.text("""
+    DELETE FROM rendition n USING unnest(CAST(:ids AS uuid[]), CAST(:keys AS text[])) AS lost(recording_id, key)
+    WHERE n.recording_id = lost.recording_id AND n.sample_rate_hz = :rate_hz AND n.key = lost.key
+""")
+
+
+def lose(tx: Transaction, lost: Mapping[UUID, str], rate_hz: int) -> None:
+    """Forget those, by recording, whose key nothing lies under any more."""
+    tx.execute(_LOSE, {"ids": list(lost), "keys": list(lost.values()), "rate_hz": rate_hz})
 
 
 _TRY_AGAIN = sa.text("""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from shared.errors import Conflict
 from shared.events import LabelRecorded
-from shared.storage import collections, generations_before, people, statements, switches, words
+from shared.storage import collections, encoder_purge, generations_before, people, statements, switches, words
 from shared.storage.database import Transaction
 from shared.storage.labels import Entry, UnknownLabel, append, lock_names
 from shared.storage.statements import Recorded
@@ -44,7 +44,9 @@ class NewerSwitch(Conflict):
 
 
 class NotKept(Conflict):
-    """Only the clusters before the newest clustering are kept; cluster again to have others."""
+    """Only the clusters before the newest clustering are kept, and nothing of an encoder that was purged: cluster
+    again, or switch.
+    """
 
     code = "not_kept"
 
@@ -90,7 +92,7 @@ def undo(tx: Transaction, label_id: UUID, actor: str) -> Recorded:
     """A person takes a statement, a clustering or a switch back; to take that back, undo the entry that it made.
 
     Raises UnknownLabel, NotUndoable, AlreadyUndone, SpeakerNameTaken if a name is somebody else's by now, and
-    NewerClustering and NotKept of a clustering, and NewerSwitch of a switch.
+    NewerClustering and NotKept of a clustering, NewerSwitch and NotKept of a switch.
     """
     behind = statement_of(tx, label_id)
     if behind.operation in _OF_RULES and behind.collection:
@@ -174,10 +176,13 @@ def _check_clustering(tx: Transaction, behind: Statement, collection: str) -> No
 
 
 def _check_switch(tx: Transaction, behind: Statement, collection: str) -> None:
-    """Raises NewerSwitch."""
+    """Raises NewerSwitch, and NotKept where the encoder that would name has no vectors any more."""
     last = switches.newest(tx, collection)
     if last is None or last.label_id != behind.label_id:
         raise NewerSwitch(f"{behind.label_id} is not the newest switch of {collection!r}.")
+    to = last.before if behind.active else last.encoder
+    if to is not None and not encoder_purge.has_vectors(tx, collection, to):
+        raise NotKept(f"No vectors of {to!r} are kept in {collection!r}.")
 
 
 def _flip(tx: Transaction, row: Any) -> Any:

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from shared import sampling
 from shared.errors import Conflict, InvalidRequest, NotFound
 from shared.ids import new_id
-from shared.storage import collections, conditions
+from shared.storage import arrivals, collections, conditions
 from shared.storage.database import Transaction
 from shared.storage.listing import FIRST_KEYS
 from shared.storage.tables import subset
@@ -59,10 +59,12 @@ class Wanted:
     where: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     seed: int = 42
+    partial: bool = False  # also while files are still arriving
 
     def spec(self) -> dict[str, Any]:
-        """As it is kept and compared."""
-        return {**asdict(self), "where": list(self.where), "exclude": list(self.exclude)}
+        """As it is kept and compared; whether it is a part of what was to come belongs to it."""
+        spec = {**asdict(self), "where": list(self.where), "exclude": list(self.exclude)}
+        return spec if self.partial else {name: value for name, value in spec.items() if name != "partial"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +104,11 @@ _POPULATION = """
     FROM (SELECT coalesce({by}, '') AS stratum, o.key, o.recording_id,
                  coalesce({group}, substr(o.key, char_length(:collection) + 2)) AS unit
           FROM stored_object o LEFT JOIN object_attributes a ON a.collection = o.collection AND a.key = o.key
-          WHERE {first_keys} {conditions}) p
+          WHERE {first_keys} AND {having} AND NOT {excluded}) p
 """
 _COUNT = """
     SELECT count(*) FROM stored_object o LEFT JOIN object_attributes a ON a.collection = o.collection AND a.key = o.key
-    WHERE {first_keys} {conditions}
+    WHERE {first_keys} AND {having} AND {excluded}
 """
 _SIZES = sa.text("SELECT stratum, count(*) AS n FROM drawing GROUP BY stratum ORDER BY stratum LIMIT :most")
 # `upto` counts a stratum's recordings up to this ticket, all that share it included: for recordings that stand alone
@@ -128,7 +130,7 @@ _DRAWN = sa.text("""
 def create(tx: Transaction, collection: str, name: str, wanted: Wanted) -> tuple[Subset, bool]:
     """Draw and keep it, and whether it is new: a subset of this name and these wishes stands as it was drawn.
 
-    Raises UnknownCollection, SubsetTaken, BadCondition, UnknownAttribute, TooManyStrata, NothingDrawn.
+    Raises UnknownCollection, SubsetTaken, BadCondition, UnknownAttribute, StillArriving, TooManyStrata, NothingDrawn.
     """
     collections.get(tx, collection)
     subset_id = new_id()
@@ -139,6 +141,9 @@ def create(tx: Transaction, collection: str, name: str, wanted: Wanted) -> tuple
         if standing.spec != wanted.spec():
             raise SubsetTaken(f"{name!r} stands already, and was drawn otherwise.")
         return standing, False
+    _check_names(tx, collection, wanted)
+    if not wanted.partial:
+        arrivals.refuse(tx, collection, wanted.where, wanted.exclude)
     n_excluded = _populate(tx, collection, wanted)
     sizes = _sizes(tx, wanted)
     n_wanted = sampling.target(sum(sizes.values()), wanted.percent, wanted.max_samples)
@@ -154,32 +159,27 @@ def create(tx: Transaction, collection: str, name: str, wanted: Wanted) -> tuple
     return by_name(tx, collection, name), True
 
 
-def _populate(tx: Transaction, collection: str, wanted: Wanted) -> int:
-    """Fill the table `drawing` with everything that may be drawn; returns how many recordings were excluded."""
+def _check_names(tx: Transaction, collection: str, wanted: Wanted) -> None:
     named = (wanted.by, wanted.group, *map(conditions.name_of, (*wanted.where, *wanted.exclude)))
     conditions.check_names(tx, collection, filter(None, named))
-    values = {"collection": collection, "seed": str(wanted.seed), **_paths(wanted), **_predicates(wanted)}
-    where = "AND a.data @@ CAST(:where AS jsonpath)" if wanted.where else ""
-    excluded = "coalesce(a.data @@ CAST(:exclude AS jsonpath), false)" if wanted.exclude else "false"
+
+
+def _populate(tx: Transaction, collection: str, wanted: Wanted) -> int:
+    """Fill the table `drawing` with everything that may be drawn; returns how many recordings were excluded."""
+    drawable = conditions.population(wanted.where, wanted.exclude)
+    values = {"collection": collection, "seed": str(wanted.seed), **_paths(wanted), **drawable.values}
     value = {name: conditions.VALUE.format(name=name, data="a.data") for name in ("by", "group")}
     columns = {name: expression if name in values else "NULL" for name, expression in value.items()}
+    narrowed = {"first_keys": FIRST_KEYS, "having": drawable.having, "excluded": drawable.excluded}
     tx.execute(sa.text(_DRAWING))
-    population = _POPULATION.format(**columns, first_keys=FIRST_KEYS, conditions=f"{where} AND NOT {excluded}")
-    tx.execute(sa.text(population), values)
-    left_out = _COUNT.format(first_keys=FIRST_KEYS, conditions=f"{where} AND {excluded}")
-    n_excluded: int = tx.execute(sa.text(left_out), values).scalar_one()
+    tx.execute(sa.text(_POPULATION.format(**columns, **narrowed)), values)
+    n_excluded: int = tx.execute(sa.text(_COUNT.format(**narrowed)), values).scalar_one()
     return n_excluded
 
 
 def _paths(wanted: Wanted) -> dict[str, list[str]]:
     named = {"by": wanted.by, "group": wanted.group}
     return {role: conditions.value_paths(name) for role, name in named.items() if name}
-
-
-def _predicates(wanted: Wanted) -> dict[str, str]:
-    """All of `where`, any of `exclude`. Raises BadCondition."""
-    any_of = " || ".join(conditions.matching([condition]) for condition in wanted.exclude)
-    return {"where": conditions.matching(wanted.where), "exclude": any_of}
 
 
 def _sizes(tx: Transaction, wanted: Wanted) -> dict[str, int]:
@@ -222,6 +222,31 @@ def listing(tx: Transaction, collection: str) -> list[Subset]:
 def delete(tx: Transaction, collection: str, name: str) -> None:
     """Forget it; a backfill of it that is under way ends where it is. Raises UnknownCollection, UnknownSubset."""
     tx.execute(sa.delete(subset).where(subset.c.subset_id == by_name(tx, collection, name).subset_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """How the recordings of a subset that still stand are cut into segments of audio, now."""
+
+    not_cut: int  # yet
+    without_segment: int
+    several_segments: int
+
+
+_CUTTING = sa.text("""
+    SELECT count(*) FILTER (WHERE r.state = 'registered') AS not_cut,
+           count(*) FILTER (WHERE r.state <> 'registered' AND s.n = 0) AS without_segment,
+           count(*) FILTER (WHERE s.n > 1) AS several_segments
+    FROM subset_member m JOIN recording r USING (recording_id)
+    CROSS JOIN LATERAL (SELECT count(*) AS n FROM segment
+                        WHERE recording_id = r.recording_id AND modality = 'audio') AS s
+    WHERE m.subset_id = :subset_id
+""")
+
+
+def cutting(tx: Transaction, subset_id: UUID) -> Cutting:
+    """Captions are no segments of audio."""
+    return Cutting(**tx.execute(_CUTTING, {"subset_id": subset_id}).mappings().one())
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import pytest
 
 from shared.sampling import stratified_sample
 from tests.support import torchaudio_stub
-from tests.support.corpora import sap_contributor
+from tests.support.corpora import sap_contributor, wav
 from tests.support.stack import FullStack, open_folder, running_stack, until
 from tests.support.tiny_whisper import untrained_folder
 
@@ -226,6 +226,81 @@ def test_a_mode_replaces_keys_and_a_bad_config_does_nothing(
         assert bad.returncode == 1
         assert words in bad.stderr
     assert not (tmp_path / "bad").exists()
+
+
+def refused(stack: FullStack, *words: str | Path) -> tuple[int, str, str]:
+    done = stack.earmark("embed", *map(str, words), "--json", check=False)
+    error = json.loads(done.stdout)["error"]
+    return done.returncode, error["code"], error["message"]
+
+
+def test_a_smaller_sample_does_not_take_the_place_of_a_larger_one(
+    own_stack: FullStack, embedded: tuple[Path, dict[str, Any]], corpus: Path, tmp_path: Path
+) -> None:
+    path = config_file(corpus, tmp_path / "both")
+    embed(own_stack, "--config", path)
+    mapping = (tmp_path / "both" / "mapping.json").read_bytes()
+    assert refused(own_stack, "--config", path, "--mode", "debug")[:2] == (1, "other_embeddings")
+    assert (tmp_path / "both" / "mapping.json").read_bytes() == mapping
+
+
+def test_what_is_missing_is_counted_again_by_a_run_that_imports_nothing(
+    own_stack: FullStack, corpus: Path, tmp_path: Path
+) -> None:
+    path = config_file(corpus, tmp_path / "dev")
+    config = json.loads(path.read_text())
+    config["data_config_override"]["split"] = "Dev"
+    path.write_text(json.dumps(config))
+    for run in range(2):
+        done = own_stack.earmark("embed", "--config", str(path), "--json", check=False)
+        report = json.loads(done.stdout)
+        assert (done.returncode, report["problems"]) == (3, {"missing_file": 1})
+        assert (report["imported"] is None) == (run == 1)
+
+
+def test_a_misspelt_exclusion_is_told(
+    own_stack: FullStack, embedded: tuple[Path, dict[str, Any]], corpus: Path, tmp_path: Path
+) -> None:
+    path = config_file(corpus, tmp_path / "als")
+    config = json.loads(path.read_text())
+    config["data_config_override"]["exclude_impairment"] = "als"
+    path.write_text(json.dumps(config))
+    status, code, message = refused(own_stack, "--config", path)
+    assert (status, code) == (1, "bad_config")
+    assert "did you mean 'ALS'?" in message
+    base = ("-c", "extracted_data", "--encoder", "spectral", "--max", "3", "--exclude", "etiology=als")
+    (warning,) = embed(own_stack, *base, "--out", tmp_path / "x")["warnings"]
+    assert warning.startswith("Nothing had etiology=als: nothing was excluded by it.")
+    assert "Nothing had etiology=als" in own_stack.earmark("embed", *base, "--out", str(tmp_path / "x")).stderr
+
+
+def test_while_files_arrive_nothing_is_drawn_but_a_part_or_when_they_are_there(
+    own_stack: FullStack, embedded: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """The attributes of a corpus come before its files."""
+    late = {"path": "Dev/late.wav", "attributes": {"split": "Dev", "late": True}}
+    with own_stack.api() as http:
+        http.put("/v1/collections/extracted_data/attributes", json={"items": [late]}).raise_for_status()
+    base = ("-c", "extracted_data", "--encoder", "spectral", "--seed", "7")
+    assert refused(own_stack, *base, "--out", tmp_path / "a")[1] == "still_arriving"
+    embed(own_stack, *base, "--partial", "--max", "2", "--out", tmp_path / "b")
+    waiting = ("sample", *base[:2], "--wait", "--timeout", "1", "--name", "late", "--json")
+    assert json.loads(own_stack.earmark(*waiting, check=False).stdout)["error"]["code"] == "timeout"
+    (tmp_path / "Dev").mkdir()
+    (tmp_path / "Dev" / "late.wav").write_bytes(wav(hz=7_000.0))
+    own_stack.earmark("ingest", str(tmp_path), "--include", "Dev/late.wav", *base[:2])
+    drawn = json.loads(own_stack.earmark(*waiting[:4], "--where", "late=true", "--name", "late", "--json").stdout)
+    assert drawn["n_recordings"] == 1
+
+
+def test_recordings_without_a_turn_lead_to_status_3(own_stack: FullStack, tmp_path: Path) -> None:
+    (tmp_path / "tone.wav").write_bytes(wav(hz=440.0, duration_s=2.0))
+    own_stack.earmark("ingest", str(tmp_path / "tone.wav"), "-c", "turns", "--segmenter", "vad", "--wait")
+    words = ("embed", "-c", "turns", "--encoder", "spectral", "--out", str(tmp_path / "out"))
+    done = own_stack.earmark(*words, "--json", check=False)
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["without_segment"], report["samples"]) == (3, 1, 0)
+    assert "1 without a segment" in own_stack.earmark(*words, check=False).stderr
 
 
 def test_a_sample_is_shown_by_stratum_and_used_by_its_name(

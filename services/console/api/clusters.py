@@ -101,7 +101,7 @@ class ClusterCounts(Shown):
 
 
 class ClusteringShown(Shown):
-    """A clustering; the numbers come when it is done.
+    """A clustering; the numbers come when it is done. Segments `without_vector` of the encoder are in no cluster.
 
     One that was not `applied` has no generation. It shows what is `standing` for the same segments, and their
     `agreement`: the adjusted Rand index, noise as singletons; null where nothing stands. One that `failed` says why.
@@ -113,6 +113,7 @@ class ClusteringShown(Shown):
     clusters: int | None
     noise: int | None
     segments: int | None
+    without_vector: int | None = None
     method: Method
     applied: bool
     standing: ClusterCounts | None
@@ -206,4 +207,5 @@ def of_subset(console: ConsoleDep, request_id: UUID, paging: Annotated[Paging, D
 def outcome(console: ConsoleDep, request_id: UUID) -> ClusteringShown:
     """Whether it is done, and what was found."""
     with console.database.begin() as tx:
-        return ClusteringShown.model_validate(overview.clustering(tx, request_id))
+        shown = ClusteringShown.model_validate(overview.clustering(tx, request_id))
+        return shown.model_copy(update={"without_vector": clustering_members.without_vector(tx, request_id)})

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
 from services.console.api import models
@@ -15,7 +15,7 @@ from services.console.deps import ConsoleDep
 from shared import speaker_counts
 from shared.ledger import waiting
 from shared.settings import Settings
-from shared.storage import collections, encoders, listing_labels, overview, progress
+from shared.storage import collections, encoder_purge, encoders, labels, listing_labels, overview, progress
 from shared.storage.collections import Collection, UnknownCollection
 from shared.storage.database import Transaction
 
@@ -132,19 +132,27 @@ def work(console: ConsoleDep, collection: CollectionName) -> WaitingShown:
 
 
 class EncoderDropped(Shown):
-    """`ready` counts recordings that had waited for nothing but this encoder."""
+    """`ready` counts recordings that had waited for nothing but this encoder, `purged` vectors that were deleted."""
 
     encoders: list[str]
     ready: int
+    purged: int
 
 
 @router.delete("/v1/collections/{collection}/encoders/{encoder}", dependencies=[Depends(Requires("ingest"))])
-def drop_encoder(console: ConsoleDep, collection: CollectionName, encoder: str) -> EncoderDropped:
-    """Let arrivals do without an encoder that does not make the names; vectors that are there stay."""
+def drop_encoder(
+    console: ConsoleDep,
+    collection: CollectionName,
+    encoder: str,
+    purge: Annotated[bool, Query(description="delete what it has made of the collection, for good")] = False,  # noqa: FBT002  # of the query
+) -> EncoderDropped:
+    """Let arrivals do without an encoder that does not make the names; vectors that are there stay, unless purged."""
     with console.database.begin() as tx:
+        labels.lock_names(tx, collection)  # before the collection's row: that is the clusterer's order
         dropped = collections.drop_encoder(tx, collection, encoder)
-        ready = progress.forget_encoder(tx, collection, encoder) if dropped else 0
-        return EncoderDropped(encoders=list(collections.get(tx, collection).encoders), ready=ready)
+        ready = progress.forget_encoder(tx, collection, encoder) if dropped or purge else 0
+        purged = encoder_purge.purge(tx, collection, encoder) if purge else 0
+        return EncoderDropped(encoders=list(collections.get(tx, collection).encoders), ready=ready, purged=purged)
 
 
 class SpeakerHeard(Shown):

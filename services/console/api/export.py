@@ -87,12 +87,16 @@ def embeddings(
     encoder: Annotated[str | None, Query(examples=["ge2e"])] = None,
     subset: OfSubset = None,
 ) -> StreamingResponse:
-    """A zip of embeddings.npy, index.jsonl and encoder.json; of the collection's first encoder if none is named."""
+    """A zip of embeddings.npy, index.jsonl and encoder.json; of the collection's first encoder if none is named.
+
+    encoder.json counts the segments and those `without_vector`; of these, `to_backfill` can have one by a backfill.
+    `dtype`: in which numbers the vectors were computed, `mixed` if in several, null if that is not known.
+    """
 
     def write(tx: Transaction, target: IO[bytes]) -> None:
         name = encoder or collections.get(tx, collection).encoders[0]
-        subset_id = _subset_id(tx, collection, subset)
-        write_embeddings(tx, collection, encoders.by_name(tx, name), target, subset_id)
+        found = None if subset is None else subsets.by_name(tx, collection, subset)
+        write_embeddings(tx, collection, encoders.by_name(tx, name), target, found)
 
     return _archive(console, collection, write)
 

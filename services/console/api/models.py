@@ -158,8 +158,8 @@ def show(console: ConsoleDep, name: str) -> EncoderShown:
     """One encoder."""
     with console.database.begin() as tx:
         found = {one.name: one for one in listed(tx)}
-    if name not in found:
-        raise encoders.UnknownEncoder(f"No encoder {name!r}; known are: {', '.join(found) or 'none yet'}.")
+        if name not in found:
+            encoders.by_name(tx, name)  # says which there are
     return found[name]
 
 

@@ -1,23 +1,26 @@
 """Subsets: samples of a collection that are drawn once, and can be embedded and exported by their name."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import Field, model_validator
 
 from services.console.api.shapes import Asked, CollectionName, Page, Paging, Shown
 from services.console.auth import Requires
 from services.console.deps import ConsoleDep
-from shared.storage import subsets
-from shared.storage.subsets import Wanted
+from shared.storage import arrivals, collections, conditions, subsets
+from shared.storage.database import Transaction
+from shared.storage.subsets import Subset, Wanted
 
 router = APIRouter(tags=["subsets"])
 
 _MOST_SEED = 2**53  # as large as a JSON number may be
 Attribute = Annotated[str, Field(min_length=1, max_length=200)]
 Conditions = Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=32, examples=[["etiology=ALS"]])]
+QueriedConditions = Annotated[tuple[Annotated[str, Field(max_length=1000)], ...], Query(max_length=32)]
 SubsetName = Annotated[str, Path(description="a subset", examples=["pilot"])]
 
 
@@ -26,11 +29,12 @@ class NewSubset(Asked):
 
     `random` draws from all; `stratified` from each value of the attribute `by` in proportion, by largest remainders.
     With `group`, recordings that share a value of that attribute come together: whole groups in the seed's order, as
-    many as come nearest to the number (of each stratum).
+    many as come nearest to the number (of each stratum). While files are still arriving nothing is drawn, but with
+    `partial` from what is registered so far.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", examples=["pilot"])
-    percent: float = Field(100.0, gt=0, le=100)
+    percent: float = Field(100.0, ge=0, le=100)
     max_samples: int | None = Field(None, ge=1, le=2**31 - 1)
     sampling: Literal["random", "stratified"] = "random"
     by: Attribute | None = Field(None, examples=["etiology"])
@@ -38,6 +42,7 @@ class NewSubset(Asked):
     where: Conditions = Field([])
     exclude: Conditions = Field([])
     seed: int = Field(42, ge=-_MOST_SEED, le=_MOST_SEED)
+    partial: bool = False
 
     @model_validator(mode="after")
     def _by_belongs_to_stratified(self) -> Self:
@@ -56,6 +61,7 @@ class NewSubset(Asked):
             where=tuple(self.where),
             exclude=tuple(self.exclude),
             seed=self.seed,
+            partial=self.partial,
         )
 
 
@@ -82,6 +88,25 @@ class SubsetShown(Shown):
     created_at: datetime
 
 
+class SubsetDetail(SubsetShown):
+    """And how its recordings are cut now: how many are not yet, have no segment, or several.
+
+    `warnings` has a sentence for each exclusion that nothing in the collection meets, such as a misspelt one.
+    """
+
+    not_cut: int
+    without_segment: int
+    several_segments: int
+    warnings: list[str]
+
+
+class ArrivingShown(Shown):
+    """How many files are known but not registered yet, of how many with those that are recordings."""
+
+    arriving: int
+    files: int
+
+
 class SubsetList(Shown):
     """The subsets of a collection, by name."""
 
@@ -100,14 +125,33 @@ class MemberShown(Shown):
     "/v1/collections/{collection}/subsets",
     status_code=201,
     dependencies=[Depends(Requires("ingest"))],
-    responses={200: {"model": SubsetShown, "description": "it stands already, drawn like this"}},
+    responses={200: {"model": SubsetDetail, "description": "it stands already, drawn like this"}},
 )
-def create(console: ConsoleDep, collection: CollectionName, new: NewSubset, response: Response) -> SubsetShown:
+def create(console: ConsoleDep, collection: CollectionName, new: NewSubset, response: Response) -> SubsetDetail:
     """Draw a subset; with the name and the wishes of one that stands already, nothing happens."""
     with console.database.begin() as tx:
         drawn, is_new = subsets.create(tx, collection, new.name, new.wanted())
-    response.status_code = 201 if is_new else 200
-    return SubsetShown.model_validate(drawn)
+        response.status_code = 201 if is_new else 200
+        return _detail(tx, drawn)
+
+
+def _detail(tx: Transaction, drawn: Subset) -> SubsetDetail:
+    shown = SubsetShown.model_validate(drawn).model_dump()
+    warnings = conditions.without_effect(tx, drawn.collection, drawn.spec["exclude"])
+    return SubsetDetail(**shown, **asdict(subsets.cutting(tx, drawn.subset_id)), warnings=warnings)
+
+
+@router.get("/v1/collections/{collection}/arriving", dependencies=[Depends(Requires("read", "ingest"))])
+def arriving(
+    console: ConsoleDep,
+    collection: CollectionName,
+    where: QueriedConditions = (),
+    exclude: QueriedConditions = (),
+) -> ArrivingShown:
+    """What a subset of `where` without `exclude` would lack if it were drawn now."""
+    with console.database.begin() as tx:
+        collections.get(tx, collection)
+        return ArrivingShown.model_validate(arrivals.of_population(tx, collection, where, exclude))
 
 
 @router.get("/v1/collections/{collection}/subsets", dependencies=[Depends(Requires("read"))])
@@ -118,10 +162,10 @@ def listing(console: ConsoleDep, collection: CollectionName) -> SubsetList:
 
 
 @router.get("/v1/collections/{collection}/subsets/{name}", dependencies=[Depends(Requires("read"))])
-def show(console: ConsoleDep, collection: CollectionName, name: SubsetName) -> SubsetShown:
+def show(console: ConsoleDep, collection: CollectionName, name: SubsetName) -> SubsetDetail:
     """One of them."""
     with console.database.begin() as tx:
-        return SubsetShown.model_validate(subsets.by_name(tx, collection, name))
+        return _detail(tx, subsets.by_name(tx, collection, name))
 
 
 @router.get("/v1/collections/{collection}/subsets/{name}/recordings", dependencies=[Depends(Requires("read"))])

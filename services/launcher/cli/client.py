@@ -79,9 +79,9 @@ class Client:
         options: dict[str, Any] = {"content": content, "params": _given(parameters), "timeout": timeout_s}
         return self._patiently(lambda: _object(self._call("POST", path, **options)), _BUSY_PATIENCE_S, _is_busy)
 
-    def delete(self, path: str) -> Document:
+    def delete(self, path: str, parameters: Parameters = MappingProxyType({})) -> Document:
         """The answer to a DELETE; empty where there is none."""
-        answer = self._call("DELETE", path)
+        answer = self._call("DELETE", path, params=_given(parameters))
         return _object(answer) if answer.content else {}
 
     def items(self, path: str, parameters: Parameters = MappingProxyType({})) -> list[Document]:

@@ -19,7 +19,7 @@ from shared.wording import counted
 
 _COLUMNS = ("cluster_id", "segments", "recordings", "speaker", "cohesion", "margin", "stability")
 _RESULT = ("generation", "clusters", "noise", "segments")
-_COMPARISON = ("method", "clusters", "noise", "segments", "standing", "agreement", "applied")
+_COMPARISON = ("method", "clusters", "noise", "segments", "without_vector", "standing", "agreement", "applied")
 
 
 MethodName = Annotated[
@@ -78,6 +78,9 @@ def cluster(
         raise Failure(done["code"], done["reason"])
     if compares and not as_json:
         _show_comparison(done, can_stand=subset is None)
+        if done.get("without_vector"):
+            part = f" --subset {subset}" if subset else ""
+            tell(f"To embed them: earmark backfill -c {collection} --encoder {encoder or 'NAME'}{part} --wait")
     else:
         show_fields({name: done.get(name) for name in (_COMPARISON if compares else _RESULT)}, as_json=as_json)
 
@@ -92,7 +95,8 @@ def _show_comparison(done: Document, *, can_stand: bool) -> None:
     rows = [{"": "as they stand", **done["standing"]}, found]
     show_rows(rows, tuple(found), as_json=False)
     apply = ": --apply lets these clusters stand" if can_stand else ""
-    tell(f"Of {counted(done['segments'], 'segment')}. Nothing was changed{apply}.")
+    without = f"; {done['without_vector']} more have no vector" if done.get("without_vector") else ""
+    tell(f"Of {counted(done['segments'], 'segment')}{without}. Nothing was changed{apply}.")
 
 
 def clusters(

@@ -6,9 +6,10 @@ import typer
 
 from services.launcher.cli.client import Document, api_path
 from services.launcher.cli.options import AsJson, Encoders, Segmenter, Speakers, settings_body
-from services.launcher.cli.output import show_fields, show_rows
+from services.launcher.cli.output import print_document, say, show_fields, show_rows
 from services.launcher.cli.session import connect
 from services.launcher.cli.troubles import tell_encoders, why
+from shared.wording import counted
 
 app = typer.Typer(no_args_is_help=True, help="Collections: a bucket prefix, its segmenter and its encoders.")
 Name = Annotated[str, typer.Argument(metavar="NAME")]
@@ -45,12 +46,28 @@ def drop_encoder(
     name: Name,
     encoder: Annotated[str, typer.Argument(metavar="ENCODER")],
     *,
+    purge: Annotated[
+        bool,
+        typer.Option(
+            "--purge",
+            help="Delete its vectors, frames, clusters and scores of the collection, for good: a switch to it or from "
+            "it cannot be taken back then.",
+            show_default=False,
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let what comes do without an encoder, as when its weights are gone; the vectors that are there stay."""
+    """Let what comes do without an encoder, as when its weights are gone; what it has made stays, unless purged."""
     with connect(ctx) as api:
-        dropped = api.delete(api_path("collections", name, "encoders", encoder))
-    show_fields(dropped, as_json=as_json)
+        dropped = api.delete(api_path("collections", name, "encoders", encoder), {"purge": "true"} if purge else {})
+    if as_json:
+        print_document(dropped)
+        return
+    say(f"{name} does without {encoder}, and has {', '.join(dropped['encoders'])}")
+    if purge:
+        say(f"{counted(dropped['purged'], 'vector')} of {encoder} deleted")
+    if dropped["ready"]:
+        say(f"Ready now, since they waited for nothing else: {counted(dropped['ready'], 'recording')}")
 
 
 @app.command("show")

@@ -114,7 +114,10 @@ def import_corpus(
     if kind == "sap" and not as_json:
         _tell_tars(place)
     if not imported.files and not imported.problems.counts:
-        raise Failure("nothing_to_import", f"There is no file of a corpus of kind {kind!r} in {place}.", "See --kind.")
+        what = f"split {split!r} of a corpus" if split else "a corpus"
+        raise Failure(
+            "nothing_to_import", f"There is no file of {what} of kind {kind!r} in {place}.", "See --kind and --split."
+        )
     _report_import(imported, time.monotonic() - begun_s, as_json=as_json)
 
 

@@ -43,8 +43,8 @@ def deliver_folder(out: Path, fetch: Fetch, shape: Shape = lambda folder: folder
     """
     with writable(out), workshop_of(out) as workshop:
         folder = shape(download_folder(workshop, fetch))
-        names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-        _move(folder, out, names)
+        names = files_of(folder)
+        move_into(out, folder, names)
     return [out / name for name in names]
 
 
@@ -127,7 +127,13 @@ def _write_entry(archive: zipfile.ZipFile, name: str, folder: Path) -> None:
         shutil.copyfileobj(packed, unpacked)
 
 
-def _move(folder: Path, out: Path, names: list[Path]) -> None:
+def files_of(folder: Path) -> list[Path]:
+    """The files below a folder, as they are called there, in order."""
+    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+
+
+def move_into(out: Path, folder: Path, names: list[Path]) -> None:
+    """The files of a folder into another one: at once if there is nothing in it, else one by one in this order."""
     if not out.exists() or not any(out.iterdir()):
         folder.replace(out)
         return

@@ -11,15 +11,17 @@ from services.launcher.cli.failure import REJECTED_INPUTS
 from services.launcher.cli.options import AsJson, Encoder, Timeout
 from services.launcher.cli.output import print_document, say, tell
 from services.launcher.cli.samples import (
-    SEVERAL_SEGMENTS,
+    Arrive,
     By,
     Exclude,
     Group,
     Most,
+    Partial,
     Percent,
     Sampling,
     Seed,
     Where,
+    tell_several,
     wishes,
 )
 from services.launcher.cli.session import connect
@@ -52,6 +54,8 @@ def embed(
     where: Where = None,
     exclude: Exclude = None,
     seed: Seed = None,
+    partial: Partial = False,
+    wait: Arrive = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write files that are there again.", show_default=False)
     ] = False,
@@ -66,14 +70,14 @@ def embed(
     from services.launcher.cli.extraction import Order, by_config, carry_out
 
     begun_s = time.monotonic()
-    wanted = wishes(percent, most, sampling, by, group, where, exclude, seed)
+    wanted = wishes(percent, most, sampling, by, group, where, exclude, seed, partial=partial)
     with connect(ctx) as api:
         if config is not None:
-            if wanted or out or overwrite:
+            if wanted.keys() - {"partial"} or out or overwrite:
                 raise typer.BadParameter(
-                    "--config says which samples and where to; only --mode, -c and --encoder go with it"
+                    "--config says which samples and where to; with it go --mode, -c, --encoder, --partial and --wait"
                 )
-            report = by_config(api, config, mode, collection, encoder, timeout)
+            report = by_config(api, config, mode, collection, encoder, timeout, partial=partial, waits=wait)
         else:
             if collection is None or encoder is None or out is None or mode is not None:
                 raise typer.BadParameter("name --config, or -c, --encoder and --out")
@@ -84,6 +88,7 @@ def embed(
                 out,
                 out / "mapping.json",
                 overwrite=overwrite,
+                waits=wait,
                 deadline_s=begun_s + timeout,
             )
             report = carry_out(api, order)
@@ -98,12 +103,12 @@ def embed(
 
 def _left_out(report: Document) -> dict[str, int]:
     """What has no file in the end, in words, and how many of it."""
-    problems = (report["imported"] or {}).get("problems", {}) if "imported" in report else {}
     return {
         f"rejected (earmark recordings -c {report['collection']} --rejected)": report.get("rejected", 0),
         "missing, or with wrong metadata (earmark corpus check)": sum(
-            n for code, n in problems.items() if code not in _COSTS_NOTHING
+            n for code, n in report.get("problems", {}).items() if code not in _COSTS_NOTHING
         ),
+        "without a segment": report["without_segment"],
         "without a vector": report["without_vector"],
     }
 
@@ -117,5 +122,6 @@ def _tell(report: Document) -> None:
     for what, n in _left_out(report).items():
         if n:
             tell(f"{n} {what}")
-    if report["samples"] > report["recordings"]:
-        tell(SEVERAL_SEGMENTS)
+    tell_several(report)
+    for warning in report["warnings"]:
+        tell(warning)

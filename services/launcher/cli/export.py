@@ -1,14 +1,15 @@
 """`earmark export`: segments, vectors and annotation files, each there as a whole or not at all."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, BinaryIO, Literal
 
 import typer
 
 from services.launcher.cli.client import api_path
 from services.launcher.cli.delivery import deliver_file, deliver_folder
+from services.launcher.cli.failure import REJECTED_INPUTS
 from services.launcher.cli.options import AsJson, Collection, Encoder, Subset
-from services.launcher.cli.output import print_document, say
+from services.launcher.cli.output import print_document, say, tell
 from services.launcher.cli.progress import spinner
 from services.launcher.cli.session import connect
 from shared.wording import counted
@@ -60,22 +61,41 @@ def embeddings(
     out: OutDir,
     as_json: AsJson = False,
 ) -> None:
-    """`embeddings.npy`, the segment of each of its rows in `index.jsonl`, and `encoder.json`; or in another form."""
+    """`embeddings.npy`, the segment of each of its rows in `index.jsonl`, and `encoder.json`; or in another form.
+
+    Exit status 3: some segments have no vector; those of all others are written.
+    """
+    from services.launcher.cli.export_folder import backfill_of, deliver_vectors
     from services.launcher.cli.sample_files import frames_by, shape_files
     from services.launcher.cli.vector_files import shape_as
 
     path = api_path("collections", collection, "export", "embeddings")
     chosen = {"encoder": encoder, "subset": subset}
-    with connect(ctx) as api, spinner("exporting embeddings"):
+    with connect(ctx) as api:
+
+        def fetch(file: BinaryIO) -> None:
+            with spinner("exporting embeddings"):
+                api.download(path, file, chosen)
+
         match form:
             case "npy":
-                files = deliver_folder(out, lambda file: api.download(path, file, chosen))
+                done = deliver_vectors(out, fetch, lambda folder: folder)
             case "files":
-                shape = shape_files(out, frames_by(api))
-                files = deliver_folder(out, lambda file: api.download(path, file, chosen), shape)
+                done = deliver_vectors(out, fetch, shape_files(out, frames_by(api)))
             case _:
-                files = deliver_folder(out, lambda file: api.download(path, file, chosen), shape_as(form))
-    _report(out, len(files), "file", as_json=as_json)
+                done = deliver_vectors(out, fetch, shape_as(form))
+    n_segments, n_without = done.facts["segments"], done.facts["without_vector"]
+    if as_json:
+        counts = {name: done.facts[name] for name in ("segments", "without_vector", "to_backfill", "dtype")}
+        print_document({"out": str(out), "files": done.n_files, **counts})
+    else:
+        embedded = f"{n_segments - n_without} of {counted(n_segments, 'segment')}"
+        say(f"{embedded} in {out} ({counted(done.n_files, 'file')})")
+        if n_without:
+            remedy = f": earmark {backfill_of(done.facts)}" if done.facts["to_backfill"] else " and cannot have one."
+            tell(f"{n_without} have no vector{remedy}")
+    if n_without:
+        raise typer.Exit(REJECTED_INPUTS)
 
 
 @app.command("rttm")

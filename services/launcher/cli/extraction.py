@@ -12,12 +12,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from services.launcher.cli.arrivals import until_cut, until_registered
 from services.launcher.cli.backfill import run_backfill
 from services.launcher.cli.client import Client, Document, api_path
 from services.launcher.cli.corpus import tell_problems
 from services.launcher.cli.corpus_import import CorpusImport
 from services.launcher.cli.delivery import download_folder, workshop_of, writable
-from services.launcher.cli.extraction_config import DataConfig, encoder_for, read_config
+from services.launcher.cli.extraction_config import DataConfig, check_excluded, encoder_for, read_config
 from services.launcher.cli.failure import Failure
 from services.launcher.cli.models import READING_WAIT_S, checked, refuse_failed, until_read
 from services.launcher.cli.progress import CountBar, spinner
@@ -27,6 +28,7 @@ from services.launcher.cli.samples import OF_EMBED, draw
 from services.launcher.cli.troubles import reasons
 from services.launcher.cli.vector_files import Vectors
 from shared.corpora import sap
+from shared.corpora.items import Problem, Tally
 
 # One sample a recording; what is drawn is embedded by the encoder that was asked for, and all else by the cheapest.
 _NEW_COLLECTION: Final[Mapping[str, object]] = MappingProxyType({"segmenter": "whole", "encoders": ["spectral"]})
@@ -47,6 +49,7 @@ class Order:
     mapping: Path
     corpus: Path | None = None  # what was imported; None: the files are named by their keys
     overwrite: bool = False
+    waits: bool = False  # for files that are still arriving
     deadline_s: float = float("inf")  # of the monotonic clock: how long it is waited, all in all
 
     def left_s(self) -> float:
@@ -61,32 +64,54 @@ class Order:
 
 
 def by_config(
-    api: Client, path: Path, mode: str | None, collection: str | None, encoder: str | None, timeout_s: float
+    api: Client,
+    path: Path,
+    mode: str | None,
+    collection: str | None,
+    encoder: str | None,
+    timeout_s: float,
+    *,
+    partial: bool,
+    waits: bool,
 ) -> Document:
     """Carry a config out, with one of its modes. Raises Failure."""
     config, data = read_config(path, mode)
+    check_excluded(data)
     root = Path(data.dataset_root)
     named = encoder or config.encoder
     order = Order(
         collection or root.resolve().name,
         named or encoder_for(config.whisper_model),
-        _wanted(data),
+        _wanted(data) | ({"partial": True} if partial else {}),
         config.out(),
         config.mapping(),
         root,
         config.overwrite,
-        time.monotonic() + timeout_s,
+        waits,
+        deadline_s=time.monotonic() + timeout_s,
     )
     _make_ready(api, order, None if named else config.whisper_model)
     imported = _import(api, order, data.split)
+    problems = imported["problems"] if imported else _problems_of(root, data.split)
     report = _carried_out(api, order)
-    return {**report, "rejected": _n_rejected(api, order.collection, data.split), "imported": imported}
+    rejected = _n_rejected(api, order.collection, data.split)
+    return {**report, "rejected": rejected, "imported": imported, "problems": problems}
 
 
 def carry_out(api: Client, order: Order) -> Document:
     """Draw, embed and write what a collection holds; the report of it. Raises Failure."""
     _make_ready(api, order, None)
     return _carried_out(api, order)
+
+
+def _problems_of(root: Path, split: str) -> dict[str, int]:
+    """What the folder lacks now, for a run that imports nothing: its exit status is that of the one that did."""
+    tally = Tally()
+    with spinner("counting what is missing"):
+        for entry in sap.read(root, split):
+            if isinstance(entry, Problem):
+                tally.add(entry)
+    return tally.counts
 
 
 def _n_rejected(api: Client, collection: str, split: str) -> int:
@@ -170,7 +195,8 @@ def _make_ready(api: Client, order: Order, whisper_model: str | None) -> None:
 def _carried_out(api: Client, order: Order) -> Document:
     folder = SampleFolder(order.out, order.mapping, order.corpus, frames_by(api), overwrite=order.overwrite)
     with writable(order.out), workshop_of(order.out) as workshop:
-        subset = _subset(api, order)
+        drawn = _subset(api, order)
+        subset = until_cut(api, order.collection, drawn["name"], order.left_s())
         path = api_path("collections", order.collection, "backfills")
         request: Document = {"encoder": order.encoder, "subset": subset["name"]}
         done = run_backfill(api, api.post(path, request), order.left_s())
@@ -188,12 +214,17 @@ def _carried_out(api: Client, order: Order) -> Document:
         "written": written.n_samples - written.n_kept,
         "kept": written.n_kept,
         "without_vector": done["without_voice"],
+        "without_segment": subset["without_segment"],
+        "several_segments": subset["several_segments"],
+        "warnings": subset["warnings"],
         "output_dir": str(order.out),
         "mapping_path": str(order.mapping),
     }
 
 
 def _subset(api: Client, order: Order) -> Document:
+    if order.waits:
+        until_registered(api, order.collection, order.wanted, order.left_s())
     with spinner("drawing"):
         if order.overwrite:
             try:

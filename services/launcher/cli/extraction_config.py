@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.launcher.cli.failure import Failure
+from shared.corpora import sap
+from shared.wording import nearest
 
 DEFAULT_MODE: Final = "default"
 _LARGE: Final[Mapping[str, str]] = {"v2": "whisper-large-v2", "v3": "whisper-large-v3"}
@@ -23,7 +25,7 @@ class DataConfig(_Read):
 
     dataset_root: str
     split: Literal["Train", "Dev"] = "Train"
-    percent: float = Field(100.0, gt=0, le=100)
+    percent: float = Field(100.0, ge=0, le=100)  # 0 has its meaning: nothing is drawn
     sampling: Literal["random", "stratified"] = "random"
     seed: int = 42
     max_samples: Annotated[int, Field(ge=1)] | None = None
@@ -81,6 +83,19 @@ def read_config(path: Path, mode: str | None) -> tuple[ExtractionConfig, DataCon
     return config, _parse(DataConfig, {**data, **modes.get(named, {})}, f"{place}, mode {named}")
 
 
+def check_excluded(data: DataConfig) -> None:
+    """See that each etiology that is excluded is one of the release or of this corpus.
+
+    Raises Failure `bad_config`: a misspelt one would exclude nobody, unnoticed.
+    """
+    if unheard := [name for name in data.excluded() if name not in sap.ETIOLOGIES]:
+        known = sorted(sap.etiologies(Path(data.dataset_root)).union(sap.ETIOLOGIES))
+        for name in set(unheard).difference(known):
+            near = nearest(name, known)
+            meant = f" (did you mean {near!r}?)" if near else ""
+            raise _bad(f"exclude_impairment: nobody has the etiology {name!r}{meant}; there are {', '.join(known)}.")
+
+
 def _object(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8"))
@@ -108,7 +123,8 @@ def _sentence(problem: Mapping[str, Any], model: type[BaseModel]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return f"{key!r} is no key{_hint(str(problem['loc'][-1]), model)}; there are {', '.join(model.model_fields)}"
-    return f"{key}: {problem['msg'].lower()}, not {json.dumps(problem['input'], ensure_ascii=False)}"
+    rule = problem["msg"][:1].lower() + problem["msg"][1:]
+    return f"{key}: {rule}, not {json.dumps(problem['input'], ensure_ascii=False)}"
 
 
 def _hint(key: str, model: type[BaseModel]) -> str:

@@ -7,11 +7,12 @@ from shared.errors import EarmarkError
 FAILED = 1
 WRONG_USAGE = 2
 REJECTED_INPUTS = 3
+_USAGE_CODES = frozenset({"invalid_request", "bad_condition", "unknown_split"})
 ADDRESS_REMEDY = "Check --url and EARMARK_URL; without them, the stack that runs on this machine is asked."
 
 
 class Failure(Exception):
-    """A command that cannot go on; `run` prints it as one line and leaves with exit status 1.
+    """A command that cannot go on; `run` prints it as one line and leaves with its exit status.
 
     Not an EarmarkError: the code and the remedy of most come from the API, word for word.
     """
@@ -28,6 +29,11 @@ class Failure(Exception):
     def of(cls, error: EarmarkError) -> Self:
         """The same, of an error that was raised in this process."""
         return cls(error.code, error.detail or error.remedy(), error.remedy() if error.detail else "")
+
+    @property
+    def exit_status(self) -> int:
+        """Options of which only the API or the corpus can tell that they are wrong are wrong usage all the same."""
+        return WRONG_USAGE if self.code in _USAGE_CODES else FAILED
 
     def document(self) -> dict[str, dict[str, str]]:
         """As --json prints it, and as the API puts it."""

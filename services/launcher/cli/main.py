@@ -149,7 +149,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _report(failure: Failure, *, as_json: bool) -> int:
     show_failure(failure, as_json=as_json)
-    return FAILED
+    return failure.exit_status
 
 
 def _wrong_usage(error: TyperException) -> int:

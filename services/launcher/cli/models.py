@@ -44,6 +44,7 @@ Frames = Annotated[
 
 _CHECK_WAIT_S = 600.0
 READING_WAIT_S = 600.0
+_WITHOUT_WEIGHTS = frozenset({"missing_model", "unknown_model"})
 _COLUMNS = ("name", "family", "layer", "pooling", "window", "frames", "dimension", "state")
 
 
@@ -164,7 +165,15 @@ def refuse_failed(rows: Sequence[Document]) -> None:
     failed = [row for row in rows if row["state"] == "failed"]
     if failed:
         reasons = dict.fromkeys(row["reason"] for row in failed)
-        raise Failure(failed[0]["code"], " ".join(reasons), "Put it right and add it again under the same name.")
+        raise Failure(failed[0]["code"], " ".join(reasons), f"Put it right, and then: {_add_again(failed[0])}")
+
+
+def _add_again(row: Document) -> str:
+    """The command that asks for an encoder that failed once more; weights that are missing come in a folder."""
+    choices = {what: row[what] for what in ("layer", "pooling", "window", "frames") if row[what]}
+    model = "FOLDER" if row["code"] in _WITHOUT_WEIGHTS else row["model"]
+    options = {"family": row["family"], "model": model, **choices}
+    return " ".join(["earmark encoders add", row["name"], *(f"--{what} {value}" for what, value in options.items())])
 
 
 def _show(rows: Sequence[Document], *, as_json: bool) -> None:
@@ -174,6 +183,8 @@ def _show(rows: Sequence[Document], *, as_json: bool) -> None:
     for row in rows:
         if row["code"]:
             tell(f"{row['name']}: {why(row)} ({row['code']})")
+        if row["state"] == "failed":
+            tell(f"Once that is put right: {_add_again(row)}")
     if any(row["state"] in {"no_weights", "broken"} for row in rows):
         tell("Once that is put right: earmark encoders check NAME")
 

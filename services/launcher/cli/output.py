@@ -69,11 +69,11 @@ def tell(message: str, style: str = "") -> None:
 
 
 def show_failure(failure: Failure, *, as_json: bool) -> None:
-    """One red line and the remedy under it; with --json the document that the API would have sent."""
+    """One red line with the code, and the remedy under it; with --json the document that the API would have sent."""
     if as_json:
         print_document(failure.document())
         return
-    tell(failure.message, "red")
+    tell(f"error ({failure.code}): {failure.message}", "red")
     if failure.remedy and failure.remedy != failure.message:
         tell(failure.remedy)
 

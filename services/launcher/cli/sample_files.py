@@ -17,6 +17,7 @@ from jaxtyping import Float32
 
 from services.launcher.cli.client import Client, api_path
 from services.launcher.cli.failure import Failure
+from services.launcher.cli.progress import CountBar
 from services.launcher.cli.vector_files import Row, Vectors
 
 FetchFrames = Callable[[str, str], bytes]
@@ -55,6 +56,7 @@ class Sample:
             "encoder": encoder["name"],
             "revision": encoder["spec"].get("revision"),
             "space": encoder["space"],
+            "dtype": encoder.get("dtype"),
             "shape": list(self.shape),
             "sha256": self.sha256,
         }
@@ -146,14 +148,18 @@ def shape_files(out: Path, fetch_frames: FetchFrames) -> Callable[[Path], Path]:
     def shape(folder: Path) -> Path:
         vectors, shaped = Vectors(folder), folder.with_name("shaped")
 
-        def written() -> Iterator[Row]:
-            for sample in samples(vectors, fetch_frames):
+        def written(bar: CountBar) -> Iterator[Row]:
+            for n, sample in enumerate(samples(vectors, fetch_frames), 1):
                 (shaped / sample.path).parent.mkdir(parents=True, exist_ok=True)
                 (shaped / sample.path).write_bytes(sample.load())
                 yield sample.entry(out, None, vectors.encoder)
+                bar.at(n, len(vectors.rows))
 
         shaped.mkdir()
-        write_mapping(shaped / "mapping.json", written())
+        with CountBar("writing files") as bar:
+            write_mapping(shaped / "mapping.json", written(bar))
+        facts = json.dumps({**vectors.encoder, "output_dir": str(out)}, ensure_ascii=False, indent=2)
+        (shaped / "encoder.json").write_text(facts, "utf-8")
         return shaped
 
     return shape

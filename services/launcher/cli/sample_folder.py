@@ -1,5 +1,6 @@
 """A folder of samples that is filled in place, so that a command that was killed goes on where it was."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,6 +12,7 @@ import numpy as np
 from services.launcher.cli.failure import Failure
 from services.launcher.cli.sample_files import FetchFrames, Sample, samples, write_mapping
 from services.launcher.cli.vector_files import Row, Vectors
+from shared.wording import counted
 
 _PART: Final = ".part"
 
@@ -37,10 +39,11 @@ class SampleFolder:
         """Every file that is not there yet, each at once, and then the list of them.
 
         Raises Failure, before anything is written: `other_corpus` where a sample is not of the corpus, and
-        `other_embeddings` where a whole file holds something else.
+        `other_embeddings` where a whole file holds something else, or the list names files that this one would not.
         """
         self._check_corpus(vectors)
         kept = {s.path for s in samples(vectors, self.fetch_frames) if not self.overwrite and self._stands(s, vectors)}
+        self._check_mapping(vectors)
 
         def entries() -> Iterator[Row]:
             for sample in samples(vectors, self.fetch_frames):
@@ -64,6 +67,18 @@ class SampleFolder:
                     "Give each corpus a collection of its own, with -c NAME.",
                 )
 
+    def _check_mapping(self, vectors: Vectors) -> None:
+        """The list of a larger or another sample in the same place must not be lost to this one."""
+        if self.overwrite or not (listed := _listed(self.mapping)):
+            return
+        ours = {(self.out / sample.path).absolute() for sample in samples(vectors, self.fetch_frames)}
+        if lost := [path for path in sorted(listed - ours) if path.exists()]:
+            raise Failure(
+                "other_embeddings",
+                f"{self.mapping} lists {counted(len(lost), 'file')} of another sample, such as {lost[0]}.",
+                'Name another mapping_path and output_dir, or let it be replaced: "overwrite": true or --overwrite.',
+            )
+
     def _stands(self, sample: Sample, vectors: Vectors) -> bool:
         path = self.out / sample.path
         if not path.exists():
@@ -77,6 +92,14 @@ class SampleFolder:
                 'Name another output_dir, or let it be written again with "overwrite": true or --overwrite.',
             )
         return digest == sample.sha256
+
+
+def _listed(mapping: Path) -> set[Path]:
+    """The files that a list names; none where there is no list, or no such one."""
+    try:
+        return {Path(entry["embedding_path"]).absolute() for entry in json.loads(mapping.read_text("utf-8"))}
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return set()
 
 
 def _is_whole(path: Path) -> bool:

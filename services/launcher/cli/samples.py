@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from services.launcher.cli.arrivals import until_registered
 from services.launcher.cli.client import Client, Document, api_path
-from services.launcher.cli.options import TABLE_ROWS, AsJson, Collection
+from services.launcher.cli.options import TABLE_ROWS, WAIT_S, AsJson, Collection, Timeout
 from services.launcher.cli.output import print_document, say, show_fields, show_rows, tell
 from services.launcher.cli.progress import spinner
 from services.launcher.cli.session import connect
@@ -13,10 +14,6 @@ from shared.wording import counted
 
 app = typer.Typer(no_args_is_help=True, help="Subsets: samples of a collection that were drawn once.")
 
-SEVERAL_SEGMENTS = (
-    "Recordings of this collection have several segments each, and each of them becomes a sample (`FILE#0.npy`, "
-    "`FILE#1.npy`, ...): for one sample a file, make a collection with --segmenter whole."
-)
 OF_EMBED = "embed-"
 """How the names of subsets begin that `earmark embed` draws."""
 
@@ -26,7 +23,12 @@ _SAMPLED = "How the sample is drawn"
 Percent = Annotated[
     float | None,
     typer.Option(
-        "--percent", help="Of the recordings, rounded.  [default: 100]", metavar="P", rich_help_panel=_SAMPLED
+        "--percent",
+        help="Of the recordings, rounded.  [default: 100]",
+        metavar="P",
+        min=0,
+        max=100,
+        rich_help_panel=_SAMPLED,
     ),
 ]
 Most = Annotated[int | None, typer.Option("--max", help="So many recordings at most.", min=1, metavar="N")]
@@ -52,6 +54,12 @@ Exclude = Annotated[
     typer.Option("--exclude", help="Not with this attribute; may be given more than once.", metavar="NAME=VALUE"),
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Another seed, another sample.  [default: 42]", metavar="S")]
+Partial = Annotated[
+    bool, typer.Option("--partial", help="Of what is registered, while files still arrive.", show_default=False)
+]
+Arrive = Annotated[
+    bool, typer.Option("--wait", help="Stay until all files are registered, then draw.", show_default=False)
+]
 All = Annotated[bool, typer.Option("--all", help="Those of `earmark embed` too.", show_default=False)]
 SubsetName = Annotated[str, typer.Argument(metavar="SUBSET")]
 
@@ -65,10 +73,19 @@ def wishes(
     where: list[str] | None,
     exclude: list[str] | None,
     seed: int | None,
+    *,
+    partial: bool,
 ) -> Document:
-    """The part of a request that says how to draw, as far as it was said; what is stratified says by what."""
+    """The part of a request that says how to draw, as far as it was said; what is stratified says by what.
+
+    Raises typer.BadParameter.
+    """
+    if sampling == "stratified" and by is None:
+        raise typer.BadParameter("stratified by what? Add --by ATTRIBUTE")
+    if sampling == "random" and by is not None:
+        raise typer.BadParameter("--by names strata; leave it out, or --sampling random")
     said = {"percent": percent, "max_samples": most, "group": group, "where": where, "exclude": exclude, "seed": seed}
-    said |= {"sampling": sampling or ("stratified" if by else None), "by": by}
+    said |= {"sampling": sampling or ("stratified" if by else None), "by": by, "partial": partial or None}
     return {name: value for name, value in said.items() if value is not None}
 
 
@@ -85,27 +102,44 @@ def sample(
     where: Where = None,
     exclude: Exclude = None,
     seed: Seed = None,
+    partial: Partial = False,
+    wait: Arrive = False,
+    timeout: Timeout = WAIT_S,
     as_json: AsJson = False,
 ) -> None:
     """Draw a subset of a collection: the same for the same seed, on any machine and whatever order the files have."""
-    with connect(ctx) as api, spinner("drawing"):
-        drawn = draw(api, collection, name, wishes(percent, most, sampling, by, group, where, exclude, seed))
-        several = not as_json and _has_several_segments(api, collection)
+    wanted = wishes(percent, most, sampling, by, group, where, exclude, seed, partial=partial)
+    with connect(ctx) as api:
+        if wait:
+            until_registered(api, collection, wanted, timeout)
+        with spinner("drawing"):
+            drawn = draw(api, collection, name, wanted)
     if as_json:
         print_document(drawn)
         return
     say(f"{counted(drawn['n_recordings'], 'recording')} in subset {name}")
     _show_strata(drawn)
-    if several:
-        tell(SEVERAL_SEGMENTS)
+    tell_cutting(drawn)
+    for warning in drawn["warnings"]:
+        tell(warning)
 
 
-def _has_several_segments(api: Client, collection: str) -> bool:
-    """Whether recordings are cut into more than one segment each, in the mean."""
-    states = api.get(api_path("collections", collection))["recordings"]
-    n_segments: int = api.get(api_path("collections", collection, "naming"))["segments"]
-    n_recordings: int = states["segmented"] + states["ready"]
-    return n_segments > n_recordings
+def tell_cutting(drawn: Document) -> None:
+    """Where samples and recordings will not be as many, and why."""
+    if n := drawn["not_cut"]:
+        tell(f"{counted(n, 'recording')} not cut into segments yet")
+    if n := drawn["without_segment"]:
+        tell(f"{counted(n, 'recording')} without a segment: nothing becomes a sample of what holds no turn")
+    tell_several(drawn)
+
+
+def tell_several(drawn: Document) -> None:
+    """Where recordings will be more than one sample each."""
+    if n := drawn["several_segments"]:
+        tell(
+            f"{counted(n, 'recording')} with several segments, each of which becomes a sample (`FILE#0.npy`, "
+            "`FILE#1.npy`, ...): for one sample a file, make a collection with --segmenter whole."
+        )
 
 
 def draw(api: Client, collection: str, name: str, wanted: Document) -> Document:
@@ -129,8 +163,8 @@ def _show_strata(drawn: Document) -> None:
     show_rows(rows, as_json=False)
     if drawn["n_excluded"]:
         tell(f"{counted(drawn['n_excluded'], 'recording')} excluded before")
-    elif drawn["spec"]["exclude"]:
-        tell(f"Nothing had {' or '.join(drawn['spec']['exclude'])}: nothing was excluded.")
+    elif drawn["spec"]["exclude"] and not drawn["warnings"]:
+        tell("Nothing was excluded of what was drawn from.")
 
 
 @app.command("list")

@@ -87,6 +87,7 @@ condemned_blob = Table(
     Column("key", Text(collation=BYTEWISE), primary_key=True),
     Column("due_at", TIMESTAMP(timezone=True), nullable=False),  # not before
     Column("horizon", sa.BigInteger),  # transactions below it may not have seen the row
+    Column("deleting", sa.Boolean, nullable=False, server_default=sa.false()),  # it may be gone at any moment
     Column("deleted_at", TIMESTAMP(timezone=True)),
     Index("ix_condemned_blob_due", "due_at", postgresql_where=sa.text("deleted_at IS NULL")),
 )

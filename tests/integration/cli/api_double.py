@@ -155,6 +155,9 @@ class Handler(BaseHTTPRequestHandler):
                 spans = enumerate(pairwise(borders))
                 parts = [{"segment_id": f"{own}-{n}", "start_s": start, "end_s": end} for n, (start, end) in spans]
                 self._json({"recording_id": "r1", "removed": own, "parts": parts})
+            case ["collections", _, "encoders", _] if self.command == "DELETE":
+                purged = 7 if query.get("purge") == "true" else 0
+                self._json({"encoders": ["ge2e"], "ready": 1, "purged": purged})
             case ["encoders", name, "checks"]:
                 self._json({"check_id": f"check-{name}"})
             case ["encoder-checks", _]:
@@ -193,7 +196,8 @@ class Handler(BaseHTTPRequestHandler):
         return {"state": state, "wanted": 9, "done": 9, "changed": 3, "code": None, "reason": None, **done, **failed}
 
     def _encoder(self, name: str, state: str) -> dict[str, Any]:
-        found = {"name": name, "state": state, "family": "roberta", "model": "m", "layer": "encoder", "spec": None}
+        found = {"name": name, "state": state, "family": "roberta", "model": "base", "layer": "encoder", "spec": None}
+        found |= {"pooling": "mean", "window": None, "frames": None}
         failed = {"code": "unknown_layer", "reason": "m has no layer 'encoder'; it has a, b."}
         return {**found, **(failed if state == "failed" else {"code": None, "reason": None})}
 

@@ -9,6 +9,7 @@ from services.launcher.cli.failure import Failure
 from tests.integration.cli.api_double import TOKEN
 from tests.integration.cli.api_script import Script
 from tests.integration.cli.conftest import Earmark
+from tests.support.vectors import delivered, row
 
 ROWS = [{"segment_id": str(n), "object_key": f"c/ü{n}.wav", "speaker": None} for n in range(5)]
 
@@ -84,7 +85,7 @@ def test_json_is_one_document(earmark: Earmark, words: tuple[str, ...]) -> None:
 def test_an_error_of_the_api_is_a_line_and_its_remedy(earmark: Earmark) -> None:
     result = earmark("segments", "-c", "missing")
     assert (result.status, result.out) == (1, "")
-    assert result.err == "No collection 'missing'.\nCreate it.\n"
+    assert result.err == "error (unknown_collection): No collection 'missing'.\nCreate it.\n"
 
 
 def test_an_error_of_the_api_is_one_json_document(earmark: Earmark) -> None:
@@ -103,6 +104,25 @@ def test_a_wrong_token_is_told(earmark: Earmark) -> None:
 @pytest.mark.parametrize("words", [("nonsense",), ("segments",), ("ingest", "/nowhere", "-c", "c")])
 def test_wrong_usage_is_status_2(earmark: Earmark, words: tuple[str, ...]) -> None:
     assert earmark(*words).status == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--percent", 101), "less than or equal to 100"),
+        (("--sampling", "stratified"), "Add --by ATTRIBUTE"),
+        (("--sampling", "random", "--by", "etiology"), "--by names strata"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command", [("sample", "-c", "talk", "--name", "n"), ("embed", "-c", "talk", "--encoder", "e", "--out", "out")]
+)
+def test_a_sample_that_cannot_be_meant_is_wrong_usage(
+    earmark: Earmark, command: tuple[str, ...], words: tuple[object, ...], said: str
+) -> None:
+    result = earmark(*command, *words)
+    assert result.status == 2
+    assert said in result.err
 
 
 def test_a_stranger_at_the_address_is_named(api: Script) -> None:
@@ -128,7 +148,7 @@ def test_segments_are_exported(earmark: Earmark, tmp_path: Path) -> None:
 
 
 def test_embeddings_are_exported_into_a_folder(api: Script, earmark: Earmark, tmp_path: Path) -> None:
-    api.export_files.update({"embeddings.npy": b"n", "index.jsonl": b"i", "encoder.json": b"e"})
+    api.export_files.update(delivered([row("talk/a.wav")]))
     earmark("export", "embeddings", "-c", "talk", "--encoder", "ge2e", "--out", tmp_path / "out")
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == api.export_files
 

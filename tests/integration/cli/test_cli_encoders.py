@@ -63,6 +63,8 @@ def test_an_encoder_that_cannot_be_made_is_a_failure_with_its_code_and_what_ther
     shown = earmark(*words)
     assert shown.status == 1
     assert "m has no layer 'encoder'; it has a, b." in shown.err
+    command = "earmark encoders add words --family roberta --model base --layer encoder --pooling mean"
+    assert command in shown.err
     assert earmark(*words, "--json").document["error"]["code"] == "unknown_layer"
 
 
@@ -73,7 +75,16 @@ def test_the_list_shows_what_became_of_each(api: Script, earmark: Earmark) -> No
     assert "ge2e" in result.out
     assert "256" in result.out
     assert "bad: It has a, b. (unknown_layer)" in result.err
+    assert "encoders add bad --family roberta --model base\n" in result.err
+    assert "encoders check" not in result.err
     assert earmark("encoders", "list", "--json").document == api.rows["encoders"]
+
+
+def test_weights_that_are_missing_can_be_named_as_a_folder(api: Script, earmark: Earmark) -> None:
+    asked = {"family": "whisper", "model": "v2", "pooling": "none", "window": "padded"}
+    api.rows["encoders"] = [row("whisper-large-v2", **asked, state="failed", code="missing_model", reason="No hub.")]
+    command = "encoders add whisper-large-v2 --family whisper --model FOLDER --pooling none --window padded\n"
+    assert command in earmark("encoders", "list").err
 
 
 def test_families_are_shown_with_their_short_names(api: Script, earmark: Earmark) -> None:
@@ -108,3 +119,12 @@ def test_an_encoder_that_cannot_be_built_fails_its_check_with_a_code(api: Script
     shown = earmark("encoders", "check", "words", "--json")
     assert shown.status == 1
     assert shown.document["error"]["code"] == "checkpoint_changed"
+
+
+def test_what_an_encoder_has_made_goes_only_where_that_is_asked_for(earmark: Earmark) -> None:
+    dropped = earmark("collections", "drop-encoder", "talk", "words")
+    assert dropped.out.splitlines() == [
+        "talk does without words, and has ge2e",
+        "Ready now, since they waited for nothing else: 1 recording",
+    ]
+    assert "7 vectors of words deleted" in earmark("collections", "drop-encoder", "talk", "words", "--purge").out

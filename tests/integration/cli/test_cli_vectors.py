@@ -21,7 +21,7 @@ from services.launcher.cli.delivery import deliver_folder
 from services.launcher.cli.failure import Failure
 from tests.integration.cli.api_script import Script
 from tests.integration.cli.conftest import Earmark
-from tests.support.vectors import ENCODER, delivered, row
+from tests.support.vectors import delivered, facts, row
 
 INDEX = [
     row("talk/P1/ü.wav", 0, attributes={"contributor_id": "P1", "etiology": "ALS"}),
@@ -45,7 +45,8 @@ def exported(api: Script) -> None:
 
 @pytest.mark.parametrize("form", ["parquet", "arrow"])
 def test_a_table_has_a_row_for_each_vector(earmark: Earmark, tmp_path: Path, form: str) -> None:
-    assert export(earmark, form, tmp_path / "out") == {"out": str(tmp_path / "out"), "files": 2}
+    counts = {"segments": 3, "without_vector": 0, "to_backfill": 0, "dtype": "float32"}
+    assert export(earmark, form, tmp_path / "out") == {"out": str(tmp_path / "out"), "files": 2, **counts}
     path = tmp_path / "out" / f"embeddings.{form}"
     table = pq.read_table(path) if form == "parquet" else pa.ipc.open_file(path).read_all()
     assert table.column("segment_id").to_pylist() == [line["segment_id"] for line in INDEX]
@@ -55,15 +56,15 @@ def test_a_table_has_a_row_for_each_vector(earmark: Earmark, tmp_path: Path, for
     assert table.column("text").to_pylist() == [None, None, "a caption"]
     np.testing.assert_array_equal(np.stack(table.column("embedding").to_numpy()), VECTORS)
     assert table.schema.field("embedding").type == pa.list_(pa.float32(), 3)
-    assert json.loads(table.schema.metadata[b"encoder"]) == ENCODER
-    assert json.loads((tmp_path / "out" / "encoder.json").read_text()) == ENCODER
+    assert json.loads(table.schema.metadata[b"encoder"]) == facts(3)
+    assert json.loads((tmp_path / "out" / "encoder.json").read_text()) == facts(3)
 
 
 def test_torch_loads_it_without_running_anything(earmark: Earmark, tmp_path: Path) -> None:
     export(earmark, "pt", tmp_path / "out")
     found = torch.load(tmp_path / "out" / "embeddings.pt", weights_only=True)
     assert torch.equal(found["embeddings"], torch.from_numpy(VECTORS))
-    assert (found["index"], found["encoder"]) == (INDEX, ENCODER)
+    assert (found["index"], found["encoder"]) == (INDEX, facts(3))
 
 
 def test_files_are_one_a_segment_with_the_list_of_them(earmark: Earmark, tmp_path: Path) -> None:
@@ -78,8 +79,8 @@ def test_files_are_one_a_segment_with_the_list_of_them(earmark: Earmark, tmp_pat
         content = Path(entry["embedding_path"]).read_bytes()
         np.testing.assert_array_equal(np.load(entry["embedding_path"], allow_pickle=False), vector)
         assert hashlib.sha256(content).hexdigest() == entry["sha256"]
-        assert (entry["wav_path"], entry["shape"], entry["encoder"], entry["revision"]) == (
-            entry["object_key"], [3], "tiny", "1",
+        assert (entry["wav_path"], entry["shape"], entry["encoder"], entry["revision"], entry["dtype"]) == (
+            entry["object_key"], [3], "tiny", "1", "float32",
         )  # fmt: skip
 
 
@@ -178,3 +179,77 @@ def test_a_format_whose_library_is_missing_says_which(
     result = earmark("export", "embeddings", "-c", "talk", "--format", "parquet", "--out", tmp_path / "o", "--json")
     assert (result.status, result.document["error"]["code"]) == (1, "missing_library")
     assert "earmark[exports]" in result.document["error"]["remedy"]
+
+
+NINE = INDEX[:1]
+
+
+@pytest.mark.parametrize("other", [{"name": "wt"}, {"space": "tiny_2"}, {"subset": "nine"}, {"collection": "walk"}])
+@pytest.mark.parametrize("form", ["npy", "files"])
+def test_vectors_of_something_else_are_never_mixed_in(
+    api: Script, earmark: Earmark, tmp_path: Path, form: str, other: dict[str, str]
+) -> None:
+    export(earmark, "files", tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    api.export_files.update(delivered(NINE, **other))
+    refused = earmark("export", "embeddings", "-c", "talk", "--format", form, "--out", tmp_path / "out", "--json")
+    assert (refused.status, refused.document["error"]["code"]) == (1, "other_embeddings")
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["mapping.json", "b/plain.wav.npy", "embeddings.npy"])
+def test_files_that_nobody_knows_are_not_taken_for_exported_ones(earmark: Earmark, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "out" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"of earmark embed")
+    refused = earmark("export", "embeddings", "-c", "talk", "--format", "files", "--out", tmp_path / "out", "--json")
+    assert refused.document["error"]["code"] == "other_embeddings"
+    assert path.read_bytes() == b"of earmark embed"
+
+
+@pytest.mark.parametrize("change", [{"space": "other_1"}, {"embedding_path": "elsewhere/a.npy"}])
+def test_a_list_that_is_not_of_the_export_is_not_followed(
+    earmark: Earmark, tmp_path: Path, change: dict[str, str]
+) -> None:
+    out = tmp_path / "out"
+    export(earmark, "files", out)
+    listed = json.loads((out / "mapping.json").read_text())
+    (out / "mapping.json").write_text(json.dumps([{**entry, **change} for entry in listed]))
+    refused = earmark("export", "embeddings", "-c", "talk", "--out", out, "--json")
+    assert refused.document["error"]["code"] == "other_embeddings"
+    assert len(list(out.rglob("*.npy"))) == 3
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("before", FORMATS)
+def test_an_export_of_the_same_leaves_nothing_of_an_older_one(
+    api: Script, earmark: Earmark, tmp_path: Path, form: str, before: str
+) -> None:
+    out, alone = tmp_path / "out", tmp_path / "alone"
+    out.mkdir()
+    (out / "README").write_text("mine")
+    export(earmark, before, out)
+    api.export_files.update(delivered(NINE, VECTORS[:1]))
+    export(earmark, form, out)
+    export(earmark, form, alone)
+    names = {path.relative_to(out) for path in out.rglob("*")}
+    assert names == {path.relative_to(alone) for path in alone.rglob("*")} | {Path("README")}
+
+
+def test_what_lacks_a_vector_is_counted_and_told(api: Script, earmark: Earmark, tmp_path: Path) -> None:
+    api.export_files.update(delivered(INDEX, VECTORS, segments=7, without_vector=4, to_backfill=1, subset="nine"))
+    words = ("export", "embeddings", "-c", "talk", "--out", tmp_path / "out")
+    told = earmark(*words)
+    assert (told.status, told.out) == (3, f"3 of 7 segments in {tmp_path / 'out'} (3 files)\n")
+    assert told.err == "4 have no vector: earmark backfill -c talk --encoder tiny --subset nine --wait\n"
+    document = earmark(*words, "--json").document
+    assert (document["segments"], document["without_vector"], document["to_backfill"]) == (7, 4, 1)
+
+
+def test_an_export_without_any_vector_is_an_error(api: Script, earmark: Earmark, tmp_path: Path) -> None:
+    empty = np.empty((0, 3), np.float32)
+    api.export_files.update(delivered([], empty, segments=4, without_vector=4, to_backfill=4))
+    result = earmark("export", "embeddings", "-c", "talk", "--out", tmp_path / "out", "--json")
+    assert (result.status, result.document["error"]["code"]) == (1, "nothing_embedded")
+    assert "backfill" in result.document["error"]["remedy"]
+    assert not (tmp_path / "out").exists()

@@ -27,9 +27,9 @@ COMPARED: dict[str, Any] = {
 
 def test_what_is_invalid_goes_by_the_name_that_was_typed(earmark: Earmark) -> None:
     result = earmark("label", "--segment", "s1", "x" * 201)
-    assert result.status == 1
+    assert result.status == 2
     assert result.err.splitlines() == [
-        "SPEAKER: String should have at most 200 characters; --segment: 'x' is not an id",
+        "error (invalid_request): SPEAKER: String should have at most 200 characters; --segment: 'x' is not an id",
         "See `earmark label --help`.",
     ]
 
@@ -64,7 +64,7 @@ def test_an_address_where_nobody_is_says_what_to_do(earmark: Earmark, monkeypatc
     monkeypatch.setenv("EARMARK_URL", "http://127.0.0.1:9")
     result = earmark("status")
     assert result.status == 1
-    assert result.err.startswith("Nothing runs at http://127.0.0.1:9.\n")
+    assert result.err.startswith("error (not_running): Nothing runs at http://127.0.0.1:9.\n")
     assert "EARMARK_URL" in result.err
     monkeypatch.setenv("EARMARK_URL", "http://nowhere.invalid")
     result = earmark("status", "--json")
@@ -146,7 +146,16 @@ def test_the_clusters_of_a_subset_go_into_a_file(api: Script, earmark: Earmark, 
     result = earmark("cluster", "-c", "talk", "--subset", "pilot", "--out", out)
     assert api.bodies["collections/talk/clusterings"] == [{"subset": "pilot"}]
     assert out.read_text() == '{"segment_id": "segment-1", "cluster": 0}\n'
-    assert "Nothing was changed." in result.err
+    assert "Of 12 segments. Nothing was changed." in result.err
+
+
+def test_segments_that_could_not_be_clustered_are_told(api: Script, earmark: Earmark) -> None:
+    api.clustering = {**COMPARED, "method": "auto", "without_vector": 46}
+    words = ("cluster", "-c", "talk", "--subset", "pilot", "--encoder", "wt")
+    told = earmark(*words).err
+    assert "Of 12 segments; 46 more have no vector." in told
+    assert "earmark backfill -c talk --encoder wt --subset pilot --wait" in told
+    assert earmark(*words, "--json").document["without_vector"] == 46
 
 
 def test_apply_without_a_method_is_wrong_usage(earmark: Earmark) -> None:

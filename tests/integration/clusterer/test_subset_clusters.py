@@ -90,3 +90,12 @@ def test_the_newest_clustering_of_a_subset_is_kept(
     second = clustered(database, subset_id)
     assert numbers(database, first.request_id) == {}
     assert len(numbers(database, second.request_id)) == 12
+
+
+def test_there_is_no_agreement_with_clusters_that_do_not_stand(
+    database: Database, segment_ids: list[UUID], subset_id: UUID
+) -> None:
+    with database.begin() as tx:
+        tx.execute(sa.text("DELETE FROM cluster"))
+    done = clustered(database, subset_id)
+    assert (done.clusters, done.standing, done.agreement) == (2, {"clusters": 0, "noise": 12}, None)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from shared.events import ClusteringRequested
-from shared.storage import clustering_members, collections, encoders
+from shared.storage import attributes, clustering_members, collections, encoders, method_comparisons
+from shared.storage.method_comparisons import Comparison, Counts
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import Meetings
 from tests.integration.console.test_backfills import events_of
@@ -25,7 +26,7 @@ def texts(served: Served, meetings: Meetings) -> Served:
 
 
 def drawn(served: Served) -> None:
-    asked = served.http.post(SUBSETS, json={"name": "pilot", "max_samples": 1})
+    asked = served.http.post(SUBSETS, json={"name": "pilot", "max_samples": 1, "partial": True})
     assert asked.status_code == 201, asked.text
 
 
@@ -47,6 +48,21 @@ def test_the_clusters_of_a_subset_are_shown_page_by_page(served: Served, meeting
         (str(ids[0]), 0), (str(ids[1]), 0), (str(ids[2]), None),
     ]  # fmt: skip
     assert rest["next"] is None
+
+
+def test_segments_that_were_not_clustered_are_counted(served: Served, meetings: Meetings) -> None:
+    """One of monday's three, or of all six: a recording that lies under no key has one, too."""
+    monday = {"name": "monday", "where": ["day=monday"], "partial": True}
+    with served.console.database.begin() as tx:
+        attributes.put(tx, "meetings", {"meetings/a monday/ü.wav": {"day": "monday"}})
+    assert served.http.post(SUBSETS, json=monday).status_code == 201
+    for body, without in (({"subset": "monday"}, 2), ({"method": "hdbscan"}, 5)):
+        path = f"/v1/clusterings/{served.http.post(PATH, json=body).json()['request_id']}"
+        assert served.http.get(path).json()["without_vector"] is None
+        with served.console.database.begin() as tx:
+            counts = Counts(clusters=1, noise=0)
+            method_comparisons.write(tx, UUID(path[-36:]), Comparison(counts, counts, 1, None), {})
+        assert served.http.get(path).json()["without_vector"] == without
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,8 @@ def test_only_a_split_and_only_the_first_ones(served: Served, earmark: Command, 
     words = ("corpus", "import", tmp_path, "-c", "words", "--kind", "speech-commands")
     assert earmark(*words, "--split", "testing", "--limit", 3)[1]["files"] == 3
     assert {data["split"] for data in attributes(served).values()} == {"testing"}
-    assert earmark(*words, "--split", "Testing")[1]["error"]["code"] == "unknown_split"
+    status, report = earmark(*words, "--split", "Testing")
+    assert (status, report["error"]["code"]) == (2, "unknown_split")
     assert earmark(*words)[0] == 0
     assert len(attributes(served)) == 9
 
@@ -102,12 +103,18 @@ def test_a_folder_of_another_kind_is_told(earmark: Command, tmp_path: Path) -> N
     assert (status, report["error"]["code"]) == (1, "nothing_to_import")
 
 
+def test_a_split_that_is_not_there_is_named(earmark: Command, corpus: Path) -> None:
+    status, report = earmark("corpus", "import", corpus, "-c", "sap", "--kind", "sap", "--split", "Test")
+    assert (status, report["error"]["code"]) == (1, "nothing_to_import")
+    assert "There is no file of split 'Test' of a corpus of kind 'sap'" in report["error"]["message"]
+
+
 def test_listings_are_narrowed_by_attributes(served: Served, earmark: Command, corpus: Path) -> None:
     earmark("corpus", "import", corpus, "-c", "sap", "--kind", "sap")
     for kind in ("recordings", "segments"):
         answer = run([kind, "-c", "sap", "--where", "etiology=ALS", "--where", "split=Train", "--json"])
         assert answer == 0
-    assert run(["recordings", "-c", "sap", "--where", "etiology", "--json"]) == 1
+    assert run(["recordings", "-c", "sap", "--where", "etiology", "--json"]) == 2
 
 
 @pytest.mark.slow

@@ -8,7 +8,9 @@ import sqlalchemy as sa
 
 from shared.events import EmbeddingRequested
 from shared.ledger.outbox import announce, publish
-from shared.storage import collections, definitions, embeddings, encoders, model_families
+from shared.storage import clusters, collections, definitions, embeddings, encoders, frames, model_families
+from shared.storage.clusters import NewCluster
+from shared.storage.frames import FrameBlob
 from shared.storage.model_families import KnownFamily
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import NAME, Meetings
@@ -76,6 +78,37 @@ def test_one_that_has_made_vectors_stays(added: Served, meetings: Meetings) -> N
         embeddings.write(tx, space, [meetings.segment_ids["m1"]], np.eye(1, 4, dtype=np.float32))
     status, code, message = removed(added)
     assert (status, code, NAME in message) == (409, "encoder_in_use", True)
+
+
+def test_a_purge_takes_what_it_has_made_of_one_collection_so_that_it_can_be_removed(
+    added: Served, meetings: Meetings
+) -> None:
+    mine = [meetings.segment_ids[name] for name in ("m1", "t1", "m2")]
+    with added.console.database.begin() as tx:
+        space = encoders.by_name(tx, "words")
+        embeddings.write(tx, space, mine[:2], np.eye(2, 4, dtype=np.float32))
+        embeddings.write_unembeddable(tx, space, {mine[2]: "no_voice"})
+        frames.write(tx, space, [FrameBlob(mine[0], "0" * 64, 7, 4, "float16", 100)])
+        clusters.write_generation(tx, NAME, "words", [NewCluster(uuid4(), tuple(mine[:2]), (1.0, 1.0), 2, 1, mine[0])])
+        others = sa.text("SELECT (SELECT count(*) FROM embedding), (SELECT count(*) FROM cluster)")
+        before = tuple(tx.execute(others).one())
+    path = f"/v1/collections/{NAME}/encoders/words"
+    assert added.http.delete(path).json()["purged"] == 0
+    assert removed(added)[1] == "encoder_in_use"
+    answer = added.http.delete(path, params={"purge": "true"})
+    assert answer.json() == {"encoders": ["tiny"], "ready": 0, "purged": 2}
+    with added.console.database.begin() as tx:
+        assert tuple(tx.execute(others).one()) == (before[0] - 2, before[1] - 1)
+        for table in ("frame_blob", "unembeddable"):
+            assert tx.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one() == 0
+    assert removed(added)[0] == 204
+
+
+def test_what_makes_the_names_is_not_purged(added: Served) -> None:
+    answer = added.http.delete(f"/v1/collections/{NAME}/encoders/tiny", params={"purge": "true"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "encoder_names")
+    answer = added.http.delete(f"/v1/collections/{NAME}/encoders/magic", params={"purge": "true"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_encoder")
 
 
 def test_work_that_is_under_way_keeps_it_and_work_that_was_given_up_does_not(added: Served) -> None:

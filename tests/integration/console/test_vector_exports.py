@@ -8,12 +8,15 @@ import zipfile
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
 
 from services.console.api import export
-from shared.storage import attributes, encoders, frames
+from shared.events import SegmentsEmbedded
+from shared.ledger.outbox import announce, publish
+from shared.storage import attributes, embeddings, encoders, frames
 from shared.storage.frames import FrameBlob, frames_key
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import DIMENSION, Meetings
@@ -29,6 +32,13 @@ def archive(served: Served, **query: str) -> tuple[np.ndarray, list[dict[str, An
     found = zipfile.ZipFile(io.BytesIO(answer.content))
     index = [json.loads(line) for line in found.read("index.jsonl").splitlines()]
     return np.load(io.BytesIO(found.read("embeddings.npy"))), index
+
+
+def facts(served: Served, **query: str) -> dict[str, Any]:
+    """What encoder.json says."""
+    answer = served.http.get(f"{BASE}/export/embeddings", params=query)
+    said: dict[str, Any] = json.loads(zipfile.ZipFile(io.BytesIO(answer.content)).read("encoder.json"))
+    return said
 
 
 def say(served: Served, **data: str) -> None:
@@ -56,7 +66,7 @@ def keep_frames(served: Served, meetings: Meetings, name: str, kept: np.ndarray)
 def pilot(served: Served, meetings: Meetings) -> str:
     """A subset of monday alone."""
     say(served, day="monday")
-    answer = served.http.post(f"{BASE}/subsets", json={"name": "pilot", "where": ["day=monday"]})
+    answer = served.http.post(f"{BASE}/subsets", json={"name": "pilot", "where": ["day=monday"], "partial": True})
     assert (answer.status_code, answer.json()["n_recordings"]) == (201, 1)
     return "pilot"
 
@@ -106,3 +116,38 @@ def test_a_full_disk_of_the_console_has_a_code(
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "disk_full")
     monkeypatch.undo()
     assert archive(served)[0].shape == (5, DIMENSION)
+
+
+def test_segments_without_a_vector_are_counted_and_those_that_can_have_one(
+    served: Served, meetings: Meetings, pilot: str
+) -> None:
+    with served.console.database.begin() as tx:
+        words = encoders.announce_encoder(tx, "words", "words@1", DIMENSION, {"revision": "1"})
+        embeddings.write(tx, words, [meetings.segment_ids["m1"]], np.eye(1, DIMENSION, dtype=np.float32))
+        embeddings.write_unembeddable(tx, words, {meetings.segment_ids["m2"]: "no_voice"})
+    counts = ("collection", "subset", "segments", "without_vector", "to_backfill")
+    assert [facts(served)[name] for name in counts] == ["meetings", None, 5, 0, 0]
+    assert [facts(served, encoder="words")[name] for name in counts] == ["meetings", None, 5, 4, 3]
+    assert [facts(served, encoder="words", subset=pilot)[name] for name in counts] == ["meetings", pilot, 3, 2, 1]
+
+
+def test_an_export_says_in_which_numbers_its_vectors_were_computed(
+    served: Served, meetings: Meetings, pilot: str
+) -> None:
+    def embedded(recording_id: UUID, dtype: str, encoder: str = "tiny") -> None:
+        event = SegmentsEmbedded(
+            recording_id=recording_id,
+            collection="meetings",
+            encoder=encoder,
+            segment_ids=(),
+            made_with=f"device=cpu dtype={dtype} batch=2",
+        )
+        with served.console.database.begin() as tx:
+            publish(tx, [announce(event)])
+
+    assert facts(served)["dtype"] is None
+    embedded(meetings.monday, "bfloat16")
+    embedded(meetings.monday, "float16", "other")
+    assert facts(served)["dtype"] == "bfloat16"
+    embedded(meetings.tuesday, "float32")
+    assert (facts(served)["dtype"], facts(served, subset=pilot)["dtype"]) == ("mixed", "bfloat16")

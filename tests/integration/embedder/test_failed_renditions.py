@@ -1,8 +1,22 @@
 """What cannot be made at the rate that an encoder wants keeps nobody waiting, on real servers."""
 
-from services.ingest.decode.errors import DecoderCrashed
+import pytest
+
+from services.ingest.decode.errors import Corrupt, DecodeMemory, DecoderCrashed, DecodeTimeout
 from shared.events import SegmentsCreated
-from tests.integration.embedder.rendering import WIDE, Failing, Heard, original, rendition_key, waiting, work_off
+from shared.storage import renditions
+from shared.storage.objects import ObjectStoreUnavailable
+from shared.storage.renditions import Failure, Rendition
+from tests.integration.embedder.rendering import (
+    RATE_HZ,
+    WIDE,
+    Failing,
+    Heard,
+    original,
+    rendition_key,
+    waiting,
+    work_off,
+)
 from tests.integration.embedder.working import COLLECTION, FIRST, Workshop
 
 
@@ -23,6 +37,58 @@ def test_a_backfill_does_without_a_recording_that_cannot_be_decoded(
     assert workshop.progress(WIDE) == {(2, 0, 2)}
     assert waiting(workshop, "ingest.render") == []
     assert workshop.rows("SELECT key, code FROM rendition") == [(None, "decoder_crashed")]
+
+
+@pytest.mark.parametrize("error", [DecodeTimeout, DecodeMemory, DecoderCrashed])
+def test_what_may_be_the_machines_fault_is_tried_again_and_counted(
+    workshop: Workshop, wide: Heard, decoding: Failing, error: type[Exception]
+) -> None:
+    original(workshop)
+    decoding.error = error()
+    backfill_id = workshop.backfill(WIDE)
+    for name in ("embedder.enlist", "embedder.backfill", "ingest.render"):
+        workshop.work(name)
+    assert waiting(workshop, "ingest.render") == [("pending", 1, "rendering_failed")]
+    assert workshop.rows("SELECT code FROM rendition") == []
+    decoding.error = None
+    work_off(workshop)
+    assert (len(workshop.vectors(WIDE)), workshop.state(backfill_id).unreadable) == (2, 0)
+
+
+def test_a_file_that_is_at_fault_is_tried_once(workshop: Workshop, wide: Heard, decoding: Failing) -> None:
+    original(workshop)
+    decoding.error = Corrupt()
+    workshop.backfill(WIDE)
+    for name in ("embedder.enlist", "embedder.backfill", "ingest.render"):
+        workshop.work(name)
+    assert waiting(workshop, "ingest.render") == []
+    assert workshop.rows("SELECT code FROM rendition") == [("corrupt",)]
+
+
+def test_what_was_answered_before_the_last_attempt_is_taken_back_if_it_is_not_the_last(
+    workshop: Workshop, wide: Heard, decoding: Failing
+) -> None:
+    original(workshop)
+    workshop.backfill(WIDE)
+    workshop.work("embedder.enlist")
+    workshop.work("embedder.backfill")
+    with workshop.database.begin() as tx:  # four workers were killed over it
+        tx.exec_driver_sql("UPDATE delivery SET attempt = 4 WHERE subscription = 'ingest.render'")
+    decoding.error = ObjectStoreUnavailable()
+    workshop.work("ingest.render")
+    decoding.error = None
+    workshop.work("embedder.backfill")  # comes back first
+    work_off(workshop)
+    assert (len(workshop.vectors(WIDE)), why_not(workshop)) == (2, [])
+
+
+def test_a_late_failure_leaves_what_was_made_meanwhile(workshop: Workshop) -> None:
+    own = original(workshop)
+    with workshop.database.begin() as tx:
+        renditions.write(tx, [Rendition(own, RATE_HZ, "renditions/1/44100/made.flac", 88_200)])
+    with workshop.database.begin() as tx:
+        renditions.fail(tx, [Failure(own, RATE_HZ, "decode_timeout", "It was given up after 30 s.")])
+    assert workshop.rows("SELECT key, code FROM rendition") == [("renditions/1/44100/made.flac", None)]
 
 
 def test_a_backfill_does_without_a_recording_that_kills_whoever_decodes_it(

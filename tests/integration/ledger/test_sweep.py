@@ -1,78 +1,25 @@
 """What no row refers to goes from the derived bucket, and nothing else, whoever is about to refer to it."""
 
-import itertools
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from uuid import UUID, uuid4
+from contextlib import ExitStack, suppress
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 
-from shared.ledger.sweep import Sweep
-from shared.settings import LedgerSettings, Settings
 from shared.storage import collections, encoders, frames, orphans, recordings, renditions, segments
-from shared.storage.database import Database, Transaction
 from shared.storage.frames import FrameBlob, frames_key
-from shared.storage.objects import ObjectStore
 from shared.storage.orphans import BlobSwept
 from shared.storage.recordings import NewRecording
 from shared.storage.renditions import Rendition
 from shared.storage.segments import Cut, NewSegment
-
-COLLECTION, SPACE, WIDE_HZ = "talks", "e@1:last:mean", 44_100
-_numbers = itertools.count()
-
-
-@dataclass
-class Bucket:
-    """The derived bucket, and the database that it belongs to."""
-
-    database: Database
-    store: ObjectStore
-    name: str
-    folder: Path
-
-    def put(self, key: str) -> str:
-        path = self.folder / "blob"
-        path.write_bytes(b"blob")
-        self.store.put_file(self.name, key, path, "audio/flac")
-        return key
-
-    def stands(self, key: str) -> bool:
-        return self.store.exists(self.name, key)
-
-    def sweep(self, grace_s: float = 0.0, n_steps: int = 2) -> None:
-        """Look at everything, and delete what is due."""
-        sweep = Sweep(self.database, self.store, self.name, LedgerSettings(blob_grace_s=grace_s))
-        for _ in range(n_steps):
-            sweep.step()
-
-    def refer(self, tx: Transaction, key: str) -> UUID:
-        """As ingest does when it has decoded a recording."""
-        own = uuid4()
-        recordings.register(tx, [NewRecording(own, COLLECTION, own.hex, 16_000, key, {})])
-        orphans.hold(tx, [key], self.stands)
-        return own
-
-
-@pytest.fixture
-def bucket(settings: Settings, database: Database, tmp_path: Path) -> Bucket:
-    with database.begin() as tx:
-        encoders.announce_encoder(tx, "e", SPACE, 4, {"sample_rate_hz": WIDE_HZ})
-        collections.create(tx, COLLECTION, "whole", ("e",))
-    return Bucket(database, ObjectStore(settings.s3), settings.s3.derived_bucket, tmp_path)
-
-
-def flac(what: str = "recordings/1") -> str:
-    return f"{what}/00/{next(_numbers):064x}.flac"
+from tests.integration.ledger.sweeping import COLLECTION, SPACE, WIDE_HZ, Bucket, digest, flac
 
 
 def test_what_no_row_refers_to_goes_and_the_rest_stays(bucket: Bucket) -> None:
-    own, sha256 = uuid4(), f"{next(_numbers):064x}"
+    own, sha256 = uuid4(), digest()
     kept = [flac(), flac("renditions/1/44100"), frames_key(SPACE, sha256), "somebody/elses.txt"]
-    gone = [flac(), flac("renditions/1/44100"), frames_key(SPACE, f"{next(_numbers):064x}"), frames_key("x", sha256)]
+    gone = [flac(), flac("renditions/1/44100"), frames_key(SPACE, digest()), frames_key("x", sha256)]
     for key in kept + gone:
         bucket.put(key)
     with bucket.database.begin() as tx:
@@ -92,7 +39,7 @@ def test_what_is_young_stays_for_a_while(bucket: Bucket) -> None:
     assert bucket.stands(key)
     with bucket.database.begin() as tx:
         assert orphans.n_condemned(tx) == 1
-        tx.execute(sa.text("UPDATE condemned_blob SET due_at = due_at - interval '1 hour'"))
+    bucket.later()
     bucket.sweep(grace_s=3600)
     assert not bucket.stands(key)
 
@@ -102,7 +49,7 @@ def test_what_is_referred_to_while_it_waits_is_pardoned(bucket: Bucket) -> None:
     bucket.sweep(grace_s=3600)
     with bucket.database.begin() as tx:
         bucket.refer(tx, key)
-        tx.execute(sa.text("UPDATE condemned_blob SET due_at = due_at - interval '1 hour'"))
+    bucket.later()
     bucket.sweep(grace_s=3600)
     assert bucket.stands(key)
     with bucket.database.begin() as tx:
@@ -113,6 +60,19 @@ def test_a_writer_who_has_not_committed_keeps_its_blob(bucket: Bucket) -> None:
     key = bucket.put(flac())
     with bucket.database.begin() as tx:
         bucket.refer(tx, key)  # before it is condemned
+        bucket.sweep()
+        assert bucket.stands(key)
+    bucket.sweep()
+    assert bucket.stands(key)
+
+
+def test_a_writer_whose_id_is_after_the_condemners_keeps_its_blob(bucket: Bucket) -> None:
+    key = bucket.put(flac())
+    with ExitStack() as open_until_the_end:
+        with bucket.database.begin() as condemner:
+            orphans.condemn(condemner, [key])
+            writer = open_until_the_end.enter_context(bucket.database.begin())
+            bucket.refer(writer, key)  # sees nothing, for nothing is committed
         bucket.sweep()
         assert bucket.stands(key)
     bucket.sweep()
@@ -159,6 +119,7 @@ def test_after_a_crash_the_rest_is_deleted(bucket: Bucket, monkeypatch: pytest.M
     assert sum(bucket.stands(key) for key in keys) == 2
     with pytest.raises(BlobSwept), bucket.database.begin() as tx:  # what is gone is known to be, by whoever needs it
         bucket.refer(tx, next(key for key in keys if not bucket.stands(key)))
+    bucket.later()
     bucket.sweep()
     assert not any(bucket.stands(key) for key in keys)
 
@@ -174,7 +135,7 @@ def test_what_was_deleted_long_ago_is_forgotten(bucket: Bucket) -> None:
 
 
 def test_a_recording_that_goes_takes_its_blobs_along(bucket: Bucket) -> None:
-    key, sha256 = bucket.put(flac()), f"{next(_numbers):064x}"
+    key, sha256 = bucket.put(flac()), digest()
     rendition, of_frames = bucket.put(flac("renditions/1/44100")), bucket.put(frames_key(SPACE, sha256))
     with bucket.database.begin() as tx:
         own = bucket.refer(tx, key)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.launcher.cli.extraction_config import DataConfig, ExtractionConfig, read_config
+from services.launcher.cli.extraction_config import DataConfig, ExtractionConfig, check_excluded, read_config
 from services.launcher.cli.failure import Failure
+from tests.support.corpora import sap_contributor
 
 DATA: dict[str, Any] = {
     "dataset_root": "Data/extracted_data",
@@ -68,6 +69,34 @@ def test_a_modes_keys_come_before_the_rest(tmp_path: Path) -> None:
     assert (read(tmp_path, config, "debug")[1].percent, read(tmp_path, config, "default")[1].split) == (1, "Train")
 
 
+def test_a_percentage_may_be_0_as_in_their_format(tmp_path: Path) -> None:
+    assert read(tmp_path, {"data_config_override": {**DATA, "percent": 0}})[1].percent == 0
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    sap_contributor(tmp_path / "sap" / "Train", "P1", 1, "ALS")
+    sap_contributor(tmp_path / "sap" / "Dev", "P2", 1, "Ataxia")
+    return tmp_path / "sap"
+
+
+@pytest.mark.parametrize(("named", "words"), [
+    ("als", "nobody has the etiology 'als' (did you mean 'ALS'?); there are ALS, Ataxia, Cerebral Palsy,"),
+    (["ALS", "Atxia"], "'Atxia' (did you mean 'Ataxia'?)"),
+])  # fmt: skip
+def test_an_exclusion_that_nobody_can_meet_is_refused(corpus: Path, named: str | list[str], words: str) -> None:
+    with pytest.raises(Failure) as failure:
+        check_excluded(DataConfig(dataset_root=str(corpus), exclude_impairment=named))
+    assert failure.value.code == "bad_config"
+    assert words in failure.value.message
+
+
+def test_etiologies_of_the_release_or_of_the_corpus_may_be_excluded(corpus: Path) -> None:
+    """Of a part of the release, too, which may lack some."""
+    check_excluded(DataConfig(dataset_root=str(corpus), exclude_impairment=["Stroke", "Ataxia"]))
+    check_excluded(DataConfig(dataset_root=str(corpus)))
+
+
 def test_an_encoder_can_be_named(tmp_path: Path) -> None:
     assert read(tmp_path, {**CONFIG, "encoder": "ge2e"})[0].encoder == "ge2e"
 
@@ -77,10 +106,11 @@ def test_an_encoder_can_be_named(tmp_path: Path) -> None:
     ({"percent": 5}, {}, "'percent' is no key here (it belongs to data_config_override.percent); there are"),
     ({}, {"output_dir": "x"}, "'output_dir' is no key here (it belongs to the config itself: output_dir); there are"),
     ({}, {"persent": 5}, "'persent' is no key (did you mean 'percent'?); there are dataset_root, split, percent"),
-    ({}, {"percent": 0}, "percent: input should be greater than 0, not 0"),
+    ({}, {"percent": -1}, "percent: input should be greater than or equal to 0, not -1"),
     ({}, {"percent": 101}, "percent: input should be less than or equal to 100, not 101"),
     ({}, {"percent": "50"}, 'percent: input should be a valid number, not "50"'),
-    ({}, {"split": "train"}, "split: input should be 'train' or 'dev', not \"train\""),
+    ({}, {"split": "train"}, "split: input should be 'Train' or 'Dev', not \"train\""),
+    ({}, {"split": "Test"}, "split: input should be 'Train' or 'Dev', not \"Test\""),
     ({}, {"sampling": "uniform"}, "sampling: input should be 'random' or 'stratified', not \"uniform\""),
     ({}, {"max_samples": 0}, "max_samples: input should be greater than or equal to 1"),
     ({"whisper_model": "v1"}, {}, "whisper_model: input should be 'v2' or 'v3', not \"v1\""),

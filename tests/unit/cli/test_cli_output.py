@@ -38,4 +38,4 @@ def test_fields_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_failure_without_remedy_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     show_failure(Failure("x", "It broke [red]."), as_json=False)
-    assert capsys.readouterr() == ("", "It broke [red].\n")
+    assert capsys.readouterr() == ("", "error (x): It broke [red].\n")

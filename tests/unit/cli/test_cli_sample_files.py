@@ -109,3 +109,22 @@ def test_another_embedding_is_not_touched_unless_it_is_asked_for(tmp_path: Path)
     entry = json.loads((tmp_path / "out" / "mapping.json").read_text())[3]
     assert entry["wav_path"] == str(tmp_path / "corpus" / "3.wav")
     assert np.load(entry["embedding_path"]).shape == (3,)
+
+
+def test_the_list_of_a_larger_sample_is_not_replaced_by_a_smaller_ones(tmp_path: Path) -> None:
+    larger = vectors(tmp_path / "larger", [row("c/0.wav"), row("c/1.wav")])
+    write(tmp_path, larger)
+    listed = (tmp_path / "out" / "mapping.json").read_bytes()
+    smaller = vectors(tmp_path / "smaller", [row("c/0.wav")])
+    with pytest.raises(Failure, match="lists 1 file of another sample") as failure:
+        write(tmp_path, smaller)
+    assert failure.value.code == "other_embeddings"
+    assert (tmp_path / "out" / "mapping.json").read_bytes() == listed
+    assert write(tmp_path, smaller, overwrite=True).n_samples == 1
+    assert write(tmp_path, larger).n_samples == 2  # and a sample that holds the listed one takes its place
+
+
+def test_a_list_whose_files_are_gone_may_be_replaced(tmp_path: Path) -> None:
+    write(tmp_path, vectors(tmp_path / "larger", [row("c/0.wav"), row("c/1.wav")]))
+    (tmp_path / "out" / "1.wav.npy").unlink()
+    assert write(tmp_path, vectors(tmp_path / "smaller", [row("c/0.wav")])).n_samples == 1

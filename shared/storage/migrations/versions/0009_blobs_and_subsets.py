@@ -24,6 +24,7 @@ def upgrade() -> None:
             key text COLLATE "C" NOT NULL CONSTRAINT pk_condemned_blob PRIMARY KEY,
             due_at timestamptz NOT NULL,
             horizon bigint,
+            deleting boolean NOT NULL DEFAULT false,
             deleted_at timestamptz
         )
     """)
