@@ -18,8 +18,8 @@ class EncoderPackaged(Conflict):
 
 
 class EncoderInUse(Conflict):
-    """Have another encoder name (`earmark collections switch`), let its work end, and have the collections do without it
-    and what it has made (`earmark collections drop-encoder COLLECTION ENCODER --purge`).
+    """Have another encoder name (`earmark collections switch`), let its work end, and have the collections do without
+    it and what it has made (`earmark collections drop-encoder COLLECTION ENCODER --purge`).
     """
 
     code = "encoder_in_use"
