@@ -100,6 +100,7 @@ def test_a_clustering_is_requested_and_done(served: Served, meetings: Meetings) 
         "applied": True,
         "standing": None,
         "agreement": None,
+        "without_vector": 0,
         "code": None,
         "reason": None,
     }
@@ -123,6 +124,7 @@ def test_a_comparison_has_no_generation(served: Served, meetings: Meetings) -> N
         "applied": False,
         "standing": {"clusters": 2, "noise": 0},
         "agreement": 0.25,
+        "without_vector": 0,
         "code": None,
         "reason": None,
     }
