@@ -91,7 +91,7 @@ def test_passes_are_halved_when_memory_runs_out_and_stay_so(rng):
     network.room = 3_000
     clips = [noise(rng, 1_000) for _ in range(8)]
     rows = small.embed(clips)
-    assert [len(sizes) for sizes in network.passes] == [8, 4, 2, 2, 2, 2]
+    assert [len(sizes) for sizes in network.passes] == [8, 4, 4, 2, 2, 2, 2]
     small.embed(clips[:2])
     assert network.passes[-1] == [1_000, 1_000]
     np.testing.assert_allclose(rows, encoder(Statistics()).embed(clips), atol=1e-6)
