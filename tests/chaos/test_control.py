@@ -74,7 +74,7 @@ def plain(mortal: FullStack) -> Plain:
 
 
 def test_a_storm_loses_what_plain_tasks_held(plain: Plain, clips: Clips, report: Report) -> None:
-    n, n_faults, rng = scaled(4000, 150), scaled(25, 6), random.Random(1)
+    n, n_faults, rng = scaled(4000, 200), scaled(25, 10), random.Random(1)
     with plain.worker() as worker:
         for clip in clips(n):
             plain.send(plain.put(clip, "control-storm"))

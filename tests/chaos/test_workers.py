@@ -68,7 +68,7 @@ def test_whoever_was_frozen_for_two_leases_changes_nothing(
 ) -> None:
     """All processes of a worker freeze while they hold work; it is handed on, and they come back with an old fence."""
     n_faults, each = scaled(20, 2), scaled(50, 25)
-    files = clips(3 * n_faults * each)
+    files = clips(5 * n_faults * each)
     mortal.collection("leases", segmenter="whole", encoders=["ge2e"])
     n_sent = 0
     while len(observer.faults_at) < n_faults:
