@@ -4,7 +4,7 @@
 #   make test    every test that needs no GPU                               (ARGS="-k name": some of them)
 #   make check   ruff, ruff format, mypy, import-linter
 #   make bench   the benchmarks             make gpu    the tests that need a CUDA device
-#   make chaos   the long form of tests/chaos, half an hour; its table is for docs/reliability.md
+#   make chaos   the long form of tests/chaos; its table is for docs/reliability.md
 #   make up      this machine's stack       make down   stop it
 #   make clean   remove caches, the demo's data and .venv
 

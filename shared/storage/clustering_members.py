@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
+from shared.storage import places
 from shared.storage.database import Transaction
-from shared.units import seconds
 
 # Of one subset and encoder only the newest clustering keeps its members.
 _FORGET = sa.text("""
@@ -70,8 +70,7 @@ class Member:
 
 
 _MEMBERS = sa.text("""
-    SELECT m.segment_id, s.recording_id, s.start_sample, s.end_sample, s.text, m.cluster, m.probability,
-           (SELECT min(o.key) FROM stored_object o WHERE o.recording_id = s.recording_id) AS object_key
+    SELECT m.segment_id, s.recording_id, s.text, m.cluster, m.probability
     FROM clustering_member m JOIN segment s USING (segment_id)
     WHERE m.request_id = :request_id AND m.segment_id > :after ORDER BY m.segment_id LIMIT :most
 """)
@@ -79,14 +78,15 @@ _MEMBERS = sa.text("""
 
 def members(tx: Transaction, request_id: UUID, *, after: UUID, most: int) -> list[Member]:
     """By segment."""
-    rows = tx.execute(_MEMBERS, {"request_id": request_id, "after": after, "most": most})
+    rows = tx.execute(_MEMBERS, {"request_id": request_id, "after": after, "most": most}).all()
+    lies = places.of_segments(tx, [row.segment_id for row in rows])
     return [
         Member(
             segment_id=row.segment_id,
             recording_id=row.recording_id,
-            object_key=row.object_key,
-            start_s=seconds(row.start_sample),
-            end_s=seconds(row.end_sample),
+            object_key=lies[row.segment_id].object_key,
+            start_s=lies[row.segment_id].start_s,
+            end_s=lies[row.segment_id].end_s,
             text=row.text,
             cluster=row.cluster,
             probability=row.probability,

@@ -16,6 +16,7 @@ from services.console.app import create_app
 from services.console.bootstrap import build
 from services.console.deps import Console
 from shared.settings import Settings
+from shared.storage import collections
 from tests.integration.console.seeding import Meetings, seed
 
 OWNER_TOKEN = "token-of-the-owner"
@@ -73,3 +74,14 @@ def serving(settings: Settings, tmp_path: Path) -> Iterator[Served]:
 @pytest.fixture
 def meetings(served: Served) -> Meetings:
     return seed(served.console.database, served.console.store, served.console.settings)
+
+
+@pytest.fixture
+def sap(served: Served) -> Served:
+    """A console whose collection has a corpus in SAP's proportions."""
+    from tests.integration.console.sampled import ATTRIBUTES, NAME, register  # which wants to know what Served is
+
+    with served.console.database.begin() as tx:
+        collections.create(tx, NAME, "whole", ("tiny",))
+        register(tx, ATTRIBUTES)
+    return served

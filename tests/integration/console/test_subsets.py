@@ -6,96 +6,21 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 
-from shared import ids
 from shared.sampling import group_sample, quotas, random_sample, stratified_sample
-from shared.storage import attributes, collections
-from shared.storage.database import Transaction
+from shared.storage import collections
 from tests.integration.console.conftest import Served
-
-NAME = "sap"
-PATH = f"/v1/collections/{NAME}/subsets"
-# In SAP's proportions, with the characters that keys and texts may hold.
-ETIOLOGIES = {"Parkinson's Disease": 35, "ALS": 29, "Cerebral Palsy": 20, "Down Syndrome": 11, "Ströke, üben": 4}
-PER_CONTRIBUTOR = 4
-
-
-def corpus() -> dict[str, dict[str, Any]]:
-    """The attributes of each key below the collection; the last recording has none."""
-    found: dict[str, dict[str, Any]] = {}
-    for etiology, n in ETIOLOGIES.items():
-        for k in range(n):
-            contributor = f"{etiology[:2]}{k // PER_CONTRIBUTOR}"
-            found[f"Train/{contributor}/{contributor}_{k} é.wav"] = {
-                "etiology": etiology,
-                "contributor_id": contributor,
-                "categories": ["Digital Assistant Commands", "Novel"][: 1 + k % 2],
-                "prompt": {"kind": "read" if k % 3 else "free"},
-            }
-    return found | {"Train/nobody.wav": {}}
-
-
-ATTRIBUTES = corpus()
-
-
-def stratum_of(key: str) -> str:
-    return str(ATTRIBUTES[key].get("etiology", ""))
-
-
-STRATA = {name: [key for key in ATTRIBUTES if stratum_of(key) == name] for name in (*ETIOLOGIES, "")}
-
-
-def register(tx: Transaction, rows: dict[str, dict[str, Any]], collection: str = NAME) -> None:
-    """Recordings under these keys, as ingest would leave them, with their attributes."""
-    keys = [f"{collection}/{path}" for path in rows]
-    recordings = [ids.recording_id(collection, key) for key in keys]
-    tx.execute(
-        sa.text("""INSERT INTO recording (recording_id, collection, sha256, state, n_samples, facts)
-                   SELECT id, :collection, id::text, 'ready', 16000, '{}' FROM unnest(:ids) AS n(id)"""),
-        {"collection": collection, "ids": recordings},
-    )
-    objects = """
-        INSERT INTO stored_object (object_id, collection, bucket, key, etag, size_bytes, state, recording_id)
-        SELECT o.id, :collection, 'audio', o.key, 'etag', 1, 'registered', o.recording_id
-        FROM unnest(:ids, CAST(:keys AS text[]), :recordings) AS o(id, key, recording_id)
-    """
-    object_ids = [ids.object_id("audio", key) for key in keys]
-    tx.execute(sa.text(objects), {"collection": collection, "ids": object_ids, "keys": keys, "recordings": recordings})
-    put = sa.text("INSERT INTO object_attributes (collection, key, data) VALUES (:collection, :key, :data)")
-    put = put.bindparams(sa.bindparam("data", type_=JSONB))
-    tx.execute(put, [{"collection": collection, "key": f"{collection}/{k}", "data": d} for k, d in rows.items() if d])
-
-
-@pytest.fixture
-def sap(served: Served) -> Served:
-    with served.console.database.begin() as tx:
-        collections.create(tx, NAME, "whole", ("tiny",))
-        register(tx, ATTRIBUTES)
-    return served
-
-
-def drawn(served: Served, name: str) -> list[str]:
-    """The keys of a subset below the collection, page after page."""
-    keys, after = [], None
-    while True:
-        page = served.http.get(f"{PATH}/{name}/recordings", params={"limit": 7, **({"after": after} if after else {})})
-        keys += [item["object_key"].removeprefix(f"{NAME}/") for item in page.json()["items"]]
-        after = page.json()["next"]
-        if after is None:
-            return keys
-
-
-def sample(served: Served, name: str = "pilot", **wanted: Any) -> dict[str, Any]:
-    answer = served.http.post(PATH, json={"name": name, **wanted})
-    assert answer.status_code == 201, answer.text
-    return answer.json()
-
-
-def refused(served: Served, **wanted: Any) -> tuple[int, str, str]:
-    answer = served.http.post(PATH, json={"name": "pilot", **wanted})
-    error = answer.json()["error"]
-    return answer.status_code, error["code"], error["message"]
+from tests.integration.console.sampled import (
+    ATTRIBUTES,
+    ETIOLOGIES,
+    NAME,
+    PATH,
+    STRATA,
+    drawn,
+    refused,
+    register,
+    sample,
+)
 
 
 def test_a_random_sample_is_the_one_that_the_definition_draws(sap: Served) -> None:
@@ -237,80 +162,3 @@ def test_only_who_may_ingest_draws(sap: Served) -> None:
     with sap.as_(sap.token("read")) as reader:
         assert reader.post(PATH, json={"name": "pilot"}).status_code == 403
         assert reader.get(PATH).status_code == 200
-
-
-def arriving(served: Served, **conditions: list[str]) -> dict[str, int]:
-    answer = served.http.get(f"/v1/collections/{NAME}/arriving", params=conditions)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def announce(tx: Transaction, path: str, data: dict[str, Any] | None, state: str | None) -> None:
-    """A file that a corpus spoke of (`data`) and that the watcher has seen, or not (`state`)."""
-    key = f"{NAME}/{path}"
-    if data is not None:
-        attributes.put(tx, NAME, {key: data})
-    if state is not None:
-        made = {"id": ids.object_id("audio", key), "name": NAME, "key": key, "state": state}
-        tx.execute(
-            sa.text("""INSERT INTO stored_object (object_id, collection, bucket, key, etag, size_bytes, state)
-                       VALUES (:id, :name, 'audio', :key, 'etag', 1, :state)"""),
-            made,
-        )
-
-
-@pytest.mark.parametrize(
-    ("data", "state"), [({"etiology": "ALS"}, None), ({"etiology": "ALS"}, "seen"), (None, "seen")]
-)
-def test_while_files_arrive_nothing_is_drawn_unless_a_part_is_wanted(
-    sap: Served, data: dict[str, Any] | None, state: str | None
-) -> None:
-    with sap.console.database.begin() as tx:
-        announce(tx, "Train/late.wav", data, state)
-    status, code, message = refused(sap, percent=50)
-    assert (status, code, message) == (409, "still_arriving", "1 of 101 files are not registered yet.")
-    assert sap.http.get(PATH).json() == {"items": []}
-    assert sample(sap, percent=50, partial=True)["n_recordings"] == 50
-    assert refused(sap, percent=50)[:2] == (409, "subset_taken")
-
-
-def test_only_files_that_might_be_drawn_are_waited_for(sap: Served) -> None:
-    with sap.console.database.begin() as tx:
-        announce(tx, "Train/late.wav", {"etiology": "Ströke, üben"}, "seen")
-        announce(tx, "Train/bad.wav", {"etiology": "ALS"}, "rejected")
-    assert arriving(sap) == {"arriving": 1, "files": 101}
-    assert arriving(sap, where=["etiology=ALS"]) == {"arriving": 0, "files": 29}
-    assert arriving(sap, exclude=["etiology=Ströke, üben"])["arriving"] == 0
-    assert refused(sap)[1] == "still_arriving"
-    assert sample(sap, where=["etiology=ALS"])["n_recordings"] == 29
-
-
-def test_a_standing_subset_is_given_whatever_arrives(sap: Served) -> None:
-    made = sample(sap, percent=10)
-    with sap.console.database.begin() as tx:
-        announce(tx, "Train/late.wav", {"etiology": "ALS"}, None)
-    again = sap.http.post(PATH, json={"name": "pilot", "percent": 10})
-    assert (again.status_code, again.json()) == (200, made)
-
-
-def test_an_exclusion_that_nothing_meets_is_told(sap: Served) -> None:
-    made = sample(sap, exclude=["etiology=als", "etiology=ALS"])
-    (warning,) = made["warnings"]
-    assert made["n_excluded"] == 29
-    assert warning.startswith("Nothing had etiology=als: nothing was excluded by it.")
-    assert warning.endswith("Did you mean 'ALS'?")
-    assert sample(sap, "sound", exclude=["etiology=ALS"])["warnings"] == []
-
-
-def test_how_the_recordings_of_a_subset_are_cut_is_told(sap: Served) -> None:
-    none, one, several, uncut = (ids.recording_id(NAME, f"{NAME}/{path}") for path in list(ATTRIBUTES)[:4])
-    with sap.console.database.begin() as tx:
-        add = sa.text("""INSERT INTO segment (segment_id, recording_id, collection, start_sample, end_sample, source,
-                                              modality)
-                         VALUES (gen_random_uuid(), :id, :name, :start, 16000, 'vad@1', :modality)""")
-        spans = [(one, 0, "audio"), (several, 0, "audio"), (several, 8000, "audio"), (none, 0, "text")]
-        tx.execute(add, [{"id": i, "name": NAME, "start": start, "modality": m} for i, start, m in spans])
-        tx.execute(sa.text("UPDATE recording SET state = 'registered' WHERE recording_id = :id"), {"id": uncut})
-    made = sample(sap)
-    counts = {name: made[name] for name in ("not_cut", "without_segment", "several_segments")}
-    assert counts == {"not_cut": 1, "without_segment": len(ATTRIBUTES) - 3, "several_segments": 1}

@@ -12,6 +12,7 @@ import soundfile
 from services.ingest.decode.facts import DecodedFacts
 from services.ingest.decode.sandbox import Decoder
 from shared import ids
+from shared.events import SegmentsCreated
 from shared.storage import recordings, segments
 from shared.storage.recordings import NewRecording, Outcome, SeenObject
 from shared.storage.segments import Cut
@@ -90,3 +91,16 @@ def work_off(workshop: Workshop) -> None:
 def rendition_key(workshop: Workshop) -> str:
     [(key,)] = workshop.rows("SELECT key FROM rendition")
     return str(key)
+
+
+def created_for_both(workshop: Workshop, own: UUID) -> tuple[UUID, ...]:
+    """Announce the segments of a new recording, of which both encoders are to make vectors."""
+    segment_ids = tuple(workshop.segment_ids(own))
+    with workshop.database.begin() as tx:
+        tx.exec_driver_sql(f"UPDATE collection SET encoders = '{{{FIRST},{WIDE}}}'")
+    workshop.say(
+        SegmentsCreated(
+            recording_id=own, collection=COLLECTION, segmenter="whole@1", segment_ids=segment_ids, duration_s=2
+        )
+    )
+    return segment_ids

@@ -3,7 +3,6 @@
 import pytest
 
 from services.ingest.decode.errors import Corrupt, DecodeMemory, DecoderCrashed, DecodeTimeout
-from shared.events import SegmentsCreated
 from shared.storage import renditions
 from shared.storage.objects import ObjectStoreUnavailable
 from shared.storage.renditions import Failure, Rendition
@@ -12,6 +11,7 @@ from tests.integration.embedder.rendering import (
     WIDE,
     Failing,
     Heard,
+    created_for_both,
     original,
     rendition_key,
     waiting,
@@ -122,14 +122,7 @@ def test_the_other_encoders_of_a_new_recording_do_not_wait_for_what_cannot_be_ma
 ) -> None:
     own = original(workshop)
     decoding.error = DecoderCrashed()
-    segment_ids = tuple(workshop.segment_ids(own))
-    with workshop.database.begin() as tx:
-        tx.exec_driver_sql(f"UPDATE collection SET encoders = '{{{FIRST},{WIDE}}}'")
-    workshop.say(
-        SegmentsCreated(
-            recording_id=own, collection=COLLECTION, segmenter="whole@1", segment_ids=segment_ids, duration_s=2
-        )
-    )
+    segment_ids = created_for_both(workshop, own)
     work_off(workshop)
     assert set(workshop.vectors(FIRST)) == set(segment_ids)
     assert why_not(workshop) == ["not_rendered"] * 2

@@ -7,13 +7,13 @@ import pytest
 
 from services.embedder import renditions
 from services.embedder.blobs import RenditionMissing
-from shared.events import SegmentsCreated
 from shared.storage import recordings
 from tests.integration.embedder.rendering import (
     HIGH_HZ,
     RATE_HZ,
     WIDE,
     Heard,
+    created_for_both,
     original,
     rendition_key,
     requested,
@@ -46,14 +46,7 @@ def test_each_encoder_of_a_new_recording_hears_its_own_rate(workshop: Workshop, 
     narrow = Heard(workshop.encoders[FIRST].spec)
     workshop.offer(narrow)
     own = original(workshop)
-    segment_ids = tuple(workshop.segment_ids(own))
-    with workshop.database.begin() as tx:
-        tx.exec_driver_sql(f"UPDATE collection SET encoders = '{{{FIRST},{WIDE}}}'")
-    workshop.say(
-        SegmentsCreated(
-            recording_id=own, collection=COLLECTION, segmenter="whole@1", segment_ids=segment_ids, duration_s=2
-        )
-    )
+    segment_ids = created_for_both(workshop, own)
     work_off(workshop)
     assert [clip.size for clip in narrow.clips] == [16_000, 16_000]
     assert [clip.size for clip in wide.clips] == [RATE_HZ, RATE_HZ]
