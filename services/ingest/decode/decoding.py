@@ -30,7 +30,8 @@ from services.ingest.decode.limits import (
     MIN_SAMPLE_RATE_HZ,
     DecodeLimits,
 )
-from services.ingest.decode.pcm import PcmSource, open_pcm
+from services.ingest.decode.pcm import PcmSource, Undecided, open_pcm
+from services.ingest.decode.source import SourceFile
 from services.ingest.decode.target import Written, write_target
 from services.ingest.sniff import Container, Sniffed, sniff_file
 from shared.units import SAMPLE_RATE_HZ
@@ -54,13 +55,16 @@ def decode_file(source: Path, target: Path, limits: DecodeLimits, rate_hz: int =
     Memory does not grow with the duration. Raises the RejectedInput subclasses of `errors`, and OSError where the
     source cannot be read or the target not be written.
     """
-    with source.open("rb") as handle:
-        size = handle.seek(0, 2)
+    with SourceFile(source) as handle:
+        size = handle.size
         sniffed = sniff_file(handle)
         promise = read_promise(sniffed.container, handle, sniffed.start, size)
         _check_promise(promise, limits)
         job = _Job(source, handle, size, sniffed, promise, limits, rate_hz)
-        return job.run(target)
+        try:
+            return job.run(target)
+        except Undecided:
+            return replace(job, promise=promise.for_a_judge()).run(target)
 
 
 @dataclass(frozen=True, slots=True)

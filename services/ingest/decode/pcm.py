@@ -1,4 +1,4 @@
-"""Samples out of a file, block by block: libsndfile where it is fastest, FFmpeg for the rest."""
+"""Samples out of a file, block by block: dr_flac and libsndfile where they are fastest, FFmpeg for the rest."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +15,10 @@ BLOCK_SAMPLES: Final = 262_144  # of all channels together: 1 MiB of float32
 
 class CannotOpen(Exception):
     """One library does not read the file; another may."""
+
+
+class Undecided(Exception):
+    """A library came to an odd end; what ails the file is for another one to say, from the start."""
 
 
 @runtime_checkable
@@ -36,8 +40,13 @@ class PcmSource(Protocol):
 def open_pcm(path: Path, handle: BinaryIO, container: Container, promise: Promise) -> PcmSource:
     """Open the audio of a file with the library that suits it.
 
-    Raises NoAudioStream, UnsupportedCodec, or Corrupt if no library makes sense of the file.
+    Its blocks may raise Undecided: then the file is to be opened again, with `promise.for_a_judge()`. Raises
+    NoAudioStream, UnsupportedCodec, or Corrupt if no library makes sense of the file.
     """
+    if promise.decoder == "miniaudio":
+        from services.ingest.decode.pcm_miniaudio import MiniaudioPcm
+
+        return MiniaudioPcm(path, promise)
     if promise.decoder == "soundfile":
         from services.ingest.decode.pcm_soundfile import SoundfilePcm
 

@@ -16,10 +16,15 @@ def promise(handle: BinaryIO, start: int, size: int) -> Promise:  # noqa: ARG001
         raise Corrupt("The FLAC file does not begin with a STREAMINFO block.")
     packed = int.from_bytes(head[18:26], "big")  # 20 bits rate, 3 channels - 1, 5 bits per sample - 1, 36 total samples
     sample_rate_hz = packed >> 44
-    n_frames = packed & (2**36 - 1)
+    bits, n_frames = (packed >> 36 & 0b11111) + 1, packed & (2**36 - 1)
+    stated = start == 0 and n_frames > 0
     return Promise(
         sample_rate_hz=sample_rate_hz,
         channels=(packed >> 41 & 0b111) + 1,
         duration_s=n_frames / sample_rate_hz if n_frames and sample_rate_hz else None,
-        plain=start == 0 and n_frames > 0,
+        n_frames=n_frames or None,
+        plain=stated,
+        decoder="miniaudio"
+        if stated and bits == 16 and sample_rate_hz
+        else "soundfile",  # it reads 16 bits of any more
     )

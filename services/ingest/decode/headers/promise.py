@@ -1,7 +1,7 @@
 """What a container's header says about its audio, before any of it is decoded."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,9 +11,14 @@ class Promise:
     sample_rate_hz: int | None = None
     channels: int | None = None
     duration_s: float | None = None
+    n_frames: int | None = None  # exactly so many samples of each channel
     tolerance_s: float = 0.01  # less than duration_s by so much is no loss
     missing: str = ""  # in words, how far the file ends before its structure does
     complete: bool = False  # the structure reaches the end of the file: audio that lacks is damaged, not cut off
     plain: bool = False  # any reader can be served the original file
-    decoder: Literal["soundfile", "av"] = "soundfile"  # which to try first
+    decoder: Literal["soundfile", "av", "miniaudio"] = "soundfile"  # which to try first
     notes: tuple[str, ...] = ()
+
+    def for_a_judge(self) -> Self:
+        """The same, to be decoded by the library whose verdict on damage counts."""
+        return replace(self, decoder="soundfile")
