@@ -13,9 +13,7 @@ from shared.storage.database import Database
 from shared.storage.encoders import StoredEncoder
 from shared.storage.overview import ClusteringState
 from shared.storage.statements import NotSpeech
-from tests.integration.clusterer.test_naming import COLLECTION, VOICES, label, names, space, spoken, work_off
-
-__all__ = ["space"]
+from tests.integration.clusterer.voices import COLLECTION, VOICES, label, names, spoken, work_off
 
 WORDS = "words"
 

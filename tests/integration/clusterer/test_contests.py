@@ -11,9 +11,9 @@ from services.clusterer.spreading import Membership
 from shared.settings import ClustererSettings
 from shared.storage import clusters, explain, label_states, labels, listing_labels, splits, words
 from shared.storage.database import Database
+from tests.integration.clusterer.arrivals import arrive
 from tests.integration.clusterer.histories import CLUSTERS, ROWS, Name, NameCluster, Reject, Step, Undo, World
-from tests.integration.clusterer.test_arriving import arrive
-from tests.integration.clusterer.test_histories import steps
+from tests.integration.clusterer.random_steps import steps
 
 ADA, BEA = CLUSTERS[2][:3], CLUSTERS[2][3]  # the cluster of two voices, and who is whose
 TWO_NAMED = [Name((ADA[0],), "Ada"), Name((BEA,), "Bea")]

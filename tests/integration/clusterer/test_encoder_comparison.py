@@ -11,7 +11,7 @@ from services.clusterer.encoder_comparison import TooFewLabels
 from shared.storage import encoders
 from shared.storage.database import Database
 from tests.integration.clusterer.histories import Name, World
-from tests.integration.clusterer.test_restoring import everything
+from tests.integration.clusterer.standing import everything
 from tests.integration.clusterer.two_spaces import SETTINGS, named, switch, two_spaces
 
 

@@ -14,9 +14,7 @@ from shared.storage import clusters, overview
 from shared.storage.database import Database
 from shared.storage.encoders import StoredEncoder
 from shared.storage.overview import ClusteringState
-from tests.integration.clusterer.test_naming import COLLECTION, label, names, space, spoken, work_off
-
-__all__ = ["space"]
+from tests.integration.clusterer.voices import COLLECTION, label, names, spoken, work_off
 
 
 def clustered(database: Database, **asked: Any) -> ClusteringState:

@@ -1,6 +1,5 @@
 """A clustering is taken back: everything is as before it, but for what people said and who came or went since."""
 
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -13,46 +12,15 @@ from shared.events import ClustersUpdated, LabelsPropagated
 from shared.settings import ClustererSettings
 from shared.storage import clusters, erasure, generations_before, labels, people, reversals, splits
 from shared.storage.database import Database
+from tests.integration.clusterer.arrivals import arrive, cluster_of, waiting
 from tests.integration.clusterer.histories import CLUSTERS, ROWS, Import, Name, NameCluster, Recluster, Undo, World
-from tests.integration.clusterer.test_arriving import arrive, cluster_of, waiting
+from tests.integration.clusterer.standing import everything, rows
 from tests.integration.clusterer.test_erasure import everywhere
 
 # Two voices are named in the third cluster, so that the next clustering parts them.
 TWO_VOICES = Import(((CLUSTERS[2][0], "Ada"), (CLUSTERS[2][3], "Bea")))
 KEPT = ("cluster_before", "calibration_before", "centroid_before")
 LIKE_5 = 0.8 * ROWS[5] + 0.2 * ROWS[7]
-
-
-def rows(world: World, query: str) -> list[Any]:
-    with world.database.begin() as tx:
-        return [tuple(row) for row in tx.execute(sa.text(query), {"collection": world.collection})]
-
-
-def everything(world: World) -> dict[str, Any]:
-    """What a clustering changes, column by column; the numbers of generations only ever rise."""
-    of_collection = "WHERE collection = :collection"
-    standing = "AND generation = (SELECT max(generation) FROM clustering WHERE collection = :collection)"
-    return {
-        "clusters": rows(
-            world,
-            f"""SELECT cluster_id, encoder, born, n_segments, n_recordings, cohesion, exemplar_segment_id, trust::text
-            FROM cluster {of_collection} AND "current" ORDER BY 1""",
-        ),
-        "members": rows(
-            world,
-            f"""SELECT segment_id, m.cluster_id, probability FROM cluster_member m JOIN cluster USING (cluster_id)
-            {of_collection} AND until_generation IS NULL ORDER BY 1""",
-        ),
-        "left": rows(world, f"SELECT space, state, standing FROM clustering_state {of_collection} {standing}"),
-        "calibration": rows(world, f"SELECT * FROM calibration {of_collection}"),
-        "voices": rows(world, f"SELECT * FROM centroid {of_collection} ORDER BY speaker_id"),
-        "names": rows(
-            world,
-            f"SELECT segment_id, speaker_id, assigned_by, confidence, because_id FROM assignment {of_collection} "
-            "ORDER BY 1",
-        ),
-        "suggested": rows(world, f"SELECT * FROM suggestion {of_collection} ORDER BY segment_id"),
-    }
 
 
 def code_of(world: World, label_id: UUID | None) -> str:

@@ -10,9 +10,7 @@ from shared.storage import clustering_members, clusters, overview
 from shared.storage.database import Database
 from shared.storage.encoders import StoredEncoder
 from shared.storage.overview import ClusteringState
-from tests.integration.clusterer.test_naming import COLLECTION, cluster, label, names, space, spoken, work_off
-
-__all__ = ["space"]
+from tests.integration.clusterer.voices import COLLECTION, cluster, label, names, spoken, work_off
 
 
 @pytest.fixture

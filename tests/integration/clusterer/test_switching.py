@@ -17,7 +17,7 @@ from shared.storage import clusters, collections, encoders, erasure, labels, rev
 from shared.storage.database import Database
 from shared.storage.labels import Named
 from tests.integration.clusterer.histories import ROWS, Import, Merge, Name, NameCluster, Reject, Undo, World
-from tests.integration.clusterer.test_restoring import everything, rows
+from tests.integration.clusterer.standing import everything, rows
 from tests.integration.clusterer.two_spaces import (
     SETTINGS,
     announce_vectors,

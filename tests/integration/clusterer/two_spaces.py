@@ -18,8 +18,8 @@ from shared.storage import backfills, embeddings, encoder_comparisons, encoders,
 from shared.storage.backfills import Count
 from shared.storage.database import Database
 from shared.storage.switches import Switch
+from tests.integration.clusterer.arrivals import arrive
 from tests.integration.clusterer.histories import ROWS, Import, Name, Recluster, World
-from tests.integration.clusterer.test_arriving import arrive
 
 SETTINGS = ClustererSettings()
 TURN = np.linalg.qr(np.random.default_rng(7).normal(size=(256, 64)))[0]
