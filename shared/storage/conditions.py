@@ -145,12 +145,18 @@ _SOMETHING_HAS = sa.text("""
 """)
 
 
+def _met(tx: Transaction, collection: str, condition: str) -> bool:
+    """By any object of the collection."""
+    values = {"collection": collection, "having": matching([condition])}
+    met: bool = tx.execute(_SOMETHING_HAS, values).scalar_one()
+    return met
+
+
 def without_effect(tx: Transaction, collection: str, exclude: Iterable[str]) -> list[str]:
     """A sentence for each exclusion that no object of the collection meets, with what it may have meant."""
     sentences = []
     for condition in exclude:
-        values = {"collection": collection, "having": matching([condition])}
-        if not tx.execute(_SOMETHING_HAS, values).scalar_one():
+        if not _met(tx, collection, condition):
             known = known_values(tx, collection, [condition])
             sentences.append(f"Nothing had {condition}: nothing was excluded by it. {known}".strip())
     return sentences
@@ -166,13 +172,14 @@ _VALUES = sa.text("""
 
 def known_values(tx: Transaction, collection: str, conditions: Iterable[str]) -> str:
     """A sentence for each condition whose value nothing has, with the values that there are if they are few."""
-    return " ".join(filter(None, (_known_values(tx, collection, *_parsed(condition)) for condition in conditions)))
+    unmet = (condition for condition in conditions if not _met(tx, collection, condition))
+    return " ".join(filter(None, (_known_values(tx, collection, *_parsed(condition)) for condition in unmet)))
 
 
 def _known_values(tx: Transaction, collection: str, name: str, value: str) -> str:
     query = {"collection": collection, "paths": value_paths(name), "most": _NAMES_SHOWN + 1}
     found = list(tx.execute(_VALUES, query).scalars())
-    if len(found) > _NAMES_SHOWN or value in found:
+    if not found or len(found) > _NAMES_SHOWN:
         return ""
     near = nearest(value, [str(one) for one in found])
     meant = f" Did you mean {near!r}?" if near else ""

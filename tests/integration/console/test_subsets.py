@@ -151,6 +151,15 @@ def test_what_cannot_be_drawn_is_refused_with_a_code(
     assert sap.http.get(PATH).json() == {"items": []}
 
 
+def test_a_value_that_is_only_written_otherwise_is_not_called_unknown(served: Served) -> None:
+    with served.console.database.begin() as tx:
+        collections.create(tx, NAME, "whole", ("tiny",))
+        register(tx, {f"{n}.wav": {"rating": 3, "read": n == 0} for n in range(4)})
+    said = refused(served, where=["rating=3.0", "read=maybe"])[2]
+    assert "read is nowhere 'maybe'" in said
+    assert "rating" not in said
+
+
 def test_strata_beyond_number_are_refused(served: Served) -> None:
     with served.console.database.begin() as tx:
         collections.create(tx, NAME, "whole", ("tiny",))
