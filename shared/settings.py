@@ -53,6 +53,7 @@ class LedgerSettings(BaseModel):
     backoff_cap_s: float = 300.0
     attempts_before_dead: int = Field(5, ge=1)
     depth_messages: int = Field(4, ge=1)  # messages of one queue that wait in Redis at a time
+    out_per_collection: int = Field(2048, ge=1)  # of one subscription: deliveries that are queued or in work
     parallelism: int = Field(2, ge=1)  # a small backlog is shared out over so many messages, to keep every worker busy
     poll_s: float = 1.0
     reconcile_s: float = 2.0
@@ -76,6 +77,11 @@ class IngestSettings(BaseModel):
     decode_share: float = 0.01  # and so much more time per second of audio
     decoder_memory_bytes: int = 1 * GIB
     decoder_files: int = 500  # after so many a child is replaced
+    archive_depth: int = Field(4, ge=1)  # archives within each other, the outermost counted
+    archive_members: int = Field(1_000_000, ge=1)
+    archive_bytes: int = Field(1024 * GIB, ge=1)  # of all members together
+    archive_expansion: float = Field(200.0, gt=0)
+    archive_slice_s: float = Field(60.0, gt=0)  # of unpacking at a time
     device: str = "auto"  # of the segmenters with a model of torch: auto, cpu, cuda, cuda:1
     whisper_model: str = "small"  # OpenAI's name, a path, or OWNER/NAME@COMMIT of a model in CTranslate2's form
     pyannote_model: str = "pyannote/speaker-diarization-community-1@3533c8cf8e369892e6b79ff1bf80f7b0286a54ee"
@@ -112,7 +118,20 @@ class ConsoleSettings(BaseModel):
     token_file: str | None = None
     presign_expiry_s: int = 3600
     max_body_bytes: int = 10 * MIB
+    requests_per_second: float = Field(500.0, gt=0)  # of one token, in one process
+    body_bytes_per_second: int = Field(64 * MIB, gt=0)  # the same
+    idempotency_keep_s: float = Field(24 * 3600.0, gt=0)
+    audit_keep_days: float = Field(365.0, gt=0)
+    max_backlog_events: int = Field(100_000, ge=1)  # of a collection that wait; then calls that add to them get 429
     stream_poll_s: float = 0.5
+    stalled_after_s: float = Field(120.0, gt=0)  # readiness: work that is due waits, and nobody has done any
+
+
+class MetricsSettings(BaseModel):
+    """Where a process answers Prometheus; the console does so at its own address."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None  # None: nowhere
 
 
 class Settings(BaseSettings):
@@ -128,6 +147,7 @@ class Settings(BaseSettings):
     embedder: EmbedderSettings = EmbedderSettings()
     clusterer: ClustererSettings = ClustererSettings()
     console: ConsoleSettings = ConsoleSettings()
+    metrics: MetricsSettings = MetricsSettings()
     heartbeat_s: float = 5.0
     log_level: str = "INFO"
     log_json: bool = True

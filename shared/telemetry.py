@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -31,3 +33,10 @@ def logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """A logger whose every event says which part of Earmark it comes from."""
     log: structlog.typing.FilteringBoundLogger = structlog.get_logger(component=name)
     return log
+
+
+@contextmanager
+def bound(**fields: object) -> Iterator[None]:
+    """Every line that this thread or task writes meanwhile has these fields, whichever component it comes from."""
+    with structlog.contextvars.bound_contextvars(**fields):
+        yield

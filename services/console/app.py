@@ -7,15 +7,18 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
-from services.console import errors, pages
+from services.console import errors, once, pages
 from services.console.api import (
+    archives,
     attributes,
+    audit,
     backfills,
     clusters,
     collections,
     dead,
     encoder_checks,
     encoder_comparisons,
+    erasures,
     evaluations,
     events,
     export,
@@ -23,8 +26,10 @@ from services.console.api import (
     health,
     imports,
     labels,
+    metrics,
     models,
     objects,
+    pauses,
     questions,
     recordings,
     reviews,
@@ -34,19 +39,25 @@ from services.console.api import (
     subsets,
     switches,
     tokens,
+    trace,
     uploads,
     why,
 )
+from services.console.auditing import Audited
 from services.console.deps import Console
 from services.console.errors import Failure
 from services.console.headers import SafeHeaders
+from services.console.once import KeepAnswers, Replayed
 from services.console.strict import StrictBody
 
 _RESOURCES = (
     health,
+    metrics,
+    pauses,
     collections,
     uploads,
     objects,
+    archives,
     attributes,
     recordings,
     segments,
@@ -58,6 +69,7 @@ _RESOURCES = (
     questions,
     reviews,
     speakers,
+    erasures,
     export,
     imports,
     evaluations,
@@ -69,7 +81,9 @@ _RESOURCES = (
     models,
     dead,
     tokens,
+    audit,
     events,
+    trace,
 )
 
 
@@ -88,11 +102,15 @@ def create_app(console: Console) -> FastAPI:
     )
     app.state.console = console
     errors.install(app)
+    app.add_exception_handler(Replayed, once.replayed)
     for resource in _RESOURCES:
         app.include_router(resource.router)
     app.include_router(pages.router)
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
-    app.add_middleware(StrictBody, max_body_bytes=console.settings.console.max_body_bytes)
+    database, own = console.database, console.settings.console
+    app.add_middleware(KeepAnswers, database=database)  # the innermost
+    app.add_middleware(Audited, database=database, settings=own)
+    app.add_middleware(StrictBody, max_body_bytes=own.max_body_bytes)
     app.add_middleware(SafeHeaders)  # the outermost
     return app
 

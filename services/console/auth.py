@@ -5,12 +5,15 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, Final, Literal, get_args
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from services.console.deps import Console, ConsoleDep
+from services.console import confinement, once
+from services.console.calls import call_of
+from services.console.deps import Console, whole_console_of
 from services.console.errors import Forbidden, Unauthenticated
 from shared.storage import tokens
 
@@ -48,6 +51,11 @@ class Caller:
 
     name: str
     scopes: frozenset[str]
+    collections: frozenset[str] | None = None  # None: all of them
+
+    def sees(self, collection: str | None) -> bool:
+        """Whether something in that collection exists for them; None is what belongs to no single one."""
+        return self.collections is None or collection in self.collections
 
     def may(self, any_of: Sequence[Scope]) -> bool:
         """An administrator may do everything."""
@@ -65,7 +73,9 @@ def caller_of(secret: str, console: Console) -> Caller:
         raise TokenUnknown
     if found.expired:
         raise TokenExpired(f"The token {found.name!r} has expired.")
-    return Caller(found.name, frozenset(found.scopes))
+    return Caller(
+        found.name, frozenset(found.scopes), None if found.collections is None else frozenset(found.collections)
+    )
 
 
 def _owners_token(file: str | None) -> str:
@@ -87,13 +97,18 @@ class Requires:
     def __call__(
         self,
         request: Request,
-        console: ConsoleDep,
         bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> Caller:
-        """Raises Unauthenticated, Forbidden."""
+        """Raises Unauthenticated, Forbidden, TryLater, and what `confinement` and `once` have to say."""
+        console, call = whole_console_of(request), call_of(request)
         caller = caller_of(_secret(request, bearer, console.settings.console.port), console)
+        if call.actor is None:  # an endpoint may require two scopes
+            console.limits.charge(caller.name, len(call.body), monotonic())
+        call.actor = caller.name
         if not caller.may(self._any_of):
             raise Forbidden(f"The token {caller.name!r} lacks the scope {' or '.join(self._any_of)!r}.")
+        confinement.look(request, caller.collections, console.database)
+        once.begin(request, console.database)
         return caller
 
 

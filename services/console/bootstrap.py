@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from services.console.app import create_app
 from services.console.cursors import Cursors
 from services.console.deps import Console
+from services.console.limits import Limits
 from services.console.shelf import AudioShelf
 from services.console.stream import Hub
 from services.console.turnstile import Turnstile
@@ -28,6 +29,7 @@ def build(settings: Settings) -> Console:
     return Console(
         settings=settings,
         database=database,
+        close_database=database.close,
         store=store,
         shelf=AudioShelf(store, AUDIO_CACHE_BYTES),
         # All consoles of one stack have the same database, and so read each other's cursors.
@@ -38,6 +40,7 @@ def build(settings: Settings) -> Console:
             settings.console.stream_poll_s,
         ),
         exports=Turnstile(EXPORTS_AT_A_TIME),
+        limits=Limits(settings.console),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from math import ceil
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -9,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from shared.errors import Conflict, EarmarkError, NotFound, PermanentError, TransientError
 from shared.telemetry import logger
@@ -31,6 +33,25 @@ class Forbidden(PermanentError):
     code = "scope_missing"
 
 
+class TryLater(TransientError):
+    """More was asked for than is taken in at once; ask again after the seconds that `Retry-After` names.
+
+    Answered with 429. Subclasses say what there was too much of.
+    """
+
+    code = "try_later"
+
+    def __init__(self, detail: str = "", *, retry_after_s: float) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class Overloaded(TryLater):
+    """More work waits than may; send it again after the seconds that `Retry-After` names. Nothing of it was done."""
+
+    code = "overloaded"
+
+
 # What a body names is part of the request: not the address, but the content is wrong.
 _CONTENTS: Final = frozenset({"unknown_encoder", "unknown_segmenter"})
 _STATUS_BY_CLASS: Final = (
@@ -38,6 +59,7 @@ _STATUS_BY_CLASS: Final = (
     (Forbidden, HTTPStatus.FORBIDDEN),
     (NotFound, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
+    (TryLater, HTTPStatus.TOO_MANY_REQUESTS),
     (TransientError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 _LISTED_BY: Final = {
@@ -78,7 +100,7 @@ def answer(error: EarmarkError, method: str = "") -> JSONResponse:
     """An error of ours as a response to a request of that method."""
     headers = {}
     if isinstance(error, TransientError):
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+        headers["Retry-After"] = str(ceil(error.retry_after_s if isinstance(error, TryLater) else RETRY_AFTER_S))
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     return _failure(status_of(error, method), error.code, str(error), error.remedy(), headers)
@@ -98,16 +120,29 @@ def install(app: FastAPI) -> None:
         return _failure(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request", message, "See /v1/openapi.json.")
 
     @app.exception_handler(HTTPException)
-    def frameworks(_: Request, error: HTTPException) -> JSONResponse:
+    def frameworks(request: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
         code = _CODES.get(error.status_code, "invalid_request")
-        return _failure(status, code, str(error.detail), "See /v1/openapi.json.", dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods_at(request))
+        return _failure(status, code, str(error.detail), "See /v1/openapi.json.", headers)
 
     @app.exception_handler(Exception)
     def unforeseen(request: Request, error: Exception) -> JSONResponse:
         log.error("request_crashed", path=request.url.path, method=request.method, exc_info=error)
         remedy = "This is a fault of Earmark's; the console's log tells more."
         return _failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong here.", remedy)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """All methods of an address: the framework names those of the first route alone."""
+    routes = request.app.routes
+    return [
+        method
+        for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def _sentence(found: Mapping[str, Any]) -> str:

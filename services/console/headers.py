@@ -2,18 +2,27 @@
 
 from time import monotonic
 from typing import Final
+from uuid import UUID
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.telemetry import logger
+from services.console.calls import Call, attach, route_of
+from shared import metrics
+from shared.ids import new_id
+from shared.telemetry import bound, logger
 
 log = logger("console")
+
+CORRELATION_HEADER: Final = "X-Correlation-Id"
+_METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+_OTHER: Final = "other"
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_ONLY_HTTPS: Final = "max-age=31536000"  # of this host alone: what else runs under its domain is not ours to decide
 _HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -21,6 +30,7 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",  # the page is opened with a token in its address, once
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
 
@@ -35,7 +45,8 @@ class SafeHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status = monotonic(), 0
+        began, status, call = monotonic(), 0, Call(_asked_for(scope) or new_id())
+        attach(scope, call)
 
         async def with_headers(message: Message) -> None:
             nonlocal status
@@ -44,8 +55,29 @@ class SafeHeaders:
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
                 headers.setdefault("Cache-Control", "no-store")
+                headers[CORRELATION_HEADER] = str(call.call_id)
+                if scope["scheme"] == "https":
+                    headers["Strict-Transport-Security"] = _ONLY_HTTPS
             await send(message)
 
-        await self._app(scope, receive, with_headers)
-        took_s = round(monotonic() - began, 4)
-        log.info("request", method=scope["method"], path=scope["path"], status=status, took_s=took_s)
+        with bound(correlation_id=str(call.call_id)):
+            await self._app(scope, receive, with_headers)
+            took_s = monotonic() - began
+            log.info("request", method=scope["method"], path=scope["path"], status=status, took_s=round(took_s, 4))
+        _measure(scope, status, took_s)
+
+
+def _asked_for(scope: Scope) -> UUID | None:
+    """A caller may name the chain that the call begins; what is no id is not heard."""
+    try:
+        return UUID(Headers(scope=scope).get(CORRELATION_HEADER, ""))
+    except ValueError:
+        return None
+
+
+def _measure(scope: Scope, status: int, took_s: float) -> None:
+    """By template, never by address; what anybody may invent counts as `other`."""
+    route = route_of(scope) or _OTHER
+    method = scope["method"] if scope["method"] in _METHODS else _OTHER
+    metrics.count("earmark_http_requests_total", method=method, route=route, status=str(status))
+    metrics.observe("earmark_http_request_seconds", took_s, route=route)

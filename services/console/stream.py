@@ -44,23 +44,27 @@ class Wanted:
 
     collection: str | None
     types: frozenset[str] | None
+    within: frozenset[str] | None = None  # the reader's token is for these collections
 
     def takes(self, event: CloudEvent) -> bool:
         """Whether the reader shall see it."""
         if self.types is not None and event.type not in self.types:
             return False
-        return self.collection is None or event.data.get("collection") == self.collection
+        happened_in = event.data.get("collection")
+        if self.within is not None and happened_in not in self.within:
+            return False
+        return self.collection is None or happened_in == self.collection
 
 
-def wanted(collection: str | None, types: str | None) -> Wanted:
+def wanted(collection: str | None, types: str | None, within: frozenset[str] | None = None) -> Wanted:
     """From the query: types are separated by commas. Raises UnknownEventType."""
     if types is None:
-        return Wanted(collection, None)
+        return Wanted(collection, None, within)
     by_name = {_middle(full): full for full in EVENT_TYPES} | {full: full for full in EVENT_TYPES}
     names = [name.strip() for name in types.split(",")]
     if unknown := [name for name in names if name not in by_name]:
         raise UnknownEventType(f"No event type {unknown[0]!r}; known are: {', '.join(map(_middle, EVENT_TYPES))}.")
-    return Wanted(collection, frozenset(by_name[name] for name in names))
+    return Wanted(collection, frozenset(by_name[name] for name in names), within)
 
 
 def _middle(full: str) -> str:

@@ -11,8 +11,10 @@ from urllib.parse import unquote_to_bytes
 from anyio import to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.console.calls import call_in
 from services.console.errors import answer
 from shared.errors import InvalidRequest, PermanentError
+from shared.ledger.outbox import correlated
 
 _LARGEST_INT: Final = 2**53
 """Beyond it a JSON number is not the same number in every language (RFC 8259, section 6)."""
@@ -105,15 +107,17 @@ class StrictBody:
         try:
             _check_address(scope)
             body = await self._read(scope, receive)
+            call = call_in(scope)
+            call.body = body
             if body and _says_json(scope):
-                if len(body) <= _PARSED_INLINE_BYTES:
-                    parse(body)
-                else:
-                    await to_thread.run_sync(parse, body)
+                inline = len(body) <= _PARSED_INLINE_BYTES
+                value = parse(body) if inline else await to_thread.run_sync(parse, body)
+                call.fields = value if isinstance(value, dict) else {}
         except (InvalidRequest, BodyTooLarge) as error:
             await answer(error)(scope, receive, send)
             return
-        await self._app(scope, _replay(body, receive), send)
+        with correlated(call.call_id):
+            await self._app(scope, _replay(body, receive), send)
 
     async def _read(self, scope: Scope, receive: Receive) -> bytes:
         announced = _header(scope, b"content-length")

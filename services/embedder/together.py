@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 import numpy as np
 from jaxtyping import Float, Float32
 
 from services.embedder.batching import pack
 from services.embedder.layered import LayerEncoder
+from shared import metrics
 from shared.encoders.clips import Unusable, why_unusable
 from shared.encoders.families import Input, Model, Pooled
 from shared.encoders.protocol import Encoder
@@ -40,11 +42,22 @@ def embed_inputs(
     sizes = [len(inputs[i]) for i in usable]
     for batch in pack(sizes, max(1, round(batch_audio_s * (rate_hz or _CHARACTERS_PER_S)))):
         positions = [usable[i] for i in batch]
-        for names, rows in _passes(encoders, [inputs[i] for i in positions]):
+        began_s = monotonic()
+        passes = _passes(encoders, [inputs[i] for i in positions])
+        audio_s = sum(sizes[i] for i in batch) / rate_hz if rate_hz else 0.0
+        _measure(len(positions), audio_s, len(passes), monotonic() - began_s)
+        for names, rows in passes:
             for name, results in zip(names, rows, strict=True):
                 for position, result in zip(positions, results, strict=True):
                     found[name][position] = result
     return {name: [result for result in results if result is not None] for name, results in found.items()}
+
+
+def _measure(n_inputs: int, audio_s: float, n_passes: int, took_s: float) -> None:
+    metrics.observe("earmark_model_batch_inputs", n_inputs)
+    metrics.observe("earmark_model_batch_audio_seconds", audio_s)
+    metrics.observe("earmark_model_seconds", took_s)
+    metrics.count("earmark_embedded_audio_seconds_total", audio_s * n_passes)
 
 
 _CHARACTERS_PER_S = 15  # of speech: a batch of texts is about what is said in a batch of audio

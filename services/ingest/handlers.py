@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from uuid import UUID
 
-from services.ingest import rendering
+from services.ingest import refusing, rendering, unpacking
 from services.ingest.cutting import AudioGone, cut
 from services.ingest.ports import Ingest
 from services.ingest.registering import Registered, register_objects
-from shared import ids
+from shared import ids, metrics
 from shared.errors import EarmarkError
 from shared.events import ObjectSeen, RecordingRegistered, RecordingRejected, RenditionRequested, SegmentsCreated
 from shared.ledger.consumer import Commit, Delivered, Work
@@ -18,13 +18,16 @@ from shared.units import seconds
 
 
 def register(work: Work, ingest: Ingest) -> None:
-    """Decode each object of a batch; a bad file harms only itself."""
+    """Decode each object of a batch, but for archives, which are unpacked; a bad file harms only itself."""
     seen = {d: d.event for d in work.delivered if isinstance(d.event, ObjectSeen)}
     results = register_objects(seen, ingest)
+    archived = results.archived
     with work.commit() as commit:
+        results = refusing.without_erased(commit.tx, results)
         for delivered, error in results.deferred:
             commit.defer(delivered, error)
         outcomes = [r.outcome for r in results.registered] + [r.outcome for r in results.rejected]
+        outcomes += [one.outcome for one in archived]
         standing = set(recordings.settle(commit.tx, outcomes))
         # What was overwritten meanwhile is left to its newer event: announced now, it could be under no key.
         held = [r for r in results.registered if r.outcome in standing]
@@ -35,6 +38,7 @@ def register(work: Work, ingest: Ingest) -> None:
             if registered.recording.recording_id in new:
                 new.discard(registered.recording.recording_id)
                 _announce(commit, registered, names[registered.recording.collection].segmenter)
+        unpacking.found(commit, [one for one in archived if one.outcome in standing])
         _caption(commit, {r.recording.recording_id: r.delivered for r in held})  # a further key has captions of its own
         for rejected in (r for r in results.rejected if r.outcome in standing):
             event = seen[rejected.delivered]
@@ -48,6 +52,8 @@ def register(work: Work, ingest: Ingest) -> None:
                 ),
                 cause=rejected.delivered,
             )
+    for rejected in results.rejected:
+        metrics.count("earmark_objects_rejected_total", code=rejected.outcome.code or "rejected")
 
 
 def _announce(commit: Commit, registered: Registered, segmenter: str) -> None:
@@ -112,9 +118,10 @@ def render(work: Work, ingest: Ingest) -> None:
         for delivered, source in found.gone.items():
             _look_again(commit, delivered, source, wanted[delivered].collection)
         rendering.take_back(commit.tx, wanted, found)
-        renditions.write(commit.tx, found.made)
+        written = renditions.write(commit.tx, found.made)
+        orphans.condemn(commit.tx, {one.key for one in found.made if one.recording_id not in written})
         renditions.fail(commit.tx, found.failed)
-        _hold(commit, [one.key for one in found.made], ingest)
+        _hold(commit, [one.key for one in found.made if one.recording_id in written], ingest)
 
 
 def _hold(commit: Commit, keys: Sequence[str], ingest: Ingest) -> None:

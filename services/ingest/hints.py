@@ -18,11 +18,12 @@ def from_seaweedfs(body: Any, bucket: str) -> list[str]:
     """Keys named by one SeaweedFS filer webhook; a directory or a deletion names none. Raises UnreadableHint."""
     try:
         path = body["key"]
-        entry = body["message"].get("new_entry")
+        entry = body["message"].get("new_entry") or {}
+        is_folder = entry.get("is_directory")
     except (KeyError, TypeError, AttributeError) as error:
         raise UnreadableHint("A SeaweedFS notification has `key` and `message`.") from error
     prefix = f"/buckets/{bucket}/"
-    if not isinstance(path, str) or not path.startswith(prefix) or not entry or entry.get("is_directory"):
+    if not isinstance(path, str) or not path.startswith(prefix) or not entry or is_folder:
         return []
     key = path.removeprefix(prefix)
     return [] if key.startswith(_UNFINISHED) else [key]

@@ -4,7 +4,7 @@ A hint may be lost, doubled or forged: it only says where to look. The sweep is 
 were overwritten or arrived late, because it compares every listed (etag, size, time) with what is known.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +18,9 @@ from shared.storage.collections import BadCollectionName
 from shared.storage.database import Database, Transaction
 from shared.storage.objects import ObjectGone, ObjectRefused, ObjectStore, StoredObject
 from shared.storage.recordings import Outcome, SeenObject
+from shared.telemetry import logger
+
+log = logger("watch")
 
 PAGE = 1000
 OUTSIDE = "outside_collection"
@@ -41,10 +44,16 @@ class Looker:
         found = self.looking.map(self._stat, sorted(set(keys)))
         return self._write([one for one in found if one is not None])
 
-    def sweep(self, prefix: str = "") -> int:
-        """Compare the whole bucket, or what lies under a prefix; returns how many were new or had new bytes."""
-        listing = self.objects.listing(self.settings.s3.audio_bucket, prefix)
-        return sum(self._write(page) for page in _pages(listing))
+    def sweep(self, prefix: str = "", between: Callable[[], None] = lambda: None) -> int:
+        """Compare the whole bucket, or what lies under a prefix; returns how many were new or had new bytes.
+
+        `between` is called after each page: what lies in the bucket may be millions.
+        """
+        n_new = 0
+        for page in _pages(self.objects.listing(self.settings.s3.audio_bucket, prefix)):
+            n_new += self._write(page)
+            between()
+        return n_new
 
     def _stat(self, key: str) -> StoredObject | None:
         try:
@@ -75,7 +84,9 @@ class Looker:
             for own_id, one in seen.items()
         ]
         written = recordings.see(tx, rows)
-        publish(tx, [_announcement(row) for row in rows if row.object_id in written])
+        announced = [_announcement(row) for row in rows if row.object_id in written]
+        publish(tx, announced)
+        log.info("announced", correlation_ids=[str(one.correlation_id) for one in announced])
         recordings.settle(
             tx,
             [

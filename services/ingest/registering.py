@@ -6,15 +6,19 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
+from services.ingest.archives.kinds import Kind
+from services.ingest.archives.sniffing import HEAD_BYTES, sniff
 from services.ingest.decode.errors import TooLarge as TooLargeFile
 from services.ingest.decode.facts import DecodedFacts
 from services.ingest.ports import Ingest
+from services.ingest.unpacking import Archived
 from shared import ids
 from shared.errors import PermanentError, TransientError
 from shared.events import ObjectSeen
 from shared.ledger.consumer import Delivered
-from shared.storage.objects import Fetched, ObjectGone, TooLarge
+from shared.storage.objects import Fetched, ObjectGone, StoredObject, TooLarge
 from shared.storage.recordings import NewRecording, Outcome
 
 DECODING = 1  # how originals become 16 kHz mono FLAC; a change that alters samples raises it
@@ -37,6 +41,10 @@ class Rejected:
     outcome: Outcome
 
 
+Stored: TypeAlias = tuple[Kind, StoredObject]
+"""An archive, as it lies in the bucket."""
+
+
 @dataclass(slots=True)
 class Results:
     """What became of a batch."""
@@ -44,6 +52,7 @@ class Results:
     registered: list[Registered] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     deferred: list[tuple[Delivered, TransientError]] = field(default_factory=list)
+    archived: list[Archived] = field(default_factory=list)
 
 
 def register_objects(seen: Mapping[Delivered, ObjectSeen], ingest: Ingest) -> Results:
@@ -53,7 +62,11 @@ def register_objects(seen: Mapping[Delivered, ObjectSeen], ingest: Ingest) -> Re
         for delivered, path, fetching in _fetched(seen, Path(folder), ingest):
             event = seen[delivered]
             try:
-                results.registered.append(_register(delivered, event, path, fetching, ingest))
+                fetched = fetching.result()
+                if isinstance(fetched, Fetched):
+                    results.registered.append(_register(delivered, event, path, fetched, ingest))
+                else:
+                    results.archived.append(Archived.of(delivered, event, *fetched))
             except PermanentError as error:
                 reason = error.sentence()
                 # An object that is gone keeps no etag: whatever lies there next is new, even if it is the same bytes.
@@ -69,32 +82,45 @@ def register_objects(seen: Mapping[Delivered, ObjectSeen], ingest: Ingest) -> Re
 
 def _fetched(
     seen: Mapping[Delivered, ObjectSeen], folder: Path, ingest: Ingest
-) -> Iterator[tuple[Delivered, Path, "Future[Fetched]"]]:
+) -> Iterator[tuple[Delivered, Path, "Future[Fetched | Stored]"]]:
     """Each object with its download under way; a few downloads run ahead of the decoder, not all at once."""
     ahead = 2 * ingest.settings.ingest.fetch_threads
-    started: list[tuple[Delivered, Path, Future[Fetched]]] = []
+    started: list[tuple[Delivered, Path, Future[Fetched | Stored]]] = []
     for number, (delivered, event) in enumerate(seen.items()):
         path = folder / f"{number}"  # never the key: keys are data, not file names
-        most = ingest.settings.ingest.max_file_bytes
-        started.append(
-            (delivered, path, ingest.fetching.submit(ingest.objects.fetch, event.bucket, event.key, path, most))
-        )
+        started.append((delivered, path, ingest.fetching.submit(_fetch, event, path, ingest)))
         if len(started) >= ahead:
             yield started.pop(0)
     yield from started
 
 
-def _register(
-    delivered: Delivered, event: ObjectSeen, path: Path, fetching: "Future[Fetched]", ingest: Ingest
-) -> Registered:
+def _fetch(event: ObjectSeen, path: Path, ingest: Ingest) -> Fetched | Stored:
+    """Download the object, unless its first bytes are an archive's: that one is not decoded and may be of any size."""
+    most = ingest.settings.ingest.max_file_bytes
     try:
-        fetched = fetching.result()
+        return ingest.objects.fetch(event.bucket, event.key, path, most, look=_stop_at_archive)
+    except _IsArchive as found:
+        return found.kind, ingest.objects.stat(event.bucket, event.key)
     except TooLarge as error:
-        raise TooLargeFile(f"The file is larger than {ingest.settings.ingest.max_file_bytes} bytes.") from error
+        raise TooLargeFile(f"The file is larger than {most} bytes.") from error
+
+
+class _IsArchive(Exception):
+    def __init__(self, kind: Kind) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+def _stop_at_archive(head: bytes) -> None:
+    if kind := sniff(head[:HEAD_BYTES]):
+        raise _IsArchive(kind)
+
+
+def _register(delivered: Delivered, event: ObjectSeen, path: Path, fetched: Fetched, ingest: Ingest) -> Registered:
     target = path.with_suffix(".flac")
     try:
         facts = ingest.decoder.decode(path, target)
-        derived_key = None if facts.serves_as_is else _store(fetched.sha256, target, ingest)
+        stored_key = None if facts.serves_as_is else _store(fetched.sha256, target, ingest)
     finally:
         with suppress(FileNotFoundError):
             target.unlink()
@@ -104,15 +130,19 @@ def _register(
         collection=event.collection,
         sha256=fetched.sha256,
         n_samples=facts.n_samples,
-        derived_key=derived_key,
+        derived_key=stored_key,
         facts=_facts(facts, fetched),
     )
     return Registered(delivered, recording, Outcome(event.object_id, event.etag, fetched.etag, recording_id))
 
 
+def derived_key(sha256: str) -> str:
+    """Where the decoded audio of an original of that hash lies: every collection shares it."""
+    return f"recordings/{DECODING}/{sha256[:2]}/{sha256}.flac"
+
+
 def _store(sha256: str, flac: Path, ingest: Ingest) -> str:
-    """Put the decoded audio under a key made of the original's hash: every collection shares it."""
-    key = f"recordings/{DECODING}/{sha256[:2]}/{sha256}.flac"
+    key = derived_key(sha256)
     bucket = ingest.settings.s3.derived_bucket
     if not ingest.objects.exists(bucket, key):
         ingest.objects.put_file(bucket, key, flac, "audio/flac")

@@ -117,9 +117,14 @@ def render(original: AudioSource, rate_hz: int, ingest: Ingest) -> Rendition:
         if fetched.sha256 != original.sha256:
             raise AudioGone
         facts = ingest.decoder.decode(path, target, rate_hz)
-        key = f"renditions/{DECODING}/{rate_hz}/{original.sha256[:2]}/{original.sha256}.flac"
+        key = rendition_key(original.sha256, rate_hz)
         ingest.objects.put_file(ingest.settings.s3.derived_bucket, key, target, "audio/flac")
     return Rendition(original.recording_id, rate_hz, key, facts.n_samples)
+
+
+def rendition_key(sha256: str, rate_hz: int) -> str:
+    """Where the audio of an original of that hash lies at another rate."""
+    return f"renditions/{DECODING}/{rate_hz}/{sha256[:2]}/{sha256}.flac"
 
 
 def _looked_at(made: Iterable[AudioSource], ingest: Ingest) -> tuple[set[UUID], dict[UUID, str]]:

@@ -60,12 +60,11 @@ def sniff_file(handle: BinaryIO) -> Sniffed:
         handle.seek(start)
         head = handle.read(HEAD_BYTES)
     if start > 0:
-        if not head:
-            raise NotAudio("It is an ID3 tag with no audio behind it.")
-        padding = _padding_length(handle, head)
-        start += padding
+        start += _padding_length(handle, head)
         handle.seek(start)
         head = handle.read(HEAD_BYTES)
+        if not head:
+            raise NotAudio("It is an ID3 tag with no audio behind it.")
     return Sniffed(_by_magic(head), start)
 
 

@@ -1,6 +1,6 @@
 """Celery entry points of ingest; importing this loads no decoder and opens nothing."""
 
-from services.ingest import bootstrap, handlers
+from services.ingest import bootstrap, erasing, handlers, unpacking
 from shared.ledger.celery_app import make_app
 from shared.ledger.consumer import Work, consumes
 
@@ -17,6 +17,18 @@ def register(work: Work) -> None:
 def render(work: Work) -> None:
     """Make recordings' audio at the rates that encoders want."""
     handlers.render(work, bootstrap.ingest())
+
+
+@consumes(app, "ingest.erase")
+def erase(work: Work) -> None:
+    """Delete what was erased from the bucket and from the log."""
+    erasing.erase(work, bootstrap.ingest())
+
+
+@consumes(app, "ingest.unpack")
+def unpack(work: Work) -> None:
+    """Take the members of archives as objects of their own, for a while."""
+    unpacking.unpack(work, bootstrap.ingest())
 
 
 @consumes(app, "ingest.segment")

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic, sleep
 
@@ -10,7 +11,9 @@ import psycopg
 from services.ingest.hint_server import hint_server
 from services.ingest.hints import UnreadableHint, from_stream
 from services.ingest.looking import Looker
+from shared import metrics
 from shared.errors import TransientError
+from shared.ledger.heartbeat import Heart
 from shared.ledger.process import loop, stop_on_signals
 from shared.settings import Settings
 from shared.storage.database import Database
@@ -28,12 +31,15 @@ SWEEP_SHARE = 0.1  # of its time the watcher may spend sweeping a bucket that ta
 class Watcher:
     """Turns hints and the clock into looks at the bucket."""
 
-    def __init__(self, looker: Looker, sweep_s: float) -> None:
+    def __init__(self, looker: Looker, sweep_s: float, beat: Callable[[], None] = lambda: None) -> None:
         self._looker = looker
         self._sweep_s = sweep_s
+        self._beat = beat  # between the pages of a long sweep
         self._keys: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._next_sweep_s = monotonic()
         self._took_s = 0.0  # by the last sweep
+        self._sweeping: set[str] = set()  # prefixes
+        self._again: set[str] = set()  # prefixes that were hinted at while they were swept
 
     def heard(self, keys: list[str]) -> None:
         """Take hints from any thread: keys, or prefixes that end in a slash."""
@@ -69,19 +75,39 @@ class Watcher:
         if len(keys) > MOST_LOOKUPS:
             prefixes |= {key.partition("/")[0] + "/" for key in keys}
             keys = set()
+        self._again |= prefixes & self._sweeping
+        prefixes -= self._sweeping
         n_new = self._looker.look(keys) if keys else 0
-        n_new += sum(self._looker.sweep(prefix) for prefix in sorted(prefixes))
+        n_new += sum(self._list(prefix) for prefix in sorted(prefixes))
         if n_new:
+            metrics.count("earmark_objects_seen_total", n_new, by="hint")
             log.info("objects_seen", n_new=n_new, by="hint")
+
+    def _list(self, prefix: str) -> int:
+        """Sweep a prefix; between its pages look where else something is said to be, so that no few wait for many."""
+        self._sweeping.add(prefix)
+        try:
+            return self._looker.sweep(prefix, self._look_meanwhile)
+        finally:
+            self._sweeping.remove(prefix)
+            if not self._sweeping:
+                again, self._again = self._again, set()
+                self.heard(sorted(again))
+
+    def _look_meanwhile(self) -> None:
+        self._beat()
+        self._look(self._drain(0.0))
 
     def _sweep(self) -> None:
         began_s = monotonic()
-        n_new = self._looker.sweep()
+        n_new = self._list("")
         took_s = monotonic() - began_s
         usual_s = min(took_s, self._took_s)  # one that a slow network held up says nothing of the bucket
         self._next_sweep_s = monotonic() + max(self._sweep_s, usual_s / SWEEP_SHARE)
         self._took_s = took_s
+        metrics.observe("earmark_sweep_seconds", took_s)
         if n_new:
+            metrics.count("earmark_objects_seen_total", n_new, by="sweep")
             log.info("objects_seen", n_new=n_new, by="sweep", took_s=round(took_s, 3))
 
 
@@ -112,7 +138,8 @@ def main() -> None:
     stop = stop_on_signals()
     database, objects = Database(settings.database), ObjectStore(settings.s3)
     looking = ThreadPoolExecutor(settings.ingest.fetch_threads, thread_name_prefix="look")
-    watcher = Watcher(Looker(database, objects, looking, settings), settings.ingest.sweep_s)
+    heart = Heart("watch", settings.database, settings.heartbeat_s)
+    watcher = Watcher(Looker(database, objects, looking, settings), settings.ingest.sweep_s, heart.beat)
     server = hint_server(settings, watcher.heard)
     ears = [
         threading.Thread(target=server.serve_forever, name="hints", daemon=True),
@@ -123,7 +150,7 @@ def main() -> None:
         ears.append(threading.Thread(target=_listen_to_minio, args=minio, name="minio", daemon=True))
     for ear in ears:
         ear.start()
-    loop("watch", settings, watcher.step, stop)
+    loop("watch", settings, watcher.step, stop, heart)
     server.shutdown()
 
 

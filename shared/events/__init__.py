@@ -7,6 +7,8 @@ from typing import Any
 
 from shared.errors import PermanentError
 from shared.events.audio import (
+    ArchiveFound,
+    ArchiveUnpacked,
     ObjectSeen,
     RecordingRegistered,
     RecordingRejected,
@@ -16,6 +18,7 @@ from shared.events.audio import (
 )
 from shared.events.base import Event
 from shared.events.envelope import CloudEvent
+from shared.events.erasures import ErasureBegun, EventErased, RecordingErased
 from shared.events.names import (
     ClusteringRequested,
     ClustersUpdated,
@@ -39,6 +42,8 @@ from shared.events.vectors import (
 
 __all__ = [
     "EVENT_TYPES",
+    "ArchiveFound",
+    "ArchiveUnpacked",
     "BackfillFinished",
     "BackfillRequested",
     "CloudEvent",
@@ -48,12 +53,15 @@ __all__ = [
     "EmbeddingRequested",
     "EncoderCheckRequested",
     "EncoderRequested",
+    "ErasureBegun",
     "Event",
+    "EventErased",
     "LabelRecorded",
     "LabelRecordedV1",
     "LabelsPropagated",
     "ObjectSeen",
     "RecordingEmbedded",
+    "RecordingErased",
     "RecordingRegistered",
     "RecordingRejected",
     "RenditionRequested",
@@ -71,11 +79,16 @@ EVENT_TYPES: dict[str, type[Event]] = {
     cls.type: cls
     for cls in (
         ObjectSeen,
+        ArchiveFound,
+        ArchiveUnpacked,
         RecordingRegistered,
         RecordingRejected,
         RenditionRequested,
         SegmentsCreated,
         SegmentsRemoved,
+        RecordingErased,
+        ErasureBegun,
+        EventErased,
         SegmentsEmbedded,
         RecordingEmbedded,
         EmbeddingRequested,
@@ -97,7 +110,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
 
 
 class UnknownEvent(PermanentError):
-    """The event's type is newer than this worker; upgrade the worker, then requeue the delivery."""
+    """The event's type is newer than this worker; its delivery waits for one that knows it: upgrade the worker."""
 
     code = "unknown_event"
 

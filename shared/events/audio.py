@@ -64,6 +64,39 @@ class RenditionRequested(Event):
         return self.duration_s
 
 
+class ArchiveFound(Event):
+    """An object is an archive and has to be unpacked; and again, with `n_members`, when there is more to unpack."""
+
+    type = "io.earmark.archive.found.v1"
+    service = "ingest"
+    archive_id: UUID
+    object_id: UUID
+    collection: str
+    key: str
+    n_members: int = 0
+
+    def subject(self) -> str:
+        return self.key
+
+
+class ArchiveUnpacked(Event):
+    """All members of an archive were taken as objects of their own, or left out by name, or refused with a reason."""
+
+    type = "io.earmark.archive.unpacked.v1"
+    service = "ingest"
+    archive_id: UUID
+    object_id: UUID
+    collection: str
+    key: str
+    n_members: int
+    n_taken: int
+    n_skipped: int
+    n_refused: int
+
+    def subject(self) -> str:
+        return self.key
+
+
 class RecordingRejected(Event):
     """An object cannot be a recording; `code` is stable, `reason` is a sentence that helps."""
 

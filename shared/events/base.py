@@ -17,6 +17,10 @@ class Event(BaseModel):
         """The thing that the fact is about, as an id or a key."""
         raise NotImplementedError
 
+    def of_collection(self) -> str:
+        """The collection in whose turn the work on it is done; empty where it is about none."""
+        return str(getattr(self, "collection", ""))
+
     def weight_segments(self) -> int:
         """How much segment work the fact stands for; messages are packed by it."""
         return 1

@@ -3,15 +3,18 @@
 import gc
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from celery import Celery, bootsteps
-from celery.signals import setup_logging, worker_before_create_process
+from celery.signals import setup_logging, worker_before_create_process, worker_init
 from kombu import Exchange, Queue
 
+from shared import metrics
 from shared.errors import TransientError
 from shared.ledger.heartbeat import Heart
 from shared.ledger.routes import QUEUES, queues_of
+from shared.ledger.scratch import scratch_folder
 from shared.settings import Settings
 from shared.storage.database import Database
 from shared.telemetry import configure_logging, logger
@@ -20,6 +23,9 @@ log = logger("worker")
 
 ANNOUNCE_RETRY_S = 0.2
 
+PULSE_S = 1.0
+DEAF_S = 5.0
+
 TASK_SOFT_LIMIT_S = 840
 TASK_HARD_LIMIT_S = 900  # a message holds at most 600 s of audio or one long recording; a hung child ends here
 
@@ -27,7 +33,8 @@ TASK_HARD_LIMIT_S = 900  # a message holds at most 600 s of audio or one long re
 def make_app(service: str, announce: Callable[[Database], None] | None = None) -> Celery:
     """The app of `service`, whose workers hear its queues and the isolated ones beside them.
 
-    Each worker's parent process beats its heart, and writes down by `announce` what the worker offers.
+    Each worker's parent process beats its heart while its event loop turns, and writes down by `announce` what the
+    worker offers.
     """
     settings = Settings()
     queues = queues_of(service) or QUEUES  # the relay hears nothing and sends to all
@@ -55,11 +62,56 @@ def make_app(service: str, announce: Callable[[Database], None] | None = None) -
         worker_proc_alive_timeout=300,  # the default of 4 s kills a slow model load
         worker_send_task_events=True,
     )
-    app.steps["worker"].add(_life_step(service, announce))
+    pulse = Pulse()
+    app.steps["consumer"].add(_pulse_step(pulse))
+    app.steps["worker"].add(_life_step(service, pulse, announce))
     return app
 
 
-def _life_step(service: str, announce: Callable[[Database], None] | None) -> type[bootsteps.StartStopStep]:
+class Pulse:
+    """When the event loop that hears the queues last turned. A thread that beat by itself would say nothing of it."""
+
+    def __init__(self) -> None:
+        self._felt_s = float("-inf")
+        self._deaf = False
+
+    def feel(self) -> None:
+        """The loop turns."""
+        self._felt_s = monotonic()
+
+    def lives(self) -> bool:
+        """Whether it has turned lately; not while it is without Redis, nor if it hangs (docs/decisions/0020)."""
+        deaf = monotonic() - self._felt_s > DEAF_S
+        if deaf and not self._deaf and self._felt_s > 0:
+            log.warning("worker_is_deaf")
+        self._deaf = deaf
+        return not deaf
+
+
+def _pulse_step(pulse: Pulse) -> type[bootsteps.StartStopStep]:
+    """A part of the consumer, which is stopped and started whenever the connection is."""
+
+    class Feeling(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is not typed
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+
+        def __init__(self, parent: object, **options: object) -> None:
+            super().__init__(parent, **options)
+            self._entry: Any = None
+
+        def start(self, parent: Any) -> None:
+            self._entry = parent.timer.call_repeatedly(PULSE_S, pulse.feel)
+
+        def stop(self, parent: object) -> None:
+            del parent
+            if self._entry is not None:
+                self._entry.cancel()
+
+    return Feeling
+
+
+def _life_step(
+    service: str, pulse: Pulse, announce: Callable[[Database], None] | None
+) -> type[bootsteps.StartStopStep]:
     """A part of the worker that runs from its start to its end beside the pool."""
 
     class Life(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is not typed
@@ -71,7 +123,9 @@ def _life_step(service: str, announce: Callable[[Database], None] | None) -> typ
 
         def start(self, parent: object) -> None:
             del parent
-            threading.Thread(target=_live, args=(service, announce, self._stop), name="life", daemon=True).start()
+            metrics.serve(Settings().metrics)
+            living = (service, pulse, announce, self._stop)
+            threading.Thread(target=_live, args=living, name="life", daemon=True).start()
 
         def stop(self, parent: object) -> None:
             del parent
@@ -80,14 +134,14 @@ def _life_step(service: str, announce: Callable[[Database], None] | None) -> typ
     return Life
 
 
-def _live(service: str, announce: Callable[[Database], None] | None, stop: threading.Event) -> None:
+def _live(service: str, pulse: Pulse, announce: Callable[[Database], None] | None, stop: threading.Event) -> None:
     settings = Settings()
     heart = Heart(service, settings.database, settings.heartbeat_s)
     announced = announce is None
     while not stop.wait(ANNOUNCE_RETRY_S if not announced else 1.0):
         if announce is not None and not announced:
             announced = _announced(announce, settings)
-        if announced:
+        if announced and pulse.lives():
             heart.beat()
     heart.stop()
 
@@ -134,3 +188,10 @@ def _log_as_we_do(**_: object) -> None:
 def _share_what_is_loaded(**_: object) -> None:
     """Leave all that a child inherits to the parent: the child's collector would copy it, 27 MB of an embedder's."""
     gc.freeze()
+
+
+@worker_init.connect(weak=False)
+def _count_together(**_: object) -> None:
+    """Before the pool forks: its processes count in files of one folder, which the parent adds up."""
+    if Settings().metrics.port is not None:
+        metrics.share(scratch_folder("metrics"))

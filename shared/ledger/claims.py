@@ -32,10 +32,11 @@ class Claim:
     data: dict[str, Any]
     correlation_id: UUID
     occurred_at: datetime
+    claimed_at: datetime
 
     def as_cause(self) -> Cause:
         """What the events that follow from this one name as their cause."""
-        return Cause(self.event_id, self.correlation_id)
+        return Cause(self.event_id, self.correlation_id, self.claimed_at, self.attempt)
 
 
 _CLAIM = sa.text("""
@@ -44,7 +45,7 @@ _CLAIM = sa.text("""
                lease_until = clock_timestamp() + make_interval(secs => :lease_s)
         WHERE event_id = ANY(CAST(:event_ids AS uuid[])) AND subscription = :subscription AND state = 'queued'
           AND (attempt < 2 OR cardinality(CAST(:event_ids AS uuid[])) = 1)  -- what failed twice travels alone
-        RETURNING event_id, subscription, attempt, deferrals, fence
+        RETURNING event_id, subscription, attempt, deferrals, fence, clock_timestamp() AS claimed_at
     )
     SELECT taken.*, event.type, event.data, event.correlation_id, event.occurred_at
     FROM taken JOIN event USING (event_id)
@@ -75,10 +76,17 @@ def renew(tx: Transaction, claims: Sequence[Claim], lease_s: float) -> None:
 
 
 _FINISH = sa.text("""
-    DELETE FROM delivery
-    USING unnest(CAST(:event_ids AS uuid[]), CAST(:fences AS bigint[])) AS mine(event_id, fence)
-    WHERE delivery.event_id = mine.event_id AND subscription = :subscription
-      AND delivery.fence = mine.fence AND state = 'leased'
+    WITH gone AS (
+        DELETE FROM delivery
+        USING unnest(CAST(:event_ids AS uuid[]), CAST(:fences AS bigint[])) AS mine(event_id, fence)
+        WHERE delivery.event_id = mine.event_id AND subscription = :subscription
+          AND delivery.fence = mine.fence AND state = 'leased'
+        RETURNING subscription, collection
+    ), noted AS (
+        INSERT INTO drained (subscription, collection, n)
+        SELECT subscription, collection, count(*) FROM gone GROUP BY 1, 2
+    )
+    SELECT count(*) FROM gone
 """)
 
 
@@ -86,7 +94,7 @@ def finish(tx: Transaction, claims: Sequence[Claim]) -> int:
     """Delete the deliveries that are still ours; fewer than `claims` means that the fence was lost."""
     if not claims:
         return 0
-    return tx.execute(_FINISH, _fenced(claims)).rowcount
+    return int(tx.execute(_FINISH, _fenced(claims)).scalar_one())
 
 
 _RELEASE = sa.text("""
@@ -102,6 +110,7 @@ _RELEASE = sa.text("""
     FROM unnest(CAST(:event_ids AS uuid[]), CAST(:fences AS bigint[])) AS mine(event_id, fence)
     WHERE delivery.event_id = mine.event_id AND subscription = :subscription
       AND delivery.fence = mine.fence AND state = 'leased'
+    RETURNING state
 """)
 
 
@@ -115,11 +124,11 @@ class Failure:
     hopeless: bool = False
 
 
-def release(tx: Transaction, claims: Sequence[Claim], failure: Failure, settings: LedgerSettings) -> None:
-    """Hand deliveries back with backoff, or bury them after their last attempt."""
+def release(tx: Transaction, claims: Sequence[Claim], failure: Failure, settings: LedgerSettings) -> list[str]:
+    """Hand deliveries back with backoff, or bury them after their last attempt; returns the states they are in."""
     if not claims:
-        return
-    tx.execute(
+        return []
+    states = tx.execute(
         _RELEASE,
         {
             **_fenced(claims),
@@ -133,6 +142,7 @@ def release(tx: Transaction, claims: Sequence[Claim], failure: Failure, settings
         },
     )
     notify(tx, PENDING_CHANNEL)
+    return list(states.scalars())
 
 
 def _fenced(claims: Sequence[Claim]) -> dict[str, Any]:

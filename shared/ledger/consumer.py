@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import cache
 from time import monotonic
@@ -17,11 +18,13 @@ from shared import events
 from shared.errors import EarmarkError, PermanentError, TransientError
 from shared.events import Event
 from shared.ledger import claims as ledger_claims
+from shared.ledger import measuring
 from shared.ledger.claims import Claim, Failure
 from shared.ledger.outbox import Announcement, announce, publish
+from shared.ledger.strategy import STRATEGY
 from shared.settings import LedgerSettings, Settings
 from shared.storage.database import Database, DatabaseUnavailable, Transaction
-from shared.telemetry import logger
+from shared.telemetry import bound, logger
 
 log = logger("ledger")
 
@@ -65,7 +68,8 @@ class Work:
         self._settings = settings
         self._open = {d.claim.event_id: d for d in delivered}
         self._stop = threading.Event()
-        self._keeper = threading.Thread(target=self._keep_leases, name="leases", daemon=True)
+        context = copy_context()  # the thread's log lines name the message, too
+        self._keeper = threading.Thread(target=context.run, args=(self._keep_leases,), name="leases", daemon=True)
 
     @property
     def delivered(self) -> tuple[Delivered, ...]:
@@ -85,10 +89,12 @@ class Work:
             publish(tx, commit.announcements)
             finished = [d.claim for d in done if d.claim.event_id not in commit.deferred]
             if ledger_claims.finish(tx, finished) != len(finished):
+                measuring.taken_over(finished)
                 raise FenceLost
-            for d in done:
-                if failure := commit.deferred.get(d.claim.event_id):
-                    ledger_claims.release(tx, [d.claim], failure, self._settings)
+            deferred = {d.claim: commit.deferred[d.claim.event_id] for d in done if d.claim.event_id in commit.deferred}
+            states = [ledger_claims.release(tx, [claim], why, self._settings) for claim, why in deferred.items()]
+        measuring.done(finished)
+        measuring.released(list(deferred), [state for one in states for state in one])
         for d in done:
             self._open.pop(d.claim.event_id, None)
 
@@ -122,7 +128,7 @@ def consumes(app: Celery, subscription: str) -> Callable[[Handler], Handler]:
             settings = Settings().ledger
             run(handler, subscription, message_id, [UUID(e) for e in event_ids], process_database(), settings)
 
-        app.task(task, name=subscription, shared=False)
+        app.task(task, name=subscription, shared=False, Strategy=STRATEGY)
         return handler
 
     return register
@@ -146,23 +152,26 @@ def run(
     settings: LedgerSettings,
 ) -> None:
     """Claim, work, and hand back what could not be done. Only a database that is away escapes, as a log line."""
+    with bound(subscription=subscription, message_id=message_id):
+        try:
+            claims = _claim(database, subscription, event_ids, settings.lease_s)
+            if claims:
+                with measuring.claimed(claims):
+                    _work_on(claims, handler, database, settings)
+            else:
+                measuring.nothing_left(subscription)
+        except TransientError as error:  # the lease runs out and the reconciler hands the deliveries on
+            log.warning("work_abandoned", code=error.code)
+
+
+def _work_on(claims: Sequence[Claim], handler: Handler, database: Database, settings: LedgerSettings) -> None:
     began = monotonic()
-    try:
-        claims = _claim(database, subscription, event_ids, settings.lease_s)
-        if not claims:
-            log.info("nothing_to_claim", subscription=subscription, message_id=message_id)
-            return
-        delivered = _parse(database, claims, settings)
-        with Work(database, delivered, settings) as work:
-            failure = _attempt(handler, work)
-            _settle(work, failure, settings)
-    except TransientError as error:  # the lease runs out and the reconciler hands the deliveries on
-        log.warning("work_abandoned", subscription=subscription, message_id=message_id, code=error.code)
-        return
+    delivered = _parse(database, claims, settings)
+    with Work(database, delivered, settings) as work:
+        failure = _attempt(handler, work)
+        _settle(work, failure, settings)
     log.info(
         "work_done" if failure is None else "work_failed",
-        subscription=subscription,
-        message_id=message_id,
         n_events=len(claims),
         code=failure.code if failure else None,
         took_s=round(monotonic() - began, 3),
@@ -183,16 +192,24 @@ def _parse(database: Database, claims: Sequence[Claim], settings: LedgerSettings
     for claim in claims:
         try:
             delivered.append(Delivered(events.parse(claim.type, claim.data), claim))
-        except (PermanentError, ValueError) as error:
+        except (events.UnknownEvent, ValueError) as error:
+            failure = _unreadable(error)
             with database.begin() as tx:
-                hopeless = Failure("unreadable_event", str(error), hopeless=True)
-                ledger_claims.release(tx, [claim], hopeless, settings)
+                measuring.released([claim], ledger_claims.release(tx, [claim], failure, settings))
     return delivered
+
+
+def _unreadable(error: events.UnknownEvent | ValueError) -> Failure:
+    """An event of a newer version waits for a worker of that version; one of another shape is nobody's to read."""
+    if isinstance(error, events.UnknownEvent):
+        return Failure(error.code, str(error), blameless=True)
+    return Failure("unreadable_event", str(error), hopeless=True)
 
 
 def _attempt(handler: Handler, work: Work) -> Failure | None:
     if not work.delivered:
         return None
+    measuring.packed([d.claim for d in work.delivered], [d.event for d in work.delivered])
     try:
         handler(work)
     except SoftTimeLimitExceeded:
@@ -211,8 +228,10 @@ def _attempt(handler: Handler, work: Work) -> Failure | None:
 def _settle(work: Work, failure: Failure | None, settings: LedgerSettings) -> None:
     if failure is None:
         return
+    claims = [d.claim for d in work.delivered]
     with work.database.begin() as tx:
-        ledger_claims.release(tx, [d.claim for d in work.delivered], failure, settings)
+        states = ledger_claims.release(tx, claims, failure, settings)
+    measuring.released(claims, states)
 
 
 def _failure_of(error: EarmarkError, *, alone: bool) -> Failure:

@@ -1,5 +1,6 @@
 """What was given up, why, and the way back."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -26,13 +27,16 @@ class DeadLetter:
 
 _LIST = sa.text("""
     SELECT d.event_id, d.subscription, e.type, e.subject, d.attempt, d.error_code, d.last_error, d.created_at
-    FROM delivery d JOIN event e USING (event_id) WHERE d.state = 'dead' ORDER BY d.created_at LIMIT :most
+    FROM delivery d JOIN event e USING (event_id)
+    WHERE d.state = 'dead' AND (CAST(:within AS text[]) IS NULL OR d.collection = ANY(CAST(:within AS text[])))
+    ORDER BY d.created_at LIMIT :most
 """)
 
 
-def listing(tx: Transaction, most: int = 1000) -> list[DeadLetter]:
-    """The dead letters, oldest first."""
-    return [DeadLetter(**row) for row in tx.execute(_LIST, {"most": most}).mappings()]
+def listing(tx: Transaction, most: int = 1000, within: Collection[str] | None = None) -> list[DeadLetter]:
+    """The dead letters, oldest first; None is of all collections, and of what belongs to none."""
+    values = {"most": most, "within": None if within is None else list(within)}
+    return [DeadLetter(**row) for row in tx.execute(_LIST, values).mappings()]
 
 
 _OF_SUBSCRIPTION = sa.text("""

@@ -7,6 +7,8 @@ import threading
 
 import sqlalchemy as sa
 
+from shared import metrics
+from shared.ledger import load
 from shared.ledger.outbox import PENDING_CHANNEL
 from shared.ledger.process import loop, stop_on_signals
 from shared.ledger.sweep import Sweep
@@ -31,6 +33,7 @@ _UNDELIVERED = sa.text("""
     WHERE state = 'queued' AND lease_until < clock_timestamp()
 """)
 _STALE_HEARTS = sa.text("DELETE FROM heartbeat WHERE seen_at < clock_timestamp() - interval '10 minutes'")
+_OLD_RATES = sa.text("DELETE FROM drained WHERE at < clock_timestamp() - make_interval(secs => :kept_s)")
 
 
 def reconcile(tx: Transaction, settings: LedgerSettings) -> int:
@@ -45,8 +48,11 @@ def reconcile(tx: Transaction, settings: LedgerSettings) -> int:
     ).rowcount
     undelivered = tx.execute(_UNDELIVERED).rowcount
     tx.execute(_STALE_HEARTS)
+    tx.execute(_OLD_RATES, {"kept_s": load.REMEMBERED_S})
     if expired or undelivered:
         notify(tx, PENDING_CHANNEL)
+        metrics.count("earmark_handed_on_total", expired, reason="lease_expired")
+        metrics.count("earmark_handed_on_total", undelivered, reason="unclaimed")
         log.warning("handed_on", n_expired=expired, n_undelivered=undelivered)
     return expired + undelivered
 

@@ -27,8 +27,11 @@ class Subscription:
 
 SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Subscription("ingest.register", events.ObjectSeen, "ingest"),
+    # A queue of its own and one at a time: a slice takes a minute, and arrivals do not wait for all archives.
+    Subscription("ingest.unpack", events.ArchiveFound, "ingest.later", share=0.01),
     Subscription("ingest.segment", events.RecordingRegistered, "ingest"),
     Subscription("ingest.render", events.RenditionRequested, "ingest"),
+    Subscription("ingest.erase", events.ErasureBegun, "ingest"),
     Subscription("embedder.embed", events.SegmentsCreated, "embedder"),
     Subscription("embedder.supply", events.EmbeddingRequested, "embedder"),
     Subscription("embedder.enlist", events.BackfillRequested, "embedder"),
@@ -40,10 +43,11 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Subscription("embedder.discard", events.SegmentsRemoved, "embedder"),
     Subscription("clusterer.assign", events.SegmentsEmbedded, "clusterer", share=4.0),
     Subscription("clusterer.recluster", events.ClusteringRequested, "clusterer"),
-    Subscription("clusterer.propagate", events.LabelRecorded, "clusterer"),
-    Subscription("clusterer.ask", events.LabelsPropagated, "clusterer"),
-    Subscription("clusterer.ask_anew", events.ClustersUpdated, "clusterer"),
-    Subscription("clusterer.review", events.ReviewRequested, "clusterer"),
+    # What people wait for has a queue of its own as well: a label is behind one message of arrivals, not behind all.
+    Subscription("clusterer.propagate", events.LabelRecorded, "clusterer.people"),
+    Subscription("clusterer.ask", events.LabelsPropagated, "clusterer.people"),
+    Subscription("clusterer.ask_anew", events.ClustersUpdated, "clusterer.people"),
+    Subscription("clusterer.review", events.ReviewRequested, "clusterer.people"),
     Subscription("clusterer.switch", events.BackfillFinished, "clusterer"),
     Subscription("clusterer.compare_encoders", events.ComparisonRequested, "clusterer"),
     Subscription("clusterer.forget", events.SegmentsRemoved, "clusterer"),

@@ -31,7 +31,7 @@ class Waiting:
 _OF_COLLECTION = sa.text("""
     SELECT d.subscription, d.state, d.error_code AS code, count(*) AS deliveries,
            (array_agg(d.last_error ORDER BY d.created_at DESC))[1] AS reason
-    FROM delivery d JOIN event e USING (event_id) WHERE e.data->>'collection' = :collection
+    FROM delivery d WHERE d.collection = :collection
     GROUP BY 1, 2, 3 ORDER BY deliveries DESC, 1, 2, 3
 """)
 

@@ -31,7 +31,8 @@ _UNDECIDED = """
     SELECT count(*) FROM (
         SELECT a.data FROM stored_object o
         LEFT JOIN object_attributes a ON a.collection = o.collection AND a.key = o.key
-        WHERE o.collection = :collection AND o.state = 'seen'
+        WHERE o.collection = :collection AND (o.state = 'seen' OR o.state = 'archive' AND EXISTS (
+            SELECT FROM archive u WHERE u.object_id = o.object_id AND u.state = 'unpacking'))
         UNION ALL
         SELECT a.data FROM object_attributes a WHERE a.collection = :collection AND NOT EXISTS (
             SELECT FROM stored_object o WHERE o.collection = a.collection AND o.key = a.key)

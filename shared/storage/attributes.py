@@ -20,6 +20,8 @@ MOST_VALUES = 1000
 _PUT = sa.text("""
     INSERT INTO object_attributes AS a (collection, key, data)
     SELECT :collection, n.key, n.data FROM unnest(CAST(:keys AS text[]), CAST(:data AS jsonb[])) AS n(key, data)
+    WHERE NOT EXISTS (SELECT FROM stored_object o
+                      WHERE o.collection = :collection AND o.key = n.key AND o.code = 'erased')
     ORDER BY n.key
     ON CONFLICT (collection, key) DO UPDATE SET data = excluded.data, updated_at = clock_timestamp()
     WHERE a.data <> excluded.data
@@ -30,10 +32,22 @@ _PUT = sa.text("""
 def put(tx: Transaction, collection: str, rows: Mapping[str, Mapping[str, Any]]) -> int:
     """Let each key have these attributes in the place of those that it had; returns how many are new or have changed.
 
-    Raises GoneMeanwhile, at the end of the transaction, if there is no such collection.
+    Keys whose bytes were erased have none. Raises GoneMeanwhile, at the end of the transaction, if there is no such
+    collection.
     """
     values = {"collection": collection, "keys": list(rows), "data": [Jsonb(data) for data in rows.values()]}
     return len(tx.execute(_PUT, values).all())
+
+
+_FORGET = sa.text("""
+    DELETE FROM object_attributes a USING stored_object o
+    WHERE o.object_id = ANY(:ids) AND a.collection = o.collection AND a.key = o.key
+""")
+
+
+def forget(tx: Transaction, object_ids: Sequence[UUID]) -> None:
+    """Nothing is said of these objects any more."""
+    tx.execute(_FORGET, {"ids": list(object_ids)})
 
 
 _OF_KEYS = sa.text("SELECT key, data FROM object_attributes WHERE collection = :collection AND key = ANY(:keys)")

@@ -48,6 +48,7 @@ class Collection:
     encoders: tuple[str, ...]
     created_at: datetime
     speakers: str | None = None  # how many a recording has, N or MIN-MAX; None: the segmenter finds out
+    weight: int = 1  # deliveries in a turn, beside other collections
 
 
 def check_name(name: str) -> str:
@@ -117,6 +118,12 @@ def name_by(tx: Transaction, name: str, encoder: str) -> None:
     tx.execute(_NAME_BY, {"name": name, "encoder": encoder})
 
 
+def weigh(tx: Transaction, name: str, weight: int) -> Collection:
+    """Change how many deliveries it sends in a turn, from 1 to 100. Raises UnknownCollection."""
+    tx.execute(sa.update(collection).where(collection.c.name == name).values(weight=weight))
+    return get(tx, name)
+
+
 def get(tx: Transaction, name: str) -> Collection:
     """Raises UnknownCollection."""
     row = tx.execute(sa.select(collection).where(collection.c.name == name)).one_or_none()
@@ -132,4 +139,4 @@ def listing(tx: Transaction) -> list[Collection]:
 
 
 def _as_collection(row: Any) -> Collection:
-    return Collection(row.name, row.segmenter, tuple(row.encoders), row.created_at, row.speakers)
+    return Collection(row.name, row.segmenter, tuple(row.encoders), row.created_at, row.speakers, row.weight)

@@ -1,8 +1,8 @@
 """The door to Postgres: transactions whose failures have names, and binary COPY on the same connection."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
 
 import psycopg
 import sqlalchemy as sa
@@ -25,6 +25,13 @@ class GoneMeanwhile(TransientError):
     """What this refers to was removed at the same moment, as by a split or an erasure: look again, and try again."""
 
     code = "gone_meanwhile"
+
+
+class Transactions(Protocol):
+    """What most of its users need of a database."""
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        """One transaction: committed on a clean exit, rolled back otherwise."""
 
 
 class Database:

@@ -81,7 +81,7 @@ def _drop_partitions(tx: Transaction, ids: Sequence[int]) -> None:
     tx.execute(_WAIT_SHORTLY)
     try:
         for encoder_id in ids:
-            tx.execute(sa.text(f"DROP TABLE embedding_{encoder_id:d}"))
+            tx.execute(sa.select(sa.func.drop_embedding_partition(encoder_id)))
     except sa.exc.OperationalError as error:
         if isinstance(error.orig, psycopg.errors.LockNotAvailable):
             raise EncoderBusy from error

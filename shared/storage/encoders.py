@@ -66,9 +66,7 @@ def announce_encoder(tx: Transaction, name: str, space: str, dimension: int, spe
     if row is None:
         values = {"name": name, "space": space, "dimension": dimension, "spec": spec}
         encoder_id = tx.execute(insert(encoder).values(values).returning(encoder.c.encoder_id)).scalar_one()
-        tx.execute(
-            sa.text(f"CREATE TABLE embedding_{encoder_id:d} PARTITION OF embedding FOR VALUES IN ({encoder_id:d})")
-        )
+        tx.execute(sa.select(sa.func.make_embedding_partition(encoder_id)))
     else:
         changed = {"spec": spec, "announced_at": sa.func.clock_timestamp()}
         tx.execute(sa.update(encoder).where(encoder.c.space == space).values(changed))

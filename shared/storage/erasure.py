@@ -1,107 +1,239 @@
-"""Forget a voice: its segments, their vectors, every word on them and the speaker; a receipt says how much it was.
+"""Forget voices and recordings: all that was made of them, every word on them, and the way back; a receipt is left.
 
-The log is append-only but for this: what it says of the voice goes too, and leaves entries without a name.
+All rows go in one transaction, which also says what shall not come back (tombstones.py). Work that is under way with
+any of them finds it gone when it commits, and writes nothing. The log of labels is append-only but for this: what it
+says of them goes too, and leaves entries without a name. Objects of the bucket and the log of events follow
+(receipts.py, Rest), by whoever hears of `ErasureBegun`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared.errors import NotFound
-from shared.events import SegmentsRemoved
+from shared.events import ErasureBegun, Event, RecordingErased, SegmentsRemoved
 from shared.ids import new_id
-from shared.storage import clusters, labels, people
+from shared.storage import clusters, frames, keyed_calls, labels, orphans, people, receipts, tombstones
+from shared.storage.backfills import SEGMENTS_PER_EVENT
 from shared.storage.database import Transaction
-from shared.storage.tables import erasure
-
-
-class UnknownReceipt(NotFound):
-    """A receipt's id is in the answer of the erasure that it is of."""
-
-    code = "unknown_receipt"
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What was erased, counted; and the keys of audio that still holds the voice, for nothing of ours may cut that."""
-
-    receipt_id: UUID
-    actor: str
-    erased: dict[str, int]
-    audio_kept: list[str]
-    erased_at: datetime
+from shared.storage.erasure_statements import STATEMENTS
+from shared.storage.narrowing import UnknownRecording
+from shared.storage.receipts import Original, Receipt, Rest
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """The receipt, and what has to be announced in the same transaction."""
+    """The receipt, and what has to be announced in the same transaction; caches forget the `recordings` after it."""
 
     receipt: Receipt
-    events: list[SegmentsRemoved]
+    events: list[Event]
+    recordings: list[UUID]
 
 
+def erase_speaker(tx: Transaction, name: str, actor: str, *, with_recordings: bool = False) -> Erased:
+    """Erase everything of the speaker of that name, and of whoever was merged with them. Raises UnknownSpeaker.
+
+    With the recordings that a segment of theirs lies in, everything of those, too.
+    """
+    speakers = people.one_voice(tx, people.speaker_named(tx, name))
+    return _erase(tx, actor, speakers, (), with_recordings=with_recordings)
+
+
+def erase_recordings(tx: Transaction, collection: str, recording_ids: Sequence[UUID], actor: str) -> Erased:
+    """Erase recordings of one collection. Raises UnknownRecording, with nothing erased, if one is not there."""
+    found = tx.execute(_STANDING_OF, {"collection": collection, "recordings": list(recording_ids)}).scalars().all()
+    if missing := sorted(set(recording_ids) - set(found)):
+        raise UnknownRecording(f"No recording {missing[0]} in {collection!r}.")
+    return _erase(tx, actor, (), found)
+
+
+def erase_what_came_back(tx: Transaction, subject_ids: Sequence[UUID], actor: str) -> Erased | None:
+    """Erase those that have a tombstone and stand all the same, as in a backup that was restored; None: there are none.
+
+    Call it after `tombstones.restore`.
+    """
+    subjects = {"subjects": list(tombstones.hold(tx, subject_ids))}
+    speakers = tx.execute(_SPEAKERS_BACK, subjects).scalars().all()
+    recordings = tx.execute(_RECORDINGS_BACK, subjects).scalars().all()
+    return _erase(tx, actor, speakers, recordings) if speakers or recordings else None
+
+
+_STANDING_OF = sa.text("""
+    SELECT recording_id FROM recording WHERE collection = :collection AND recording_id = ANY(:recordings)
+""")
+_SPEAKERS_BACK = sa.text("SELECT speaker_id FROM speaker WHERE speaker_id = ANY(:subjects)")
+_RECORDINGS_BACK = sa.text("SELECT recording_id FROM recording WHERE recording_id = ANY(:subjects)")
 _COLLECTIONS = sa.text("""
     SELECT collection FROM assignment WHERE speaker_id = ANY(:speakers)
     UNION SELECT s.collection FROM word w JOIN segment s USING (segment_id) WHERE w.speaker_id = ANY(:speakers)
     UNION SELECT collection FROM centroid WHERE speaker_id = ANY(:speakers)
+    UNION SELECT collection FROM recording WHERE recording_id = ANY(:recordings)
     ORDER BY 1
 """)
-# Locked before anything is deleted: an embedder that writes a vector for one of them right now holds its row.
-_SEGMENTS = sa.text("""
-    SELECT s.segment_id, s.recording_id, s.collection FROM segment s
-    WHERE s.segment_id IN (SELECT segment_id FROM assignment WHERE speaker_id = ANY(:speakers))
-    ORDER BY s.segment_id FOR UPDATE
+_THEIR_RECORDINGS = sa.text("""
+    SELECT DISTINCT s.recording_id FROM assignment a JOIN segment s USING (segment_id)
+    WHERE a.speaker_id = ANY(:speakers)
 """)
-_KEYS = sa.text("SELECT DISTINCT key FROM stored_object WHERE recording_id = ANY(:recordings) ORDER BY key")
-# In this order: each row goes before what it refers to. Rows that refer to segments otherwise go with those.
-_STATEMENTS = {
-    "vectors": """DELETE FROM embedding
-        WHERE encoder_id = ANY(ARRAY(SELECT encoder_id FROM encoder)) AND segment_id = ANY(:segments)""",
-    "words": "DELETE FROM word WHERE segment_id = ANY(:segments) OR speaker_id = ANY(:speakers)",
-    "changes of names": """DELETE FROM label_effect
-        WHERE segment_id = ANY(:segments) OR speaker_id = ANY(:speakers)""",
-    "log entries without a name from now on": """
-        UPDATE label SET speaker_id = NULL, other_speaker_id = NULL, segment_id = NULL, detail = '{"erased": true}'
-        WHERE speaker_id = ANY(:speakers) OR other_speaker_id = ANY(:speakers) OR segment_id = ANY(:segments)""",
-    "names": "DELETE FROM assignment WHERE speaker_id = ANY(:speakers)",
-    "suggestions": """DELETE FROM suggestion WHERE speaker_id = ANY(:speakers) OR segment_id = ANY(:segments)""",
-    "centroids": "DELETE FROM centroid WHERE speaker_id = ANY(:speakers)",
-    "cluster memberships": "DELETE FROM cluster_member WHERE segment_id = ANY(:segments)",
-    "memberships before the last clustering": """UPDATE cluster_before b SET
-        (segment_ids, probabilities) = (
-            SELECT coalesce(array_agg(m.id ORDER BY m.n), '{}'), coalesce(array_agg(m.probability ORDER BY m.n), '{}')
-            FROM unnest(b.segment_ids, b.probabilities) WITH ORDINALITY AS m(id, probability, n)
-            WHERE m.id <> ALL(:segments)),
-        exemplar_segment_id = CASE WHEN b.exemplar_segment_id = ANY(:segments)
-            THEN '00000000-0000-0000-0000-000000000000' ELSE b.exemplar_segment_id END,
-        trust = b.trust || jsonb_build_object('exemplars', (
-            SELECT coalesce(jsonb_agg(e.id), '[]') FROM jsonb_array_elements_text(b.trust->'exemplars') AS e(id)
-            WHERE CAST(e.id AS uuid) <> ALL(:segments)))
-        WHERE b.segment_ids && CAST(:segments AS uuid[])""",
-    # All three hold names in words.
-    "questions": """DELETE FROM question WHERE collection IN
-        (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
-    "reviews": """DELETE FROM review WHERE asked->>'speaker' = ANY(ARRAY(
-        SELECT name FROM speaker WHERE speaker_id = ANY(:speakers))) OR collection IN
-        (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
-    "comparisons of encoders": """DELETE FROM comparison WHERE collection IN
-        (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
-    # All hold means of voices: the next clustering begins without them, and scores are learned anew.
-    "calibrations": """DELETE FROM calibration WHERE collection IN
-        (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
-    "calibrations before the last clustering": """DELETE FROM calibration_before WHERE collection IN
-        (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
-    "centroids before the last clustering": """DELETE FROM centroid_before WHERE speaker_id = ANY(:speakers)
-        OR collection IN (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
-    "states of clusterings": """DELETE FROM clustering_state WHERE collection IN
-        (SELECT collection FROM segment WHERE segment_id = ANY(:segments))""",
-    "segments": "DELETE FROM segment WHERE segment_id = ANY(:segments)",
-    "speakers": "DELETE FROM speaker WHERE speaker_id = ANY(:speakers)",
-}
+
+
+def _erase(
+    tx: Transaction,
+    actor: str,
+    speakers: Sequence[UUID],
+    recordings: Sequence[UUID],
+    *,
+    with_recordings: bool = False,
+) -> Erased:
+    key: dict[str, Any] = {"speakers": list(speakers), "recordings": list(recordings)}
+    collections = list(tx.execute(_COLLECTIONS, key).scalars())
+    for collection in collections:
+        labels.lock_names(tx, collection)
+    if with_recordings:
+        key["recordings"] = list(tx.execute(_THEIR_RECORDINGS, key).scalars())
+    tombstones.claim(tx, [*key["speakers"], *key["recordings"]])
+    doomed = _hold(tx, key)
+    receipt_id = new_id()
+    _lay_tombstones(tx, doomed, receipt_id)
+    erased, blobs = _delete(tx, doomed)
+    for collection in collections:
+        clusters.recount(tx, collection)
+    tx.execute(_COUNTED_AGAIN, {"recordings": doomed.touched})
+    tx.execute(_PROGRESS_AGAIN, {"recordings": doomed.touched})
+    erased |= {"audio and frames": orphans.condemn(tx, blobs), "originals": len(doomed.originals)}
+    rest = Rest(
+        sorted(doomed.recordings), doomed.ever, doomed.speakers, doomed.originals, sorted(doomed.recordings.values())
+    )
+    kept = {"names that nothing bears any more": _n_bare(tx, doomed)}
+    receipt = receipts.write(tx, receipt_id, actor, erased, doomed.audio_kept, kept, collections, rest)
+    return Erased(receipt, _events(doomed, receipt_id), sorted(doomed.recordings))
+
+
+@dataclass(slots=True)
+class _Doomed:
+    """What goes, locked: nobody can add to it before the transaction ends."""
+
+    speakers: list[UUID]
+    recordings: dict[UUID, str]  # sha256 of each original
+    collection_of: dict[UUID, str]  # of each of these
+    rows: Sequence[Any]  # segments: segment_id, recording_id, collection, speaker_id
+    ever: list[UUID] = field(default_factory=list)  # those, and the ones that they were cut from
+    originals: list[Original] = field(default_factory=list)
+    audio_kept: list[str] = field(default_factory=list)  # keys
+
+    @property
+    def touched(self) -> list[UUID]:
+        """The recordings that lose segments."""
+        return sorted({row.recording_id for row in self.rows})
+
+
+# First of all: an embedder that writes a vector for one of them right now holds its row.
+_SEGMENTS = sa.text("""
+    SELECT s.segment_id, s.recording_id, s.collection,
+           (SELECT a.speaker_id FROM assignment a WHERE a.segment_id = s.segment_id) AS speaker_id FROM segment s
+    WHERE s.segment_id IN (SELECT segment_id FROM assignment WHERE speaker_id = ANY(:speakers)
+                           UNION SELECT segment_id FROM segment WHERE recording_id = ANY(:recordings))
+    ORDER BY s.segment_id FOR UPDATE OF s
+""")
+# In the order in which embedders lock the two. From then on nobody cuts the recordings, or gives them captions.
+_PROGRESS = sa.text("""
+    SELECT FROM recording_progress WHERE recording_id = ANY(:recordings) ORDER BY encoder, recording_id FOR UPDATE
+""")
+_RECORDINGS = sa.text("""
+    SELECT recording_id, collection, sha256 FROM recording WHERE recording_id = ANY(:recordings)
+    ORDER BY recording_id FOR UPDATE
+""")
+# A segment that was split by hand is gone, but the log of labels still tells of it.
+_CUT_FROM = sa.text("""
+    SELECT segment_id FROM label WHERE operation = 'divide' AND collection = ANY(:collections)
+      AND segment_id IS NOT NULL AND detail->'parts' ?| CAST(CAST(:segments AS uuid[]) AS text[])
+""")
+_ORIGINALS = sa.text("""
+    SELECT object_id, bucket, key, etag FROM stored_object WHERE recording_id = ANY(:recordings)
+    ORDER BY object_id FOR UPDATE
+""")
+# Of a speaker, the recordings that they were heard in; of a recording, the same bytes elsewhere, also in an archive.
+_AUDIO_KEPT = sa.text("""
+    SELECT DISTINCT key FROM stored_object WHERE recording_id = ANY(:touched) AND recording_id <> ALL(:recordings)
+    UNION SELECT o.key FROM recording r JOIN stored_object o USING (recording_id)
+    WHERE r.sha256 = ANY(:sha256s) AND r.recording_id <> ALL(:recordings)
+    UNION SELECT a.key FROM archive a JOIN archive_member m USING (archive_id)
+    WHERE a.collection = ANY(:emptied) AND m.key = ANY(:keys)
+    ORDER BY key
+""")
+
+
+def _hold(tx: Transaction, key: dict[str, Any]) -> _Doomed:
+    tx.execute(_SEGMENTS, key)
+    tx.execute(_PROGRESS, key)
+    rows = tx.execute(_RECORDINGS, key).all()
+    doomed = _Doomed(
+        speakers=key["speakers"],
+        recordings={row.recording_id: row.sha256 for row in rows},
+        collection_of={row.recording_id: row.collection for row in rows},
+        rows=tx.execute(_SEGMENTS, key).all(),  # again: some may have come before the recordings were locked
+    )
+    theirs = [row.segment_id for row in doomed.rows if row.recording_id in doomed.recordings]
+    earlier = _cut_from(tx, sorted(set(doomed.collection_of.values())), theirs)
+    doomed.ever = [*(row.segment_id for row in doomed.rows), *earlier]
+    doomed.originals = [Original(*row) for row in tx.execute(_ORIGINALS, {"recordings": list(doomed.recordings)})]
+    kept = {
+        "touched": doomed.touched,
+        "recordings": list(doomed.recordings),
+        "sha256s": list(doomed.recordings.values()),
+        "emptied": sorted(set(doomed.collection_of.values())),
+        "keys": [one.key for one in doomed.originals],
+    }
+    doomed.audio_kept = list(tx.execute(_AUDIO_KEPT, kept).scalars())
+    return doomed
+
+
+def _cut_from(tx: Transaction, collections: Sequence[str], segment_ids: Sequence[UUID]) -> list[UUID]:
+    found: dict[UUID, None] = {}
+    parts = list(segment_ids)
+    while parts:
+        asked = {"collections": list(collections), "segments": parts}
+        parts = [s for s in tx.execute(_CUT_FROM, asked).scalars() if s not in found]
+        found |= dict.fromkeys(parts)
+    return list(found)
+
+
+def _lay_tombstones(tx: Transaction, doomed: _Doomed, receipt_id: UUID) -> None:
+    tombstones.lay(tx, "recording", dict(doomed.collection_of), receipt_id)
+    tombstones.lay(tx, "speaker", dict.fromkeys(doomed.speakers), receipt_id)
+
+
+_BLOBS = sa.text("""
+    SELECT derived_key AS key FROM recording WHERE recording_id = ANY(:recordings) AND derived_key IS NOT NULL
+    UNION SELECT key FROM rendition WHERE recording_id = ANY(:recordings) AND key IS NOT NULL
+""")
+# The bucket's sweep knows them as they are, until they are deleted.
+_WITHDRAW = sa.text("""
+    UPDATE stored_object SET state = 'rejected', recording_id = NULL, code = 'erased',
+           reason = 'It was erased, and is being deleted from the bucket.'
+    WHERE object_id = ANY(:ids)
+""")
+
+
+def _delete(tx: Transaction, doomed: _Doomed) -> tuple[dict[str, int], list[str]]:
+    """How much of what went, and the keys of blobs that it referred to."""
+    recordings = list(doomed.recordings)
+    blobs = [*tx.execute(_BLOBS, {"recordings": recordings}).scalars(), *frames.discard(tx, doomed.ever)]
+    values = {
+        "speakers": doomed.speakers,
+        "segments": doomed.ever,
+        "recordings": recordings,
+        "collections": sorted({row.collection for row in doomed.rows}),
+        "emptied": sorted(set(doomed.collection_of.values())),
+        "keys": [one.key for one in doomed.originals],
+    }
+    erased = {what: tx.execute(sa.text(statement), values).rowcount for what, statement in STATEMENTS.items()}
+    tx.execute(_WITHDRAW, {"ids": [one.object_id for one in doomed.originals]})
+    keyed_calls.forget_answers(tx)
+    return erased, blobs
+
+
 _COUNTED_AGAIN = sa.text("""
     UPDATE recording r SET n_segments = (SELECT count(*) FROM segment s WHERE s.recording_id = r.recording_id)
     WHERE r.recording_id = ANY(:recordings)
@@ -112,51 +244,40 @@ _PROGRESS_AGAIN = sa.text("""
           WHERE r.recording_id = ANY(:recordings) GROUP BY 1) AS n
     WHERE p.recording_id = n.recording_id
 """)
+_N_BARE = sa.text("""
+    SELECT count(*) FROM speaker p WHERE speaker_id = ANY(:named)
+      AND NOT EXISTS (SELECT FROM word w WHERE w.speaker_id = p.speaker_id)
+      AND NOT EXISTS (SELECT FROM assignment a WHERE a.speaker_id = p.speaker_id)
+""")
 
 
-def erase_speaker(tx: Transaction, name: str, actor: str) -> Erased:
-    """Erase everything of the speaker of that name, and of whoever was merged with them. Raises UnknownSpeaker.
-
-    Work that is under way with a segment of theirs finds it gone when it commits, and writes nothing.
-    """
-    speakers = people.one_voice(tx, people.speaker_named(tx, name))
-    collections = tx.execute(_COLLECTIONS, {"speakers": speakers}).scalars().all()
-    for collection in collections:
-        labels.lock_names(tx, collection)
-    rows = tx.execute(_SEGMENTS, {"speakers": speakers}).all()
-    found = {"speakers": speakers, "segments": [row.segment_id for row in rows]}
-    recordings = sorted({row.recording_id for row in rows})
-    keys = list(tx.execute(_KEYS, {"recordings": recordings}).scalars())
-    erased = {what: tx.execute(sa.text(statement), found).rowcount for what, statement in _STATEMENTS.items()}
-    for collection in collections:
-        clusters.recount(tx, collection)
-    tx.execute(_COUNTED_AGAIN, {"recordings": recordings})
-    tx.execute(_PROGRESS_AGAIN, {"recordings": recordings})
-    return Erased(_written(tx, actor, erased, keys), _removed(rows, speakers))
+def _n_bare(tx: Transaction, doomed: _Doomed) -> int:
+    """Speakers who were heard in what went, and whom nothing names any more: their names stay, with no voice."""
+    return int(tx.execute(_N_BARE, {"named": sorted(_named(doomed.rows))}).scalar_one())
 
 
-def _written(tx: Transaction, actor: str, erased: dict[str, int], keys: Sequence[str]) -> Receipt:
-    receipt_id = new_id()
-    values = {"receipt_id": receipt_id, "actor": actor, "erased": erased, "audio_kept": list(keys)}
-    erased_at = tx.execute(sa.insert(erasure).values(values).returning(erasure.c.erased_at)).scalar_one()
-    return Receipt(receipt_id, actor, erased, list(keys), erased_at)
+def _named(rows: Iterable[Any]) -> set[UUID]:
+    return {row.speaker_id for row in rows if row.speaker_id is not None}
 
 
-def _removed(rows: Sequence[Any], speakers: Sequence[UUID]) -> list[SegmentsRemoved]:
-    by_recording: dict[tuple[UUID, str], list[UUID]] = {}
-    for row in rows:
-        by_recording.setdefault((row.recording_id, row.collection), []).append(row.segment_id)
-    return [
-        SegmentsRemoved(
-            collection=collection, recording_id=recording_id, segment_ids=tuple(gone), speaker_ids=tuple(speakers)
-        )
-        for (recording_id, collection), gone in by_recording.items()
+def _events(doomed: _Doomed, receipt_id: UUID) -> list[Event]:
+    erased = [
+        RecordingErased(recording_id=recording_id, collection=collection, receipt_id=receipt_id)
+        for recording_id, collection in sorted(doomed.collection_of.items())
     ]
+    return [*_removed(doomed), *erased, ErasureBegun(receipt_id=receipt_id)]
 
 
-def receipt(tx: Transaction, receipt_id: UUID) -> Receipt:
-    """Raises UnknownReceipt."""
-    row = tx.execute(sa.select(erasure).where(erasure.c.receipt_id == receipt_id)).one_or_none()
-    if row is None:
-        raise UnknownReceipt(f"No receipt {receipt_id}.")
-    return Receipt(row.receipt_id, row.actor, row.erased, row.audio_kept, row.erased_at)
+def _removed(doomed: _Doomed) -> Iterable[SegmentsRemoved]:
+    by_recording: dict[tuple[UUID, str], list[Any]] = {}
+    for row in doomed.rows:
+        by_recording.setdefault((row.recording_id, row.collection), []).append(row)
+    for (recording_id, collection), rows in sorted(by_recording.items()):
+        for at in range(0, len(rows), SEGMENTS_PER_EVENT):
+            gone = rows[at : at + SEGMENTS_PER_EVENT]
+            yield SegmentsRemoved(
+                collection=collection,
+                recording_id=recording_id,
+                segment_ids=tuple(row.segment_id for row in gone),
+                speaker_ids=tuple(sorted({*doomed.speakers, *_named(gone)})),
+            )

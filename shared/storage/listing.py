@@ -37,7 +37,9 @@ class ListedObject:
 _OBJECT = """
     SELECT o.key AS object_key, o.state, o.recording_id, o.code, o.reason, r.n_segments AS segments, o.etag,
            o.size_bytes, CASE WHEN o.state = 'rejected' THEN 'rejected' WHEN r.state = 'ready' THEN 'ready'
-                              ELSE 'pending' END AS status
+                              WHEN o.state = 'archive' AND NOT EXISTS (
+                                  SELECT FROM archive a WHERE a.object_id = o.object_id AND a.state = 'unpacking'
+                              ) THEN 'unpacked' ELSE 'pending' END AS status
     FROM stored_object o LEFT JOIN recording r USING (recording_id)
 """
 _OBJECTS = sa.text(f"""{_OBJECT}

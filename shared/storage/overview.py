@@ -1,5 +1,6 @@
 """How the whole stands: services, counts, speakers, and what became of one request or label. Reads only."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -30,22 +31,20 @@ def services(tx: Transaction, within_s: float) -> dict[str, ServiceSeen]:
 
 
 _RECORDINGS = sa.text("""
-    SELECT state, count(*) AS n FROM recording WHERE :collection = '' OR collection = :collection GROUP BY state
+    SELECT state, count(*) AS n FROM recording
+    WHERE CAST(:within AS text[]) IS NULL OR collection = ANY(CAST(:within AS text[])) GROUP BY state
     UNION ALL
     SELECT 'rejected', count(*) FROM stored_object
-    WHERE state = 'rejected' AND (:collection = '' OR collection = :collection)
+    WHERE state = 'rejected'
+      AND (CAST(:within AS text[]) IS NULL OR collection = ANY(CAST(:within AS text[])))
 """)
 
 
-def recordings(tx: Transaction, collection: str = "") -> dict[str, int]:
-    """How many recordings are in each state and how many objects were rejected, everywhere or in one collection."""
-    counts = {row.state: row.n for row in tx.execute(_RECORDINGS, {"collection": collection})}
+def recordings(tx: Transaction, within: Collection[str] | None = None) -> dict[str, int]:
+    """How many recordings are in each state and how many objects were rejected, everywhere or in some collections."""
+    values = {"within": None if within is None else list(within)}
+    counts = {row.state: row.n for row in tx.execute(_RECORDINGS, values)}
     return {state: counts.get(state, 0) for state in ("registered", "segmented", "ready", "rejected")}
-
-
-def n_collections(tx: Transaction) -> int:
-    """How many collections there are."""
-    return int(tx.execute(sa.text("SELECT count(*) FROM collection")).scalar_one())
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +64,19 @@ _SPEAKERS = sa.text("""
            count(s.segment_id) FILTER (WHERE a.assigned_by = 'human') AS human,
            ARRAY(SELECT o.name FROM speaker o
                  WHERE o.canonical_id = p.speaker_id AND o.speaker_id <> p.speaker_id ORDER BY 1) AS also
-    FROM speaker p LEFT JOIN assignment a USING (speaker_id) LEFT JOIN segment s USING (segment_id)
+    FROM speaker p
+    LEFT JOIN assignment a ON a.speaker_id = p.speaker_id
+        AND (CAST(:within AS text[]) IS NULL OR a.collection = ANY(CAST(:within AS text[])))
+    LEFT JOIN segment s USING (segment_id)
     WHERE p.canonical_id = p.speaker_id
     GROUP BY p.speaker_id, p.name ORDER BY p.name
 """)
 
 
-def speakers(tx: Transaction) -> list[SpeakerSeen]:
-    """All of them, by name."""
-    return [SpeakerSeen(**row) for row in tx.execute(_SPEAKERS).mappings()]
+def speakers(tx: Transaction, within: Collection[str] | None = None) -> list[SpeakerSeen]:
+    """All of them, by name, and what they say in some collections; None is in all."""
+    values = {"within": None if within is None else list(within)}
+    return [SpeakerSeen(**row) for row in tx.execute(_SPEAKERS, values).mappings()]
 
 
 class UnknownClustering(NotFound):

@@ -165,7 +165,7 @@ _SETTLE = sa.text("""
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an object: a recording, or a rejection with its code and reason."""
+    """What became of an object: a recording, a rejection with its code and reason, or an archive, which has neither."""
 
     object_id: UUID
     seen_etag: str  # an object that was overwritten meanwhile is left to its newer event
@@ -173,6 +173,13 @@ class Outcome:
     recording_id: UUID | None = None
     code: str | None = None
     reason: str | None = None
+
+    @property
+    def state(self) -> str:
+        """Of the object from then on."""
+        if self.recording_id:
+            return "registered"
+        return "rejected" if self.code else "archive"
 
 
 def settle(tx: Transaction, outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -184,7 +191,7 @@ def settle(tx: Transaction, outcomes: Sequence[Outcome]) -> list[Outcome]:
             "object_ids": [o.object_id for o in rows],
             "seen_etags": [o.seen_etag for o in rows],
             "etags": [o.etag for o in rows],
-            "states": ["registered" if o.recording_id else "rejected" for o in rows],
+            "states": [o.state for o in rows],
             "recording_ids": [o.recording_id for o in rows],
             "codes": [o.code for o in rows],
             "reasons": [o.reason for o in rows],

@@ -27,18 +27,19 @@ _WRITE = sa.text("""
     JOIN recording USING (recording_id)
     ON CONFLICT (recording_id, sample_rate_hz) DO UPDATE SET key = excluded.key, n_samples = excluded.n_samples,
         code = NULL, reason = NULL
+    RETURNING recording_id
 """)
 
 
-def write(tx: Transaction, made: Sequence[Rendition]) -> None:
-    """Write down where they lie; those of recordings that were forgotten meanwhile are left out."""
+def write(tx: Transaction, made: Sequence[Rendition]) -> set[UUID]:
+    """Write down where they lie; returns their recordings, without those that were forgotten or erased meanwhile."""
     values = {
         "ids": [one.recording_id for one in made],
         "rates": [one.sample_rate_hz for one in made],
         "keys": [one.key for one in made],
         "lengths": [one.n_samples for one in made],
     }
-    tx.execute(_WRITE, values)
+    return set(tx.execute(_WRITE, values).scalars())
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class StoredToken:
     token_id: UUID
     name: str
     scopes: list[str]
+    collections: list[str] | None  # None: all of them
     created_at: datetime
     expires_at: datetime | None
     expired: bool
@@ -43,6 +44,7 @@ _COLUMNS = (
     token.c.token_id,
     token.c.name,
     token.c.scopes,
+    token.c.collections,
     token.c.created_at,
     token.c.expires_at,
     sa.func.coalesce(token.c.expires_at <= sa.func.clock_timestamp(), sa.false()).label("expired"),
@@ -55,12 +57,24 @@ def digest(secret: str) -> str:
 
 
 def create(
-    tx: Transaction, name: str, secret: str, scopes: Sequence[str], expires_at: datetime | None = None
+    tx: Transaction,
+    name: str,
+    secret: str,
+    scopes: Sequence[str],
+    expires_at: datetime | None = None,
+    collections: Sequence[str] | None = None,
 ) -> StoredToken:
     """Raises TokenNameTaken."""
     statement = (
         insert(token)
-        .values(token_id=new_id(), name=name, sha256=digest(secret), scopes=list(scopes), expires_at=expires_at)
+        .values(
+            token_id=new_id(),
+            name=name,
+            sha256=digest(secret),
+            scopes=list(scopes),
+            collections=None if collections is None else list(collections),
+            expires_at=expires_at,
+        )
         .on_conflict_do_nothing(index_elements=["name"])
         .returning(*_COLUMNS)
     )

@@ -76,7 +76,7 @@ def test_importing_tasks_loads_no_heavy_library_and_opens_nothing(module: str):
 
 
 def test_ingest_tasks_can_be_imported_where_torch_is_not_installed():
-    names = ["ingest.register", "ingest.render", "ingest.segment"]
+    names = ["ingest.erase", "ingest.register", "ingest.render", "ingest.segment", "ingest.unpack"]
     assert run(BLOCKED, "services.ingest.tasks", ("torch", "torchaudio")) == names
 
 

@@ -14,7 +14,7 @@ _TRIGGERS = """
     CREATE TABLE IF NOT EXISTS observed.claim (
         event_id uuid, subscription text, at double precision DEFAULT extract(epoch FROM clock_timestamp()));
     CREATE TABLE IF NOT EXISTS observed.done (LIKE observed.claim INCLUDING DEFAULTS);
-    CREATE OR REPLACE FUNCTION observed.note() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE OR REPLACE FUNCTION observed.note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
         DECLARE noted delivery := CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
         BEGIN
             EXECUTE format('INSERT INTO observed.%I (event_id, subscription) VALUES ($1, $2)', TG_ARGV[0])

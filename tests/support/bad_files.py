@@ -1,7 +1,6 @@
 """Files as people upload them by mistake, each with what must become of it."""
 
 import io
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import soundfile
 
 from tests.support import audio
-from tests.support.audio import chunk, fmt, pcm16, riff, tone, voice
+from tests.support.audio import chunk, fmt, riff, tone, voice
 
 THREE_HOURS_S: Final = 3 * 3600
 
@@ -63,13 +62,6 @@ def _float_wav(value: float) -> Callable[[Path], bytes]:
     return floats
 
 
-def _zip(_: Path) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("../../escaped.wav", riff(fmt(), chunk(b"data", pcm16(tone(1.0, 16_000)))))
-    return file.getvalue()
-
-
 def _flac_header(n_samples: int) -> bytes:
     """Of 16 kHz mono in 16 bits, with no frame behind it."""
     facts = 16_000 << 44 | 15 << 36 | n_samples
@@ -83,7 +75,6 @@ def _just(content: bytes) -> Callable[[Path], bytes]:
 REFUSED: Final = (
     Refused("picture.png", "not_audio", _just(b"\x89PNG\r\n\x1a\n" + bytes(500))),
     Refused("notes.txt", "not_audio", _just(b"Not a sound.\n" * 40)),
-    Refused("archive.zip", "not_audio", _zip),
     Refused("script.wav", "not_audio", _just(b"#!/bin/sh\ncat /etc/passwd\n")),
     Refused("concat.wav", "not_audio", _just(b"ffconcat version 1.0\nfile /etc/hostname\n")),
     Refused("playlist.wav", "not_audio", _just(b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/a.wav\n")),

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
+from services.console.admission import EMBEDDING, admit
 from services.console.api.shapes import Asked, CollectionName, Shown
 from services.console.auth import Requires
 from services.console.deps import ConsoleDep
@@ -61,6 +62,7 @@ class BackfillShown(Shown):
 def request(console: ConsoleDep, collection: CollectionName, wanted: WantedBackfill) -> BackfillRequested:
     """Embed what a collection holds already; what was done for an earlier request is not done again."""
     with console.database.begin() as tx:
+        admit(tx, console.settings.console, collection, EMBEDDING)
         requested = backfills.request(
             tx, collection, wanted.encoder, everything=wanted.everything, subset=wanted.subset
         )

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
+from services.console.admission import CLUSTERING, admit
 from services.console.api.shapes import Asked, CollectionName, Page, Paging, Shown
 from services.console.auth import Labeller, Requires
 from services.console.deps import ConsoleDep
@@ -156,6 +157,7 @@ def request(
 ) -> ClusteringRequested:
     """Ask for fresh clusters; the answer comes with the event `clusters.updated`."""
     with console.database.begin() as tx:
+        admit(tx, console.settings.console, collection, CLUSTERING)
         asked = wanted.model_dump(include={"method", "apply"}, exclude_defaults=True)
         if wanted.subset is not None:
             encoder = wanted.encoder or collections.get(tx, collection).encoders[0]

@@ -9,11 +9,12 @@ from pydantic import Field
 from services.console.api import models
 from services.console.api.health import Backlog, Recordings
 from services.console.api.models import EncoderTrouble
+from services.console.api.pauses import PauseShown
 from services.console.api.shapes import Asked, CollectionName, Shown
 from services.console.auth import Reader, Requires
 from services.console.deps import ConsoleDep
 from shared import speaker_counts
-from shared.ledger import waiting
+from shared.ledger import pauses, waiting
 from shared.settings import Settings
 from shared.storage import collections, encoder_purge, encoders, labels, listing_labels, overview, progress
 from shared.storage.collections import Collection, UnknownCollection
@@ -59,7 +60,14 @@ class CollectionShown(Shown):
     segmenter: str
     encoders: list[str]
     speakers: str | None
+    weight: int
     created_at: datetime
+
+
+class CollectionChange(Asked):
+    """What shall be otherwise from now on."""
+
+    weight: int = Field(ge=1, le=100, description="deliveries in a turn, beside other collections", examples=[3])
 
 
 class CollectionDetail(CollectionShown):
@@ -76,10 +84,11 @@ class CollectionList(Shown):
 
 
 @router.get("/v1/collections")
-def listing(console: ConsoleDep, _: Reader) -> CollectionList:
+def listing(console: ConsoleDep, caller: Reader) -> CollectionList:
     """All collections, by name."""
     with console.database.begin() as tx:
-        return CollectionList(items=[CollectionShown.model_validate(c) for c in collections.listing(tx)])
+        found = [c for c in collections.listing(tx) if caller.sees(c.name)]
+    return CollectionList(items=[CollectionShown.model_validate(c) for c in found])
 
 
 @router.post(
@@ -101,9 +110,16 @@ def show(console: ConsoleDep, _: Reader, collection: CollectionName) -> Collecti
     """One collection and how many of its recordings are in each state."""
     with console.database.begin() as tx:
         found = collections.get(tx, collection)
-        counts = Recordings(**overview.recordings(tx, collection))
+        counts = Recordings(**overview.recordings(tx, [collection]))
         shown = CollectionShown.model_validate(found).model_dump()
         return CollectionDetail(**shown, recordings=counts, troubles=models.troubles(tx, found.encoders))
+
+
+@router.patch("/v1/collections/{collection}", dependencies=[Depends(Requires("admin"))])
+def change(console: ConsoleDep, collection: CollectionName, wanted: CollectionChange) -> CollectionShown:
+    """Give it more or fewer turns beside other collections that have work to do."""
+    with console.database.begin() as tx:
+        return CollectionShown.model_validate(collections.weigh(tx, collection, wanted.weight))
 
 
 class FaultShown(Shown):
@@ -117,10 +133,11 @@ class FaultShown(Shown):
 
 
 class WaitingShown(Shown):
-    """What still has to be done for a collection, and what went wrong with it."""
+    """What still has to be done for a collection, what went wrong with it, and the pauses that hold it up."""
 
     backlog: Backlog
     faults: list[FaultShown]
+    pauses: list[PauseShown]
 
 
 @router.get("/v1/collections/{collection}/work", dependencies=[Depends(Requires("read", "ingest", "label"))])
@@ -128,7 +145,12 @@ def work(console: ConsoleDep, collection: CollectionName) -> WaitingShown:
     """Its deliveries by state, and the errors of those that failed. Dear while much waits: do not ask in a loop."""
     with console.database.begin() as tx:
         collections.get(tx, collection)
-        return WaitingShown.model_validate(waiting.of_collection(tx, collection))
+        found = waiting.of_collection(tx, collection)
+        return WaitingShown(
+            backlog=Backlog(**found.backlog),
+            faults=[FaultShown.model_validate(fault) for fault in found.faults],
+            pauses=[PauseShown.model_validate(one) for one in pauses.touching(tx, collection)],
+        )
 
 
 class EncoderDropped(Shown):

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from services.console.api.shapes import Asked, Shown
-from services.console.auth import Requires
+from services.console.auth import Reader, Requires
 from services.console.deps import ConsoleDep
 from shared.ledger import dead
 
@@ -52,11 +52,12 @@ class Dropped(Shown):
     dropped: int
 
 
-@router.get("/v1/dead", dependencies=[Depends(Requires("read"))])
-def listing(console: ConsoleDep) -> DeadLetters:
+@router.get("/v1/dead")
+def listing(console: ConsoleDep, caller: Reader) -> DeadLetters:
     """What was given up."""
     with console.database.begin() as tx:
-        return DeadLetters(items=[DeadLetterShown.model_validate(letter) for letter in dead.listing(tx)])
+        found = dead.listing(tx, within=caller.collections)
+    return DeadLetters(items=[DeadLetterShown.model_validate(letter) for letter in found])
 
 
 @router.post("/v1/dead/requeue", dependencies=[Depends(Requires("admin"))])

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
+from services.console.admission import CLUSTERING, admit
 from services.console.api.shapes import Asked, CollectionName, Shown
 from services.console.auth import Requires
 from services.console.deps import ConsoleDep
@@ -48,6 +49,7 @@ class ComparisonShown(Shown):
 def request(console: ConsoleDep, collection: CollectionName, wanted: WantedComparison) -> ComparisonRequested:
     """Compare two encoders on what people and imports said. Nothing changes."""
     with console.database.begin() as tx:
+        admit(tx, console.settings.console, collection, CLUSTERING)
         event = encoder_comparisons.request(tx, collection, wanted.encoders)
         publish(tx, [announce(event)])
     return ComparisonRequested(comparison_id=event.comparison_id)

@@ -3,17 +3,17 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from services.console.auth import Requires
+from services.console.auth import Reader
 from services.console.deps import Console, ConsoleDep
 from services.console.stream import Wanted, frames, wanted
 from shared.ledger import stream
 from shared.ledger.stream import Position
 
-router = APIRouter(tags=["events"], dependencies=[Depends(Requires("read"))])
+router = APIRouter(tags=["events"])
 
 
 @router.get(
@@ -23,6 +23,7 @@ router = APIRouter(tags=["events"], dependencies=[Depends(Requires("read"))])
 )
 async def events(
     console: ConsoleDep,
+    caller: Reader,
     last_event_id: Annotated[UUID | None, Header(description="resume after this event")] = None,
     resume_after: Annotated[UUID | None, Query(alias="last_event_id", description="the same, in the address")] = None,
     collection: Annotated[str | None, Query(description="only what happens in this collection")] = None,
@@ -32,7 +33,7 @@ async def events(
     follow: Annotated[bool, Query(description="go on with what happens; else end with what has")] = True,  # noqa: FBT002
 ) -> StreamingResponse:
     """What happens from now on, or after the named event, or from further back; ends when the client does."""
-    filters = wanted(collection, types)
+    filters = wanted(collection, types, caller.collections)
     position = await run_in_threadpool(_begin, console, last_event_id or resume_after, begin, newest, filters)
     return StreamingResponse(
         frames(console.hub, position, filters, follow=follow),

@@ -20,8 +20,9 @@ from services.console.auth import Requires
 from services.console.deps import Console, ConsoleDep
 from services.console.streaming import streamed
 from services.console.turn_archives import NamedBy, write_turns
+from services.console.withdrawing import unless_erased
 from shared.errors import TransientError
-from shared.storage import collections, encoders, exports, subsets
+from shared.storage import collections, encoders, exports, receipts, subsets
 from shared.storage.database import Transaction
 from shared.storage.listing import ListedSegment
 
@@ -45,7 +46,10 @@ class NoRoom(TransientError):
 )
 def segments(console: ConsoleDep, collection: CollectionName, subset: OfSubset = None) -> StreamingResponse:
     """One segment a line, by object key and start; segments of recordings that lie under no key are left out."""
-    return streamed(_lines(console, collection, subset), "application/x-ndjson")
+    with console.database.begin() as tx:
+        n_erasures = receipts.n_of(tx, collection)
+    lines = unless_erased(_lines(console, collection, subset), console.database, collection, n_erasures)
+    return streamed(lines, "application/x-ndjson")
 
 
 def _lines(console: Console, collection: str, subset: str | None) -> Generator[bytes, None, None]:
@@ -118,10 +122,12 @@ def _archive(console: Console, collection: str, write: Callable[[Transaction, IO
         with console.exports.passed(), console.database.begin() as tx:
             exports.see_as_one(tx)
             collections.get(tx, collection)
+            n_erasures = receipts.n_of(tx, collection)
             write(tx, target)
     except BaseException as error:
         target.close()
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise NoRoom(f"The export does not fit on the console's disk: {error.strerror}.") from error
         raise
-    return streamed(blocks_of(target), "application/zip", {"Content-Length": str(target.seek(0, SEEK_END))})
+    blocks = unless_erased(blocks_of(target), console.database, collection, n_erasures)
+    return streamed(blocks, "application/zip", {"Content-Length": str(target.seek(0, SEEK_END))})

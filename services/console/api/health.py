@@ -1,24 +1,30 @@
 """Whether the process lives, whether the stack can work, and how it stands."""
 
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
+from pydantic import Field
 
 from services.console.api import models
 from services.console.api.models import EncoderTrouble
+from services.console.api.pauses import PauseShown
 from services.console.api.shapes import Shown
 from services.console.auth import Reader
 from services.console.deps import ConsoleDep
 from shared.errors import TransientError
-from shared.ledger import dead
+from shared.ledger import load, pauses, stalls
 from shared.storage import collections, encoders, orphans, overview, renditions
+from shared.storage.collections import Collection
 from shared.storage.database import Transaction
 
 router = APIRouter(tags=["status"])
 
 NEEDED_SERVICES: Final = ("relay", "reconciler", "watch", "ingest", "embedder", "clusterer")
 FRESH_S: Final = 15.0
-_REMEMBERED_S: Final = 600.0
+REMEMBERED_S: Final = 600.0
+_MOST_SHOWN: Final = 10  # collections
 
 
 class Live(Shown):
@@ -75,8 +81,26 @@ class Derived(Shown):
     not_rendered: int
 
 
+class StageShown(Backlog):
+    """Deliveries of one stage. `lag_s` is the age of the oldest one that is neither done nor dead."""
+
+    stage: str = Field(examples=["embedder.embed"])
+    lag_s: float | None
+    drained_per_minute: float = Field(description="in the last minute")
+    paused: bool
+
+
+class CollectionWork(Backlog):
+    """Open deliveries of one collection, all stages together; the name is empty where work is about none."""
+
+    collection: str
+    lag_s: float | None
+    drained_per_minute: float
+    paused: bool
+
+
 class Status(Shown):
-    """How the whole stands."""
+    """How the whole stands; `waiting` has the collections with the longest backlogs."""
 
     services: dict[str, Service]
     backlog: Backlog
@@ -84,6 +108,9 @@ class Status(Shown):
     derived: Derived
     collections: int
     troubles: list[CollectionTrouble]
+    stages: list[StageShown]
+    waiting: list[CollectionWork]
+    pauses: list[PauseShown]
 
 
 @router.get("/v1/health/live")
@@ -112,28 +139,37 @@ def _missing(console: ConsoleDep) -> list[str]:
             missing.append("encoders")
         if not encoders.segmenters(tx):
             missing.append("segmenters")
-    return missing
+        stalled = stalls.stalled(tx, console.settings.console.stalled_after_s)
+    return missing + [f"progress of {service}" for service in stalled if service not in missing]
 
 
 @router.get("/v1/status")
-def status(console: ConsoleDep, _: Reader) -> Status:
-    """Services, backlog and counts of everything."""
+def status(console: ConsoleDep, caller: Reader) -> Status:
+    """Services, backlog and counts of everything that the caller may see."""
+    within = caller.collections
     with console.database.begin() as tx:
+        loads = load.measure(tx, within)
+        seen = [one for one in collections.listing(tx) if caller.sees(one.name)]
         return Status(
-            services={
-                name: Service.model_validate(seen) for name, seen in overview.services(tx, _REMEMBERED_S).items()
-            },
-            backlog=Backlog(**dead.backlog(tx)),
-            recordings=Recordings(**overview.recordings(tx)),
+            services={name: Service.model_validate(seen) for name, seen in overview.services(tx, REMEMBERED_S).items()},
+            backlog=Backlog(**loads.backlog()),
+            recordings=Recordings(**overview.recordings(tx, within)),
             derived=Derived(condemned=orphans.n_condemned(tx), not_rendered=renditions.n_failed(tx)),
-            collections=overview.n_collections(tx),
-            troubles=_troubles(tx),
+            collections=len(seen),
+            troubles=_troubles(tx, seen),
+            stages=[StageShown(stage=one.name, **_counts(one)) for one in loads.stages],
+            waiting=[CollectionWork(collection=one.name, **_counts(one)) for one in loads.collections[:_MOST_SHOWN]],
+            pauses=[PauseShown.model_validate(one) for one in pauses.listing(tx, within)],
         )
 
 
-def _troubles(tx: Transaction) -> list[CollectionTrouble]:
+def _counts(one: load.Load) -> dict[str, Any]:
+    return {name: value for name, value in asdict(one).items() if name != "name"}
+
+
+def _troubles(tx: Transaction, seen: Sequence[Collection]) -> list[CollectionTrouble]:
     users: dict[str, list[str]] = {}
-    for collection in collections.listing(tx):
+    for collection in seen:
         for name in collection.encoders:
             users.setdefault(name, []).append(collection.name)
     found = models.troubles(tx, users.keys())

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
+from services.console.admission import NAMING, admit
 from services.console.annotations import bundle, formats, rttm
 from services.console.annotations.formats import Format
 from services.console.annotations.naming import Recordings
@@ -98,6 +99,7 @@ def record(
         parsed = _parsed(raw, name, wanted)
         with console.database.begin() as tx:
             collections.get(tx, collection)
+            admit(tx, console.settings.console, collection, NAMING)
             names = importing.speaker_names(tx)
             files = [*rttm.restored(parsed.pop("rttm", []), names), *chain.from_iterable(parsed.values())]
             placed = place(files, Recordings(collection, exports.keys(tx, collection)))

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field, model_validator
 
+from services.console.admission import NAMING, admit
 from services.console.api.shapes import (
     Asked,
     CollectionName,
@@ -14,6 +15,7 @@ from services.console.api.shapes import (
     Paging,
     Shown,
     SpeakerName,
+    Time,
     check_speaker,
     time_and_id,
 )
@@ -117,6 +119,7 @@ def record(console: ConsoleDep, caller: Labeller, new: NewLabel) -> LabelRecorde
         else:
             segment_ids = new.segment_ids or [s for s in (new.segment_id,) if s]
             recorded = statements.name_segments(tx, list(dict.fromkeys(segment_ids)), speaker, caller.name)
+        admit(tx, console.settings.console, recorded.collection or "", NAMING)
         return announced(tx, recorded, speaker)
 
 
@@ -191,7 +194,7 @@ class NameThen(Shown):
     confidence: float | None
 
 
-At = Annotated[datetime, Query(description="a time with its offset, such as 2026-11-21T13:00:00Z")]
+At = Annotated[Time, Query(description="a time with its offset, such as 2026-11-21T13:00:00Z")]
 
 
 @router.get("/v1/collections/{collection}/names", dependencies=[Depends(Requires("read"))])

@@ -14,12 +14,18 @@ from shared.storage import collections, listing
 router = APIRouter(tags=["objects"], dependencies=[Depends(Requires("read", "ingest"))])
 
 
+ObjectState = Literal["seen", "registered", "archive", "rejected"]
+
+
 class ObjectShown(Shown):
-    """An object of the bucket. `status` is what an uploader waits for; a key that nobody has seen yet is pending."""
+    """An object of the bucket. `status` is what an uploader waits for; a key that nobody has seen yet is pending.
+
+    An archive that is `unpacked` has members, which are objects of their own (`GET .../archives`).
+    """
 
     object_key: str = Field(examples=["meetings/monday/standup.wav"])
-    state: Literal["seen", "registered", "rejected"] | None
-    status: Literal["pending", "ready", "rejected"]
+    state: ObjectState | None
+    status: Literal["pending", "ready", "unpacked", "rejected"]
     recording_id: UUID | None
     code: str | None
     reason: str | None
@@ -54,7 +60,7 @@ def objects(
     console: ConsoleDep,
     collection: CollectionName,
     paging: Annotated[Paging, Depends()],
-    state: Annotated[Literal["seen", "registered", "rejected"] | None, Query()] = None,
+    state: Annotated[ObjectState | None, Query()] = None,
 ) -> Page[ObjectShown]:
     """By key in byte order."""
     name = f"objects:{collection}:{state}"

@@ -7,7 +7,7 @@ from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from services.console.cursors import Cursors, Place
 from services.console.deps import ConsoleDep
@@ -53,6 +53,17 @@ SpeakerName = Annotated[
     AfterValidator(_speaker),
     Field(examples=["Ada Lovelace"]),
 ]
+
+
+def written_out(value: object) -> object:
+    """The schema promises RFC 3339; pydantic takes a bare number for seconds since 1970 as well."""
+    if not isinstance(value, str) or "-" not in value[1:]:
+        raise ValueError("a time looks like 2026-11-21T13:00:00Z")
+    return value
+
+
+Time = Annotated[datetime, BeforeValidator(written_out)]
+"""As RFC 3339 has it."""
 CollectionName = Annotated[str, Path(description="a collection", examples=["meetings"])]
 
 Item = TypeVar("Item")

@@ -1,17 +1,17 @@
 """The people who are named: list, rename, merge, split, erase."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import Field
 
-from services.console.api.labels import LabelRecorded, announced
+from services.console.api import labels
+from services.console.api.erasures import ReceiptShown, announced
+from services.console.api.labels import LabelRecorded
 from services.console.api.shapes import Asked, Shown, SpeakerName, check_speaker
-from services.console.auth import Admin, Labeller, Requires
+from services.console.auth import Admin, Labeller, Reader
 from services.console.deps import ConsoleDep
-from shared.ledger.outbox import announce, publish
 from shared.storage import erasure, overview, people, reversals, statements
 
 router = APIRouter(tags=["speakers"])
@@ -58,14 +58,17 @@ class SpeakerRenamed(Shown):
     name: str
 
 
-@router.get("/v1/speakers", dependencies=[Depends(Requires("read"))])
+@router.get("/v1/speakers")
 def listing(
     console: ConsoleDep,
+    caller: Reader,
     everybody: Annotated[bool, Query(alias="all", description="also who has no segment now")] = False,  # noqa: FBT002
 ) -> list[SpeakerShown]:
     """Those who have segments, by name."""
     with console.database.begin() as tx:
-        return [SpeakerShown.model_validate(row) for row in overview.speakers(tx) if everybody or row.segments]
+        rows = overview.speakers(tx, caller.collections)
+    everybody = everybody and caller.collections is None
+    return [SpeakerShown.model_validate(row) for row in rows if everybody or row.segments]
 
 
 @router.post("/v1/speakers/{name:path}/rename")
@@ -82,7 +85,7 @@ def merge(console: ConsoleDep, caller: Labeller, name: str, wanted: SpeakerMergi
     """Declare that another speaker is this one; undo the label to part them again."""
     with console.database.begin() as tx:
         recorded = reversals.merge(tx, name, wanted.other, actor=caller.name)
-        return announced(tx, recorded, name)
+        return labels.announced(tx, recorded, name)
 
 
 @router.post("/v1/speakers/{name:path}/split", status_code=202)
@@ -92,30 +95,19 @@ def split(console: ConsoleDep, caller: Labeller, name: str, wanted: SpeakerSplit
     with console.database.begin() as tx:
         segment_ids = list(dict.fromkeys(wanted.segment_ids))
         recorded = statements.split_speaker(tx, name, segment_ids, to, caller.name)
-        return announced(tx, recorded, to)
-
-
-class ReceiptShown(Shown):
-    """What an erasure removed, counted. Audio under the kept keys still holds the voice: it is yours to delete."""
-
-    receipt_id: UUID
-    actor: str
-    erased: dict[str, int]
-    audio_kept: list[str]
-    erased_at: datetime
+        return labels.announced(tx, recorded, to)
 
 
 @router.delete("/v1/speakers/{name:path}")
-def erase(console: ConsoleDep, caller: Admin, name: str) -> ReceiptShown:
+def erase(
+    console: ConsoleDep,
+    caller: Admin,
+    name: str,
+    recordings: Annotated[bool, Query(description="also all recordings that they are heard in")] = False,  # noqa: FBT002
+) -> ReceiptShown:
     """Forget a speaker and everything learned from their voice. There is no way back."""
     with console.database.begin() as tx:
-        erased = erasure.erase_speaker(tx, name, caller.name)
-        publish(tx, [announce(event) for event in erased.events])
-        return ReceiptShown.model_validate(erased.receipt)
-
-
-@router.get("/v1/receipts/{receipt_id}", dependencies=[Depends(Requires("read"))])
-def receipt(console: ConsoleDep, receipt_id: UUID) -> ReceiptShown:
-    """The receipt of an erasure."""
-    with console.database.begin() as tx:
-        return ReceiptShown.model_validate(erasure.receipt(tx, receipt_id))
+        erased = erasure.erase_speaker(tx, name, caller.name, with_recordings=recordings)
+        receipt = announced(tx, erased)
+    console.shelf.forget(erased.recordings)
+    return receipt

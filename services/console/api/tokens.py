@@ -6,12 +6,12 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
-from services.console.api.shapes import Asked, Shown
+from services.console.api.shapes import Asked, Shown, written_out
 from services.console.auth import OWNER, Requires, Scope
 from services.console.deps import ConsoleDep
-from shared.storage import tokens
+from shared.storage import collections, tokens
 
 router = APIRouter(tags=["tokens"], dependencies=[Depends(Requires("admin"))])
 
@@ -19,11 +19,15 @@ TokenName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\w.@ 
 
 
 class NewToken(Asked):
-    """A token to make; without `expires_at` it is valid until it is deleted."""
+    """A token to make; without `expires_at` it is valid until it is deleted, without `collections` for all of them.
+
+    One for `collections`, which need not stand yet, sees and changes nothing outside of them.
+    """
 
     name: TokenName
     scopes: Annotated[list[Scope], Field(min_length=1, examples=[["read", "ingest"]])]
-    expires_at: AwareDatetime | None = None
+    collections: Annotated[list[str], Field(min_length=1, max_length=1000, examples=[["meetings"]])] | None = None
+    expires_at: Annotated[AwareDatetime, BeforeValidator(written_out)] | None = None
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:
@@ -31,6 +35,8 @@ class NewToken(Asked):
             raise ValueError(f"{OWNER!r} is the name of the stack's own token")
         if self.expires_at is not None and self.expires_at <= datetime.now(UTC):
             raise ValueError("expires_at lies in the past")
+        if self.collections is not None and "admin" in self.scopes:
+            raise ValueError("an administrator's token is for all collections")
         return self
 
 
@@ -40,6 +46,7 @@ class TokenShown(Shown):
     token_id: UUID
     name: str
     scopes: list[str]
+    collections: list[str] | None = Field(description="that it is good for; null: all of them")
     created_at: datetime
     expires_at: datetime | None
     expired: bool
@@ -56,8 +63,9 @@ def make(console: ConsoleDep, new: NewToken) -> TokenMade:
     """Make a token; only its hash is kept."""
     secret = f"earmark_{secrets.token_urlsafe(32)}"
     scopes = list(dict.fromkeys(new.scopes))
+    names = None if new.collections is None else [collections.check_name(name) for name in new.collections]
     with console.database.begin() as tx:
-        stored = tokens.create(tx, new.name, secret, scopes, new.expires_at)
+        stored = tokens.create(tx, new.name, secret, scopes, new.expires_at, names)
     return TokenMade(**TokenShown.model_validate(stored).model_dump(), token=secret)
 
 

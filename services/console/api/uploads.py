@@ -5,10 +5,11 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
+from services.console.admission import admit
 from services.console.api.collections import WantedSettings, ensure
 from services.console.api.shapes import Asked, CollectionName, Shown
 from services.console.auth import Requires
-from services.console.deps import ConsoleDep
+from services.console.deps import Console, ConsoleDep
 from services.console.keys import object_key
 from shared.storage import collections
 from shared.storage.database import notify
@@ -19,18 +20,37 @@ HINT_CHANNEL: Final = "earmark_hint"
 _MOST: Final = 1000
 
 
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+
+
 class WantedUploads(WantedSettings):
-    """Files to upload, as paths relative to whatever the uploader calls the top."""
+    """Files to upload, as paths relative to whatever the uploader calls the top.
+
+    Of those in `sha256`, each with its checksum in hexadecimal, `post` takes no other bytes.
+    """
 
     paths: Annotated[list[str], Field(min_length=1, max_length=_MOST, examples=[["monday/standup.wav"]])]
+    sha256: Annotated[dict[str, Sha256], Field(default_factory=dict, max_length=_MOST)]
+
+
+class UploadForm(Shown):
+    """A POST of multipart/form-data: these fields, then the bytes as the field `file`."""
+
+    url: str
+    fields: dict[str, str]
 
 
 class Upload(Shown):
-    """Where one file goes: PUT its bytes to `url`."""
+    """Where one file goes: PUT its bytes to `url`, or POST them with `post`.
+
+    The object store takes nothing but this key at either; with `post` no empty file, none that is larger than ingest
+    accepts, and none with another checksum than was announced.
+    """
 
     path: str
     object_key: str
     url: str
+    post: UploadForm
 
 
 class Uploads(Shown):
@@ -53,16 +73,26 @@ class Accepted(Shown):
 
 @router.post("/v1/collections/{collection}/uploads")
 def begin(console: ConsoleDep, collection: CollectionName, wanted: WantedUploads) -> Uploads:
-    """Presigned PUT addresses; makes the collection if it is new."""
+    """Presigned PUT addresses; makes the collection if it is new. 429 while too much of it waits."""
     keys = [object_key(collections.check_name(collection), path) for path in wanted.paths]
     with console.database.begin() as tx:
+        admit(tx, console.settings.console, collection)
         ensure(tx, console.settings, collection, wanted)
-    bucket, expiry_s = console.settings.s3.audio_bucket, console.settings.console.presign_expiry_s
+    checksums = {path: bytes.fromhex(text) for path, text in wanted.sha256.items()}
     return Uploads(
-        uploads=[
-            Upload(path=path, object_key=key, url=console.store.presigned_put(bucket, key, expiry_s))
-            for path, key in zip(wanted.paths, keys, strict=True)
-        ]
+        uploads=[_upload(console, path, key, checksums.get(path)) for path, key in zip(wanted.paths, keys, strict=True)]
+    )
+
+
+def _upload(console: Console, path: str, key: str, sha256: bytes | None) -> Upload:
+    bucket, expiry_s = console.settings.s3.audio_bucket, console.settings.console.presign_expiry_s
+    n_bytes = range(1, console.settings.ingest.max_file_bytes + 1)
+    form = console.store.presigned_post(bucket, key, expiry_s, n_bytes, sha256)
+    return Upload(
+        path=path,
+        object_key=key,
+        url=console.store.presigned_put(bucket, key, expiry_s),
+        post=UploadForm(url=form.url, fields=form.fields),
     )
 
 

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from services.ingest.decode.confine import isolate, limit_resources
 from services.ingest.decode.errors import DecodeMemory, DecoderCrashed, DecoderUnavailable
 from services.ingest.decode.limits import DecodeLimits
+from services.ingest.decode.seccomp import deny_calls
 from shared.errors import RejectedInput
 
 
@@ -25,6 +26,7 @@ def main(parent_pid: int, memory_bytes: int, file_bytes: int) -> None:
 
     answers = _take_over_stdout()
     limit_resources(memory_bytes, file_bytes)
+    network_gone = deny_calls() or network_gone
     _send(answers, {"ready": True, "network": not network_gone})
     for line in sys.stdin.buffer:
         _send(answers, answer(line))

@@ -41,7 +41,8 @@ class SoundfilePcm:
 
     def __init__(self, path: Path, container: Container) -> None:
         try:
-            self._file = SequentialSoundFile(os.fsencode(path))
+            # Not by its name: beside a file that it does not know, libsndfile opens `._<name>`, as of a Macintosh.
+            self._file = SequentialSoundFile(os.open(path, os.O_RDONLY))
         except soundfile.LibsndfileError as error:
             _raise_if_out_of_memory(error)
             raise CannotOpen from error

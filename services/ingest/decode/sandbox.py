@@ -6,6 +6,7 @@ import stat
 import threading
 from dataclasses import asdict
 from pathlib import Path
+from time import monotonic
 
 from services.ingest.decode.errors import (
     DecodeMemory,
@@ -19,6 +20,7 @@ from services.ingest.decode.errors import (
 from services.ingest.decode.facts import DecodedFacts
 from services.ingest.decode.limits import DecodeLimits
 from services.ingest.decode.process import ChildDied, ChildProcess, ChildTimeout
+from shared import metrics
 from shared.errors import EarmarkError
 from shared.telemetry import logger
 from shared.units import SAMPLE_RATE_HZ
@@ -48,6 +50,7 @@ class Decoder:
         file's fault, and FileNotFoundError. After any error there is no target.
         """
         timeout_s = self._limits.time_s(_checked_size(source, self._limits))
+        began_s = monotonic()
         with self._lock:
             outcome = self._attempt(source, target, rate_hz, timeout_s)
             if isinstance(outcome, DecoderCrashed | DecodeMemory):
@@ -56,7 +59,9 @@ class Decoder:
                 outcome = self._attempt(source, target, rate_hz, timeout_s)
                 if isinstance(outcome, DecoderCrashed | DecodeMemory):
                     self._drop()
+        metrics.observe("earmark_decode_seconds", monotonic() - began_s)
         if isinstance(outcome, DecodedFacts):
+            metrics.count("earmark_decoded_audio_seconds_total", outcome.n_samples / rate_hz)
             return outcome
         target.unlink(missing_ok=True)
         raise outcome

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar
 from urllib.parse import quote, urlsplit
@@ -27,6 +28,8 @@ _EXPORT_TIMEOUT_S = 600.0  # an archive is written as a whole before its first b
 _BUSY_PATIENCE_S = 10.0
 _PASSING_STATUSES = frozenset({502, 503, 504})
 _RETRY_PAUSE_S = 0.5
+_TOO_MANY = 429
+_HOLD_S = 60.0
 _DOWNLOAD_CHUNK_BYTES = 1 << 20
 
 
@@ -39,13 +42,18 @@ class Client:
     """An open line to one API. Every method raises Failure, and nothing else, when the call does not succeed."""
 
     def __init__(
-        self, url: str, token: str | None, told: Callable[[Failure], Failure] = lambda failure: failure
+        self,
+        url: str,
+        token: str | None,
+        told: Callable[[Failure], Failure] = lambda failure: failure,
+        on_hold: Callable[[Failure, float], None] = lambda _failure, _pause_s: None,
     ) -> None:
-        """`told`: how the caller is told what the API refuses."""
+        """`told`: how the caller is told what the API refuses; `on_hold`: and that a call waits for so many seconds."""
         import httpx
 
         self.url = url.rstrip("/")
         self._told = told
+        self._on_hold = on_hold
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
@@ -71,6 +79,10 @@ class Client:
     def put(self, path: str, body: Document, *, patience_s: float = 0.0) -> Document:
         """The answer to a PUT, which may be repeated."""
         return _object(self._call("PUT", path, json=body, patience_s=patience_s))
+
+    def patch(self, path: str, body: Document) -> Document:
+        """The answer to a PATCH."""
+        return _object(self._call("PATCH", path, json=body))
 
     def send(
         self, path: str, content: bytes, parameters: Parameters = MappingProxyType({}), *, timeout_s: float
@@ -149,15 +161,26 @@ class Client:
         return self._patiently(once, patience_s, _is_away)
 
     def _patiently(self, call: Callable[[], T], patience_s: float, passes: Callable[[Failure], bool]) -> T:
-        """Call again and again while the failure is of a kind that passes, for so long at most."""
-        deadline = time.monotonic() + patience_s
+        """Call again and again while the failure is of a kind that passes, for so long at most.
+
+        A call that was sent away because there is too much to do has changed nothing and comes back when it is told to:
+        as often as it takes in a command that waits anyway, else within a minute.
+        """
+        began_s, held_s = time.monotonic(), inf if patience_s else _HOLD_S
         while True:
             try:
                 return call()
             except Failure as failure:
-                if not passes(failure) or time.monotonic() >= deadline:
+                pause_s, most_s = _RETRY_PAUSE_S, patience_s
+                if failure.status == _TOO_MANY:
+                    pause_s, most_s = failure.retry_after_s or _RETRY_PAUSE_S, held_s
+                elif not passes(failure):
                     raise
-                time.sleep(_RETRY_PAUSE_S)
+                if time.monotonic() - began_s + pause_s > most_s:
+                    raise
+                if failure.status == _TOO_MANY:
+                    self._on_hold(failure, pause_s)
+                time.sleep(pause_s)
 
     def _timeout(self, read_s: float | None) -> "httpx.Timeout":
         import httpx
@@ -220,7 +243,13 @@ def _refusal(answer: "httpx.Response") -> Failure:
     """The error that the API put into its answer; something sensible if what answered is not the API."""
     try:
         error = answer.json()["error"]
-        return Failure(error["code"], error["message"], error.get("remedy") or "", status=answer.status_code)
+        return Failure(
+            error["code"],
+            error["message"],
+            error.get("remedy") or "",
+            status=answer.status_code,
+            retry_after_s=_seconds(answer.headers.get("Retry-After")),
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
     try:
@@ -228,6 +257,11 @@ def _refusal(answer: "httpx.Response") -> Failure:
     except (ValueError, KeyError, TypeError):
         return _stranger(answer)
     return Failure("failed", f"HTTP {answer.status_code}: {detail}.", status=answer.status_code)
+
+
+def _seconds(header: str | None) -> float | None:
+    """Of `Retry-After`; its other form, a date, is none of ours."""
+    return float(header) if header and header.isdecimal() else None
 
 
 def _stranger(answer: "httpx.Response") -> Failure:

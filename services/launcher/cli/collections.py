@@ -70,6 +70,24 @@ def drop_encoder(
         say(f"Ready now, since they waited for nothing else: {counted(dropped['ready'], 'recording')}")
 
 
+@app.command("set")
+def change(
+    ctx: typer.Context,
+    name: Name,
+    *,
+    weight: Annotated[
+        int,
+        typer.Option(
+            "--weight", min=1, max=100, help="Turns beside other collections that have work to do.", metavar="N"
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Change how a collection is worked on from now on."""
+    with connect(ctx) as api:
+        show_fields(api.patch(api_path("collections", name), {"weight": weight}), as_json=as_json)
+
+
 @app.command("show")
 def show(ctx: typer.Context, name: Name, *, as_json: AsJson = False) -> None:
     """One collection: how it is worked on, and how far it is named."""

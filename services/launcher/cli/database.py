@@ -11,20 +11,43 @@ from services.launcher.cli.output import show_fields
 app = typer.Typer(no_args_is_help=True, help="The database's tables.")
 _VARIABLE = "EARMARK_DATABASE__URL"
 
+DatabaseUrl = Annotated[
+    str | None, typer.Option(envvar=_VARIABLE, show_default=False, help="Else the stack running here.")
+]
+
 
 @app.command("upgrade")
 def upgrade(
     *,
-    database_url: Annotated[
-        str | None, typer.Option(envvar=_VARIABLE, show_default=False, help="Else the stack running here.")
-    ] = None,
+    database_url: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the tables to this version's state."""
-    from shared.settings import Settings
     from shared.storage.migrate import upgrade as upgrade_tables
 
-    stack = None if database_url else local_stack()
-    found = stack.database_url if stack else Settings().database.url.get_secret_value()
-    upgrade_tables(database_url or found)
+    upgrade_tables(_address(database_url))
     show_fields({"upgraded": True}, as_json=as_json)
+
+
+@app.command("roles")
+def roles(*, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """Make a role for each service, without a login, and give it its rights; for a superuser of a server of your own."""
+    from pydantic import SecretStr
+
+    from shared.settings import DatabaseSettings
+    from shared.storage import roles as service_roles
+    from shared.storage.database import Database
+
+    database = Database(DatabaseSettings(url=SecretStr(_address(database_url))))
+    with database.begin() as tx:
+        made = service_roles.create(tx)
+        service_roles.grant(tx)
+    names = [service_roles.name_of(service) for service in service_roles.SERVICES]
+    show_fields({"roles": names, "made": made}, as_json=as_json)
+
+
+def _address(given: str | None) -> str:
+    from shared.settings import Settings
+
+    stack = None if given else local_stack()
+    return given or (stack.database_url if stack else Settings().database.url.get_secret_value())

@@ -17,13 +17,23 @@ class Failure(Exception):
     Not an EarmarkError: the code and the remedy of most come from the API, word for word.
     """
 
-    def __init__(self, code: str, message: str, remedy: str = "", *, status: int | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        remedy: str = "",
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.remedy = remedy
         self.status = status
         """The HTTP status it came with, if it came over HTTP."""
+        self.retry_after_s = retry_after_s
+        """When to ask again, if it is only for now that nothing was done."""
 
     @classmethod
     def of(cls, error: EarmarkError) -> Self:

@@ -12,7 +12,10 @@ import typer
 from typer.exceptions import TyperException
 
 from services.launcher.cli import (
+    archives,
+    audit,
     backfill,
+    backup,
     clusters,
     collections,
     corpus,
@@ -20,9 +23,11 @@ from services.launcher.cli import (
     dead,
     embed,
     encoder_comparison,
+    erasing,
     evaluate,
     events,
     export,
+    flow,
     imports,
     ingest,
     labels,
@@ -37,6 +42,7 @@ from services.launcher.cli import (
     suggest,
     switching,
     tokens,
+    trace,
 )
 from services.launcher.cli.failure import FAILED, WRONG_USAGE, Failure
 from services.launcher.cli.output import print_line, show_failure
@@ -54,9 +60,13 @@ for command in (
     stack.up,
     stack.down,
     stack.doctor,
+    backup.backup,
+    backup.restore,
     status.status,
+    flow.pause,
+    flow.resume,
     ingest.ingest,
-    recordings.recordings,
+    archives.archives,
     recordings.segments,
     samples.sample,
     backfill.backfill,
@@ -67,6 +77,9 @@ for command in (
     labels.label,
     suggest.suggest_next,
     events.events,
+    trace.trace,
+    audit.audit,
+    erasing.receipts,
 ):
     app.command("next" if command is suggest.suggest_next else None)(command)
 models.encoders.command("compare")(encoder_comparison.compare)
@@ -76,6 +89,8 @@ for name, group in {
     "subsets": samples.app,
     "labels": labels.app,
     "speakers": speakers.app,
+    "recordings": recordings.app,
+    "tombstones": erasing.tombstones,
     "review": reviews.app,
     "export": export.app,
     "import": imports.app,

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeVar
 
 from services.launcher.cli.client import Client, Document, api_path
+from services.launcher.cli.flow import sentence
+from services.launcher.cli.output import tell
 from services.launcher.cli.sources import Source, Sources, Unfit
 from services.launcher.cli.troubles import Quiet, given_up, work_of
 from services.launcher.cli.upload import NotUploaded, Target, upload
@@ -14,7 +16,7 @@ from services.launcher.cli.waiting import PATIENCE_S, rounds
 BATCH = 1000
 """Paths or keys in one request."""
 
-Status = Literal["uploaded", "pending", "ready", "rejected", "failed"]
+Status = Literal["uploaded", "pending", "ready", "unpacked", "rejected", "failed"]
 T = TypeVar("T")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
@@ -52,6 +54,7 @@ class Ingest:
         self._bars = bars
         self._outcomes: dict[str, Outcome] = {}
         self._etags: dict[str, str] = {}
+        self._said: set[str] = set()
         self._unseen = True  # whether the pipeline has yet to hear of some of those that were looked at
 
     @property
@@ -79,7 +82,7 @@ class Ingest:
         self._note(key, etag)
 
     def follow(self, timeout_s: float) -> None:
-        """Look again and again until each uploaded file is ready or rejected.
+        """Look again and again until each uploaded file is ready, rejected, or unpacked and its members ready.
 
         After the timeout, or when all work on what is left was given up, some are pending.
         """
@@ -98,7 +101,16 @@ class Ingest:
 
     def _is_given_up(self) -> bool:
         self._look(self._keys_in("pending")[:BATCH])
-        return not self._unseen and given_up(work_of(self._api, self._collection)) is not None
+        work = work_of(self._api, self._collection)
+        self._tell_pauses(work)
+        return not self._unseen and given_up(work) is not None
+
+    def _tell_pauses(self, work: Document) -> None:
+        """Why nothing moves, once for each pause."""
+        for pause in work["pauses"]:
+            if (said := f"Waiting: {sentence(pause)}") not in self._said:
+                self._said.add(said)
+                tell(said)
 
     def _look(self, keys: Sequence[str]) -> int:
         """Ask how these files are; the number of those that are through."""
@@ -107,9 +119,23 @@ class Ingest:
         self._unseen = any(item["state"] is None for item in items)
         for item in items:
             if not _is_older(item.get("etag"), self._etags[item["object_key"]]):
-                self._outcomes[item["object_key"]] = _parse(item)
-        self._bars.settled(len(self._keys_in("ready")), len(self._keys_in("rejected")))
-        return sum(self._outcomes[key].status in {"ready", "rejected"} for key in keys)
+                self._outcomes[item["object_key"]] = outcome = _parse(item)
+                if outcome.status == "unpacked" or (item.get("code") or "").startswith("archive_"):
+                    self._adopt_members(outcome.object_key)
+        self._bars.settled(len(self._keys_in("ready", "unpacked")), len(self._keys_in("rejected")))
+        return sum(self._outcomes[key].status != "pending" for key in keys)
+
+    def _adopt_members(self, archive_key: str) -> None:
+        """Follow what an archive held, too; a member that was refused has no key but that of its archive."""
+        path = api_path("collections", self._collection, "archives")
+        for archive in self._api.rows(path, object_key=archive_key):
+            for member in self._api.rows(f"{path}/{archive['archive_id']}/members"):
+                if member["code"]:
+                    key, reason = f"{archive_key}!{member['path']}", f"{member['code']}: {member['reason']}"
+                    self._outcomes[key] = Outcome(key, None, "rejected", reason, None)
+                elif member["object_key"] not in self._outcomes:
+                    self._outcomes[member["object_key"]] = Outcome(member["object_key"], None, "pending", None, None)
+                    self._etags[member["object_key"]] = member["etag"]
 
     def _note(self, key: str, result: str | NotUploaded) -> None:
         if isinstance(result, NotUploaded):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import typer
 
+from services.launcher.cli import erasing
 from services.launcher.cli.client import Client, api_path
 from services.launcher.cli.options import TABLE_ROWS, AsJson, Collection, Limit
 from services.launcher.cli.output import show_rows, tell
@@ -24,19 +25,30 @@ _SEGMENT_COLUMNS = ("segment_id", "object_key", "start_s", "end_s", "speaker", "
 _SUGGESTED_COLUMNS = ("segment_id", "object_key", "start_s", "end_s", "suggestion", "suggestion_probability")
 
 
+app = typer.Typer()
+app.command("erase")(erasing.erase)
+app.command("unerase")(erasing.unerase)
+
 Rejected = Annotated[bool, typer.Option("--rejected", help="The files that could not be used instead, and why.")]
 
 
+@app.callback(invoke_without_command=True)
 def recordings(
     ctx: typer.Context,
     *,
-    collection: Collection,
+    collection: Annotated[
+        str | None, typer.Option("--collection", "-c", help="The collection.", metavar="NAME", show_default=False)
+    ] = None,
     rejected: Rejected = False,
     where: Where = None,
     limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
     """The recordings of a collection, or the files in it that could not be used."""
+    if ctx.invoked_subcommand is not None:
+        return
+    if collection is None:
+        raise typer.BadParameter("name one: --collection NAME", param_hint="--collection")
     if rejected and where:
         raise typer.BadParameter("a rejected file is no recording: --where and --rejected exclude each other")
     if rejected:

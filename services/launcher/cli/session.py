@@ -1,16 +1,22 @@
 """Which API a command talks to, and as whom: said by the caller, else the stack that runs on this machine."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 import typer
 
 from services.launcher.cli.discovery import LocalStack, default_data_dir, local_stack
 from services.launcher.cli.failure import Failure, no_stack
+from services.launcher.cli.output import tell
 from services.launcher.cli.wording import in_words
 
 if TYPE_CHECKING:
     from services.launcher.cli.client import Client
+
+SAID_EVERY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +37,28 @@ def connect(ctx: typer.Context) -> "Client":
     def told(failure: Failure) -> Failure:
         return in_words(failure, ctx.command.params, ctx.command_path)
 
+    hold = Hold()
     given: Address = ctx.obj
     if given.url:
-        return Client(given.url, given.token or _own_token(given.url), told)
+        return Client(given.url, given.token or _own_token(given.url), told, hold)
     stack = local_stack()
     if stack is None:
         raise no_stack()
-    return Client(stack.url, given.token or stack.token, told)
+    return Client(stack.url, given.token or stack.token, told, hold)
+
+
+class Hold:
+    """Says that a call waits because there is too much to do, and again only after a while."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said_s = -inf
+
+    def __call__(self, failure: Failure, pause_s: float) -> None:
+        """One sentence on stderr."""
+        if self._clock() - self._said_s >= SAID_EVERY_S:
+            self._said_s = self._clock()
+            tell(f"On hold ({failure.code}): {failure.message} Asking again in {pause_s:.0f} s.")
 
 
 def _own_token(url: str) -> str | None:

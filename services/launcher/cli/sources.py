@@ -8,20 +8,13 @@ from pathlib import Path
 
 import typer
 
+from shared.sidecars import SIDECARS
+
 MAX_PUT_BYTES = 5 * 1024**3
 """What S3 takes in one PUT; longer objects would need a multipart upload."""
 
 MAX_KEY_BYTES = 1024
 """Of an S3 key, in UTF-8."""
-
-
-SIDECARS = frozenset(
-    {
-        *(".rttm", ".textgrid", ".eaf", ".pfsx", ".stm", ".ctm", ".lab", ".trs", ".srt", ".vtt"),
-        *(".txt", ".md", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".html", ".pdf"),
-    }
-)
-"""Endings of what lies beside recordings and says something of them: no format of audio has one of these."""
 
 
 @dataclass(frozen=True, slots=True)

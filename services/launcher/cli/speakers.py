@@ -69,11 +69,17 @@ def erase(
     ctx: typer.Context,
     name: Name,
     *,
+    with_recordings: Annotated[
+        bool,
+        typer.Option("--recordings", help="Also every recording that they are heard in, whole.", show_default=False),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.", show_default=False)] = False,
     as_json: AsJson = False,
 ) -> None:
     """Forget speaker A: segments, vectors, labels, centroids. The answer is a receipt; there is no way back."""
+    also = ", and every recording that they are heard in" if with_recordings else ""
     if not (yes or as_json):
-        typer.confirm(f"Erase {name} and everything learned from their voice, for good?", abort=True)
+        typer.confirm(f"Erase {name} and everything learned from their voice{also}, for good?", abort=True)
     with connect(ctx) as api:
-        show_fields(api.delete(api_path("speakers", name)), as_json=as_json)
+        erased = api.delete(api_path("speakers", name), {"recordings": "true" if with_recordings else None})
+    show_fields(erased, as_json=as_json)

@@ -16,7 +16,7 @@ Detach = Annotated[bool, typer.Option("--detach", help="Return when it is ready.
 
 def up(*, data_dir: DataDir = None, detach: Detach = False, as_json: AsJson = False) -> None:
     """Start the stack of this machine: servers, services, web page."""
-    launcher = _launcher()
+    launcher = stack_code()
     state = launcher.up(data_dir, on_progress=tell)
     if as_json:
         print_document(state.public_view())
@@ -36,7 +36,7 @@ def _without_password(url: str) -> str:
 
 def down(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Stop the stack of this machine; what it keeps stays."""
-    launcher = _launcher()
+    launcher = stack_code()
     if data_dir is None and (found := local_stack()):
         data_dir = found.data_dir
     stopped = launcher.down(data_dir)
@@ -48,7 +48,7 @@ def down(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 def doctor(*, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Look for what keeps a stack from working, and name the command that mends it."""
-    _launcher()
+    stack_code()
     from services.launcher.stack.doctor import examine
 
     findings = examine(data_dir)
@@ -67,7 +67,7 @@ def page_address(url: str, token: str) -> str:
     return f"{url}/?token={token}"
 
 
-def _launcher() -> ModuleType:
+def stack_code() -> ModuleType:
     """The stack's code: half a second to import, and only there with the extra `local`."""
     try:
         from services.launcher import stack

@@ -6,6 +6,7 @@ from typing import Final
 
 from services.launcher.cli.client import Client, Document, api_path
 from services.launcher.cli.failure import Failure
+from services.launcher.cli.flow import sentence
 from services.launcher.cli.output import tell
 from services.launcher.cli.waiting import PATIENCE_S
 
@@ -26,6 +27,7 @@ def reasons(work: Document) -> Iterator[str]:
     """A sentence for the work that is left, and one for each kind of fault."""
     backlog = work["backlog"]
     yield "Work left: " + ", ".join(f"{n} {state}" for state, n in backlog.items()) + "."
+    yield from map(sentence, work["pauses"])
     for fault in work["faults"]:
         kind = "given up" if fault["state"] == "dead" else "to be tried again"
         yield f"{fault['deliveries']} of {fault['subscription']} {kind}: {fault['code']}: {_shortened(fault['reason'])}"

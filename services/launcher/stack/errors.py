@@ -56,6 +56,80 @@ class UnknownService(StackError):
 
 
 class MigrationFailed(StackError):
-    """The database stays as it was. If it was made by a newer Earmark, install that version again."""
+    """The database stays as it was; look into what it says, mend it, and start again."""
 
     code = "migration_failed"
+
+
+class NewerSchema(StackError):
+    """A newer Earmark has been here: install that version, or restore a backup that this one understands."""
+
+    code = "schema_too_new"
+
+
+class HalfRestored(StackError):
+    """Restore into another folder, or delete this one and restore again; the backup is as it was."""
+
+    code = "half_restored"
+
+
+class PostgresOtherMajor(StackError):
+    """Go back to the Earmark that wrote it, `earmark backup DEST`, come forward again, and `earmark restore DEST` into
+    a new data directory: docs/operations.md, Upgrading.
+    """
+
+    code = "postgres_other_major"
+
+
+class NoStackThere(StackError):
+    """Name the data directory of a stack that has been started before: `--data-dir`."""
+
+    code = "no_stack"
+
+
+class BackupExists(StackError):
+    """Name a folder that is not there yet; with `--since` an older backup, of which equal objects are taken."""
+
+    code = "backup_exists"
+
+
+class NotABackup(StackError):
+    """Name the folder that `earmark backup` has made; one that ends in `.partial` was not finished: run it again."""
+
+    code = "not_a_backup"
+
+
+class DamagedBackup(StackError):
+    """Use another backup: what lies in this one is not what was written."""
+
+    code = "damaged_backup"
+
+
+class DiskFull(StackError):
+    """Make room, or name a place with more of it."""
+
+    code = "disk_full"
+
+
+class DataDirNotEmpty(StackError):
+    """Name a data directory that is empty or not there yet; nothing is ever restored over something else."""
+
+    code = "data_dir_not_empty"
+
+
+class DumpFailed(StackError):
+    """Its own words say what it was; a server that is newer than pg_dump needs the pg_dump of its version."""
+
+    code = "dump_failed"
+
+
+class RestoreDiffers(StackError):
+    """Do not use it: restore again into another folder, and report it if it happens again."""
+
+    code = "restore_differs"
+
+
+class BadTombstones(StackError):
+    """Name a file that `earmark tombstones export` wrote, or the `tombstones.jsonl` of a newer backup."""
+
+    code = "bad_tombstones"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import platformdirs
 
-from services.launcher.stack.errors import AlreadyRunning, UnusableDataDir
+from services.launcher.stack.errors import AlreadyRunning, HalfRestored, UnusableDataDir
 
 _SOCKET_PATH_BYTES = 107
 """sun_path of Linux, without its closing zero byte."""
@@ -27,7 +27,8 @@ _SHORT_PLACE = Path("/tmp")  # noqa: S108  # not TMPDIR, which may differ from o
 _INI_HOSTILE = re.compile(r"[\x00-\x1f\x7f%]|\s[;#]")
 """supervisord's configuration has no way to escape these; a percent sign is undone once in commands, twice in paths."""
 
-_OURS = {"run", "log", "postgres", "valkey", "seaweedfs", "lost+found"}
+_UNFINISHED = "restore.unfinished"
+_OURS = {"run", "log", "postgres", "valkey", "seaweedfs", "lost+found", _UNFINISHED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ class Layout:
         return self.data_dir / "keepsake.json"
 
     @property
+    def unfinished_file(self) -> Path:
+        """There while a backup is being restored, and after a restore that failed."""
+        return self.data_dir / _UNFINISHED
+
+    @property
     def state_file(self) -> Path:
         """The state of the running stack."""
         return self.run / "stack.json"
@@ -97,7 +103,9 @@ class Layout:
         shutil.rmtree(self._short_folder, ignore_errors=True)
 
     def create(self) -> None:
-        """Make the folders, closed to others. Raises UnusableDataDir."""
+        """Make the folders, closed to others. Raises UnusableDataDir, HalfRestored."""
+        if self.unfinished_file.exists():
+            raise HalfRestored(f"The restore into {self.data_dir} did not come to its end.")
         if _INI_HOSTILE.search(str(self.data_dir)):
             raise UnusableDataDir(f"The path {str(self.data_dir)!r} cannot be written into a configuration file.")
         try:

@@ -1,8 +1,9 @@
 """Earmark's own processes on one machine: their command lines and how many of each."""
 
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from pydantic import BaseModel, Field
@@ -60,7 +61,28 @@ def programs_for(
 ) -> list[Program]:
     """The programs of the services named."""
     site = _Site(layout, ports, Sizes.of(env), processors.gpus(env))
+    return [_measured(program, ports) for program in _programs(names, site)]
+
+
+def metrics_ports(names: Collection[str], layout: Layout, env: Mapping[str, str]) -> tuple[str, ...]:
+    """What ports are wanted for where the services named answer Prometheus; the console does so at its own."""
+    site = _Site(layout, defaultdict(int), Sizes.of(env), processors.gpus(env))
+    return tuple(f"{_METRICS}{one.name}" for one in _programs(set(names) - {"console", "flower"}, site))
+
+
+_METRICS = "metrics-"
+
+
+def _programs(names: Collection[str], site: _Site) -> list[Program]:
     return [program for name, build in _BUILDERS.items() if name in names for program in build(site)]
+
+
+def _measured(program: Program, ports: Mapping[str, int]) -> Program:
+    port = ports.get(f"{_METRICS}{program.name}")
+    if port is None:
+        return program
+    own = {"EARMARK_METRICS__HOST": LOOPBACK, "EARMARK_METRICS__PORT": str(port)}
+    return replace(program, environment={**program.environment, **own})
 
 
 def checked(names: Collection[str] | None) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Bring one stack up: servers, then tables, then services, each awaited."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pydantic import SecretStr
 
 from services.launcher.stack import assembly, control, readiness, services
 from services.launcher.stack.assembly import Servers
-from services.launcher.stack.errors import MigrationFailed, StackError
+from services.launcher.stack.errors import MigrationFailed, NewerSchema, StackError
 from services.launcher.stack.files import write_private
 from services.launcher.stack.layout import Layout
 from services.launcher.stack.programs import Program
@@ -34,12 +35,13 @@ def start(layout: Layout, names: tuple[str, ...], env: Mapping[str, str], tell: 
     """
     if stop(layout):
         tell("Ended what an earlier run had left behind.")
-    kept = Keepsake.of(layout)
+    kept = Keepsake.of(layout, services.metrics_ports(names, layout, env))
     servers = assembly.servers_for(layout, kept, env)
     state = assembly.state_of(layout, kept, servers, env, names)
     environment = assembly.environment_of(layout, state, env)
     tell("Preparing the servers.")
-    programs = servers.prepare() + services.programs_for(names, layout, kept.ports, env)
+    own = [assembly.with_own_identity(p, servers) for p in services.programs_for(names, layout, kept.ports, env)]
+    programs = servers.prepare() + own
     write_private(layout.token_file, state.token)
     write_private(layout.supervisor_file, render(layout, programs, as_root=os.geteuid() == 0))
     try:
@@ -61,7 +63,7 @@ def _start_all(
 ) -> StackState:
     tell("Starting the servers.")
     pid = _supervise(layout, environment)
-    readiness.wait(layout, _server_parts(layout, servers, state, environment), _SERVERS_TIMEOUT_S)
+    readiness.wait(layout, _server_parts(layout, servers, state, environment, tell), _SERVERS_TIMEOUT_S)
     if state.services:
         tell(f"Starting {', '.join(state.services)}.")
         with control.connect(layout) as supervisor:
@@ -85,11 +87,11 @@ def _supervise(layout: Layout, environment: Mapping[str, str]) -> int:
 
 
 def _server_parts(
-    layout: Layout, servers: Servers, state: StackState, environment: Mapping[str, str]
+    layout: Layout, servers: Servers, state: StackState, environment: Mapping[str, str], tell: Tell
 ) -> dict[str, Missing]:
     # Postgres is there first by a second; its tables are made while the store still starts.
     furnish = [servers.postgres.furnish] if servers.postgres else []
-    migrate = [partial(_migrate, layout, environment)] if state.services else []
+    migrate = [partial(_migrate, layout, environment, tell)] if state.services else []
     database = servers.postgres.missing if servers.postgres else _assumed_ready
     parts = {"postgres" if servers.postgres else "database": _ready_after(database, *furnish, *migrate)}
     if servers.valkey:
@@ -137,11 +139,17 @@ def _has_buckets(state: StackState, environment: Mapping[str, str]) -> Missing:
     return missing
 
 
-def _migrate(layout: Layout, environment: Mapping[str, str]) -> None:
+def _migrate(layout: Layout, environment: Mapping[str, str], tell: Tell) -> None:
+    # In a process of its own: what it loads would stay in `earmark up` for as long as the stack runs.
     command = (sys.executable, "-m", "shared.storage.migrate")
     done = subprocess.run(command, env=environment, cwd=layout.run, capture_output=True, text=True, check=False)
+    said = json.loads(done.stdout or "{}")
     if done.returncode != 0:
+        if said.get("code") == NewerSchema.code:
+            raise NewerSchema(said["message"])
         raise MigrationFailed(f"{(done.stderr or done.stdout).strip()[-2000:]}\n")
+    if said["before"] not in {None, said["now"]}:
+        tell(f"Brought the tables forward, from revision {said['before']} to {said['now']}.")
 
 
 def _service_parts(layout: Layout, state: StackState, programs: list[Program]) -> dict[str, Missing]:

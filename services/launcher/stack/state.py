@@ -3,6 +3,7 @@
 import json
 import random
 import secrets
+from collections.abc import Collection
 from pathlib import Path
 from typing import Self
 
@@ -31,10 +32,10 @@ class Keepsake(BaseModel):
     token: str = Field(default_factory=_new_secret, repr=False)
 
     @classmethod
-    def of(cls, layout: Layout) -> Self:
+    def of(cls, layout: Layout, further_ports: Collection[str] = ()) -> Self:
         """Read it, or make it; ports that a foreign process has taken meanwhile are replaced."""
         kept = cls.read(layout) or cls()
-        kept.ports = ports.assign(kept.ports, ports.PURPOSES, random.Random())  # noqa: S311  # chooses ports, not secrets
+        kept.ports = ports.assign(kept.ports, (*ports.PURPOSES, *further_ports), random.Random())  # noqa: S311  # chooses ports, not secrets
         write_private(layout.keepsake_file, kept.model_dump_json(indent=2))
         return kept
 

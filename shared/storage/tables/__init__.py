@@ -1,6 +1,7 @@
 """The tables, once, as SQLAlchemy metadata; migrations/ is how a database gets there."""
 
-from shared.storage.tables.access import token
+from shared.storage.tables.access import audit_entry, keyed_call, token
+from shared.storage.tables.archives import archive, archive_member
 from shared.storage.tables.audio import (
     collection,
     condemned_blob,
@@ -23,14 +24,14 @@ from shared.storage.tables.clusters import (
 )
 from shared.storage.tables.columns import Vector, metadata
 from shared.storage.tables.encoder_changes import comparison, encoder_switch
-from shared.storage.tables.ledger import delivery, event, heartbeat
+from shared.storage.tables.erasures import erasure, tombstone
+from shared.storage.tables.ledger import delivery, drained, event, heartbeat, pause
 from shared.storage.tables.names import (
     assignment,
     calibration,
     calibration_before,
     centroid,
     centroid_before,
-    erasure,
     label,
     label_effect,
     review,
@@ -54,8 +55,11 @@ from shared.storage.tables.vectors import (
 
 __all__ = [
     "Vector",
+    "archive",
+    "archive_member",
     "arrived",
     "assignment",
+    "audit_entry",
     "backfill",
     "calibration",
     "calibration_before",
@@ -72,6 +76,7 @@ __all__ = [
     "condemned_blob",
     "deferred",
     "delivery",
+    "drained",
     "embedding",
     "encoder",
     "encoder_check",
@@ -82,10 +87,12 @@ __all__ = [
     "event",
     "frame_blob",
     "heartbeat",
+    "keyed_call",
     "label",
     "label_effect",
     "metadata",
     "object_attributes",
+    "pause",
     "question",
     "questionnaire",
     "recording",
@@ -101,6 +108,7 @@ __all__ = [
     "subset_member",
     "suggestion",
     "token",
+    "tombstone",
     "unembeddable",
     "word",
 ]

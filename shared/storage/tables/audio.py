@@ -13,7 +13,9 @@ collection = Table(
     Column("segmenter", Text, nullable=False),
     Column("encoders", ARRAY(Text), nullable=False),
     Column("speakers", Text),  # a hint for each of its recordings, N or MIN-MAX; NULL: it is found out
+    Column("weight", Integer, nullable=False, server_default="1"),  # deliveries in a turn, beside other collections
     now_column("created_at"),
+    sa.CheckConstraint("weight BETWEEN 1 AND 100", name="weight"),
 )
 
 stored_object = Table(
@@ -31,7 +33,7 @@ stored_object = Table(
     Column("code", Text),
     Column("reason", Text),
     now_column("seen_at"),
-    sa.CheckConstraint("state IN ('seen', 'registered', 'rejected')", name="state"),
+    sa.CheckConstraint("state IN ('seen', 'registered', 'archive', 'rejected')", name="state"),
     Index("uq_stored_object_key", "bucket", "key", unique=True),
     Index("ix_stored_object_collection", "collection", "key"),
     Index("ix_stored_object_recording", "recording_id"),

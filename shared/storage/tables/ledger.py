@@ -17,10 +17,15 @@ event = Table(
     now_column("occurred_at"),
     uuid_column("causation_id"),
     uuid_column("correlation_id", nullable=False),
+    # Of the work that announced it: when its cause was claimed, and for which time. None where nobody was waited for.
+    Column("began_at", TIMESTAMP(timezone=True)),
+    Column("attempt", Integer),
     # A reader may go past (xid, seq) only when every transaction below xid has ended: see ledger/stream.py.
     Column("xid", sa.BigInteger, nullable=False, server_default=sa.text("(pg_current_xact_id()::text)::bigint")),
     Column("seq", sa.BigInteger, sa.Identity(always=True), nullable=False),
     Index("ix_event_stream", "xid", "seq"),
+    Index("ix_event_correlation_id", "correlation_id"),
+    Index("ix_event_subject", "subject", postgresql_using="hash"),  # keys are long, and looked up whole
 )
 
 delivery = Table(
@@ -28,6 +33,7 @@ delivery = Table(
     metadata,
     uuid_column("event_id", primary_key=True),
     Column("subscription", Text, primary_key=True),
+    Column("collection", Text, nullable=False, server_default=""),  # whose turn it is; "" is of none
     Column("state", Text, nullable=False, server_default="pending"),
     Column("attempt", Integer, nullable=False, server_default="0"),  # claims that count towards giving up
     Column("deferrals", Integer, nullable=False, server_default="0"),  # claims handed back without blame
@@ -41,10 +47,22 @@ delivery = Table(
     Column("last_error", Text),
     now_column("created_at"),
     sa.CheckConstraint("state IN ('pending', 'queued', 'leased', 'dead')", name="state"),
+    # The collection before the attempt: the relay takes from each in turn without reading past anybody's backlog.
     Index(
-        "ix_delivery_pending", "subscription", "attempt", "not_before", postgresql_where=sa.text("state = 'pending'")
+        "ix_delivery_pending",
+        "subscription",
+        "collection",
+        "attempt",
+        "not_before",
+        postgresql_where=sa.text("state = 'pending'"),
     ),
-    Index("ix_delivery_out", "lease_until", postgresql_where=sa.text("state IN ('queued', 'leased')")),
+    Index(
+        "ix_delivery_out",
+        "subscription",
+        "collection",
+        "lease_until",
+        postgresql_where=sa.text("state IN ('queued', 'leased')"),
+    ),
     Index("ix_delivery_queued", "subscription", "message_id", postgresql_where=sa.text("state = 'queued'")),
 )
 
@@ -55,4 +73,28 @@ heartbeat = Table(
     Column("service", Text, primary_key=True),
     Column("instance", Text, primary_key=True),
     now_column("seen_at"),
+)
+
+# What the relay leaves alone: a collection, or a stage, which is a service or one of its subscriptions.
+pause = Table(
+    "pause",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    now_column("paused_at"),
+    Column("paused_by", Text, nullable=False),
+    sa.CheckConstraint("kind IN ('collection', 'stage')", name="kind"),
+)
+
+# How many deliveries each commit of the last minutes ended: what drain rates are computed from. Only an estimate hangs
+# on it, so that it is not written ahead, and empty after a crash.
+drained = Table(
+    "drained",
+    metadata,
+    Column("subscription", Text, nullable=False),
+    Column("collection", Text, nullable=False),
+    Column("n", Integer, nullable=False),
+    now_column("at"),
+    Index("ix_drained_at", "at"),
+    prefixes=["UNLOGGED"],
 )

@@ -152,17 +152,6 @@ calibration_before = Table(
     Column("fitted_at", TIMESTAMP(timezone=True), nullable=False),
 )
 
-# That something was erased, and how much; never what it was.
-erasure = Table(
-    "erasure",
-    metadata,
-    uuid_column("receipt_id", primary_key=True),
-    Column("actor", Text, nullable=False),
-    Column("erased", JSONB, nullable=False),
-    Column("audio_kept", JSONB, nullable=False),
-    now_column("erased_at"),
-)
-
 # A label that somebody wants to look at before it is given: what it would change, thought out and not done.
 review = Table(
     "review",

@@ -5,15 +5,17 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from tests.integration.cli.api_script import Script
 
 TOKEN = "token-of-the-test"
+PAUSE = {"kind": "collection", "name": "talk", "paused_at": "2026-11-21T13:00:00Z", "paused_by": "ann"}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -30,6 +32,9 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers["Content-Length"])
         raw = self.rfile.read(length)
         self._api(raw if raw.startswith(b"PK") else json.loads(raw))
+
+    def do_PATCH(self) -> None:
+        self.do_POST()
 
     def do_PUT(self) -> None:
         key = unquote(urlsplit(self.path).path.removeprefix("/s3/"))
@@ -54,6 +59,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.script.bodies.setdefault("/".join(path), []).append(body)
             if self.headers.get("Authorization") != f"Bearer {TOKEN}":
                 return self._error(401, "unauthorized", "No valid token came with the request.", "Send a token.")
+            if self.script.holds:
+                hold_s = self.script.holds.pop(0)
+                return self._error(429, "overloaded", "Too much waits.", "Come back.", retry_after_s=hold_s)
             if self.script.outage_left > 0:
                 self.script.outage_left -= 1
                 return self._error(503, "unavailable", "Restarting.", "Try again.")
@@ -64,6 +72,8 @@ class Handler(BaseHTTPRequestHandler):
         match path:
             case ["collections", "missing", *_]:
                 self._error(404, "unknown_collection", "No collection 'missing'.", "Create it.")
+            case ["collections", name] if self.command == "PATCH":
+                self._json({"name": name, **body})
             case ["collections", name, "uploads"]:
                 prefix = f"{self.script.url}/s3/"
                 keys = [(given, f"{name}/{given}") for given in body["paths"]]
@@ -180,7 +190,16 @@ class Handler(BaseHTTPRequestHandler):
                 self._page(self.script.rows[kind], query)
             case ["status"]:
                 found = {"services": {"relay": "ok"}, "recordings": {"ready": 1}, "troubles": self.script.troubles}
-                self._json({**found, "backlog": self.script.work["backlog"]})
+                waits = {name: self.script.work.get(name, []) for name in ("stages", "waiting", "pauses")}
+                self._json({**found, "backlog": self.script.work["backlog"], **waits})
+            case ["pauses"] if body is not None:
+                self._json(
+                    {**PAUSE, "kind": "stage" if body.get("stage") else "collection", "name": [*body.values()][-1]}
+                )
+            case ["pauses", "resume"]:
+                self._json({"resumed": body.get("stage") != "clusterer"})
+            case ["pauses"]:
+                self._json([PAUSE])
             case ["collections" | "tokens"] if body is not None:
                 self._json({"name": body["name"]})
             case ["tokens"]:
@@ -249,12 +268,23 @@ class Handler(BaseHTTPRequestHandler):
     def _json(self, document: Any) -> None:
         self._send(200, json.dumps(document).encode(), "application/json")
 
-    def _error(self, status: int, code: str, message: str, remedy: str) -> None:
+    def _error(self, status: int, code: str, message: str, remedy: str, retry_after_s: int | None = None) -> None:
         error = {"error": {"code": code, "message": message, "remedy": remedy}}
-        self._send(status, json.dumps(error).encode(), "application/json")
+        headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+        self._send(status, json.dumps(error).encode(), "application/json", headers=headers)
 
-    def _send(self, status: int, body: bytes, kind: str, announced: int | None = None, etag: str = "") -> None:
+    def _send(
+        self,
+        status: int,
+        body: bytes,
+        kind: str,
+        announced: int | None = None,
+        etag: str = "",
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("ETag", f'"{etag}"')
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body) if announced is None else announced))

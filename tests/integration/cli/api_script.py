@@ -25,11 +25,14 @@ class Script:
     page_rows: int = 1000
     polls: Counter[str] = field(default_factory=Counter)
     outage_left: int = 0  # so many more requests are answered 503
+    holds: list[int] = field(default_factory=list)  # the next requests are answered 429, and these are the seconds
     cut_downloads: bool = False
     import_report: dict[str, Any] = field(default_factory=dict)
     queries: list[dict[str, str]] = field(default_factory=list)  # of imports, listings and events
     troubles: list[dict[str, Any]] = field(default_factory=list)  # of a collection's encoders
-    work: dict[str, Any] = field(default_factory=lambda: {"backlog": {"leased": 1, "dead": 0}, "faults": []})
+    work: dict[str, Any] = field(
+        default_factory=lambda: {"backlog": {"leased": 1, "dead": 0}, "faults": [], "pauses": []}
+    )
     clustering: dict[str, Any] = field(default_factory=dict)  # what a clustering tells beside its numbers
     undone: dict[str, Any] = field(default_factory=dict)
     export_files: dict[str, bytes] = field(default_factory=dict)

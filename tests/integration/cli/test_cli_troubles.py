@@ -11,7 +11,11 @@ from tests.integration.cli.conftest import Earmark
 
 WHY = {"code": "missing_model", "reason": "No weights."}
 FAULT = {"subscription": "embedder.embed", "state": "dead", "deliveries": 2, **WHY}
-GIVEN_UP: dict[str, Any] = {"backlog": {"pending": 0, "queued": 0, "leased": 0, "dead": 2}, "faults": [FAULT]}
+GIVEN_UP: dict[str, Any] = {
+    "backlog": {"pending": 0, "queued": 0, "leased": 0, "dead": 2},
+    "faults": [FAULT],
+    "pauses": [],
+}
 NO_WEIGHTS = {"encoder": "ecapa", "state": "no_weights", **WHY}
 
 

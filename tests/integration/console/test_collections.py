@@ -24,6 +24,7 @@ def test_a_collection_is_made_once(served: Served, meetings: Meetings) -> None:
         "segmenter": "whole",
         "encoders": ["tiny"],
         "speakers": None,
+        "weight": 1,
         "created_at": "",
     }
     again = make(served, name="calls", segmenter="whole", encoders=["tiny", "tiny"])

@@ -1,8 +1,11 @@
 """Requests that are wrong in every way get a 4xx with a code, never a 5xx."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
+import sqlalchemy as sa
 
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import Meetings
@@ -110,7 +113,7 @@ def test_an_unknown_address_is_404_in_our_shape(served: Served) -> None:
 
 def test_a_wrong_method_is_405_in_our_shape(served: Served) -> None:
     answer = served.http.put("/v1/collections")
-    assert (answer.status_code, code(answer), answer.headers["allow"]) == (405, "method_not_allowed", "GET")
+    assert (answer.status_code, code(answer), answer.headers["allow"]) == (405, "method_not_allowed", "GET, POST")
 
 
 def test_every_answer_has_the_safe_headers(served: Served) -> None:
@@ -119,3 +122,69 @@ def test_every_answer_has_the_safe_headers(served: Served) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert headers["referrer-policy"] == "no-referrer"
+
+
+NUMBERS = [
+    "GET /v1/collections/meetings/segments?limit=1000000000",
+    "GET /v1/collections/meetings/segments?limit=-1",
+    "GET /v1/collections/meetings/segments?limit=1e3",
+    "GET /v1/collections/meetings/next?limit=1000000000",
+    "GET /v1/events?newest=1000000000",
+    "GET /v1/audit?limit=99999999999999999999999999",
+]
+
+
+def test_numbers_beyond_reason_are_refused(served: Served, meetings: Meetings) -> None:
+    for operation in NUMBERS:
+        answer = served.http.request(*operation.split())
+        assert (answer.status_code, code(answer)) == (422, "invalid_request"), operation
+
+
+def test_times_are_written_out(served: Served, meetings: Meetings) -> None:
+    for time in ("0.5", "1763700000", "-1", "yesterday", "2026-13-01T00:00:00Z", "9" * 400):
+        answer = served.http.get("/v1/collections/meetings/names", params={"at": time})
+        assert (answer.status_code, code(answer)) == (422, "invalid_request"), time
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        "SPEAKER a monday/\u00fc 1 0.5 -0.2 <NA> <NA> Ada <NA> <NA>\n",
+        "SPEAKER b/tuesday 1 4.0 -1.0 <NA> <NA> Ada <NA> <NA>\n",
+        "SPEAKER b/tuesday 1 nan 1.0 <NA> <NA> Ada <NA> <NA>\n",
+        "SPEAKER b/tuesday 1 1.0 inf <NA> <NA> Ada <NA> <NA>\n",
+    ],
+)
+def test_turns_that_end_before_they_begin_are_refused(served: Served, meetings: Meetings, turns: str) -> None:
+    answer = served.http.post("/v1/collections/meetings/imports?format=rttm", content=turns.encode())
+    assert answer.status_code == 422
+    with served.console.database.begin() as tx:
+        assert tx.execute(sa.text("SELECT count(*) FROM label")).scalar_one() == 0
+
+
+def test_turns_beyond_the_recording_name_nothing(served: Served, meetings: Meetings) -> None:
+    turns = b"SPEAKER b/tuesday 1 3600.0 1e6 <NA> <NA> Ada <NA> <NA>\n"
+    answer = served.http.post("/v1/collections/meetings/imports?format=rttm", content=turns)
+    assert answer.status_code in {200, 422}, answer.text
+    with served.console.database.begin() as tx:
+        assert tx.execute(sa.text("SELECT count(*) FROM assignment")).scalar_one() == 0
+
+
+@pytest.mark.parametrize("at_s", [[0.0], [1e9], [-1.0], [0.5, 0.5], [1.0], [60.0]])
+def test_a_cut_outside_of_the_segment_is_refused(served: Served, meetings: Meetings, at_s: list[float]) -> None:
+    segment = meetings.segment_ids["m1"]
+    answer = served.http.post(f"/v1/segments/{segment}/split", json={"at_s": at_s})
+    assert answer.status_code == 422, answer.text
+    assert served.http.get(f"/v1/segments/{segment}").status_code == 200
+
+
+def test_fifty_equal_calls_at_once_make_one_thing(served: Served, meetings: Meetings) -> None:
+    def answers(path: str, body: dict) -> list[int]:
+        with ThreadPoolExecutor(10) as pool:
+            calls = [pool.submit(served.http.post, path, json=body) for _ in range(50)]
+            return sorted(call.result().status_code for call in calls)
+
+    made = answers("/v1/collections", {"name": "fifty", "encoders": ["tiny"], "segmenter": "vad"})
+    assert set(made) <= {200, 201}
+    assert [c["name"] for c in served.http.get("/v1/collections").json()["items"]].count("fifty") == 1
+    assert answers("/v1/tokens", {"name": "fifty", "scopes": ["read"]}) == [201, *[409] * 49]

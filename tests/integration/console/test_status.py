@@ -52,6 +52,57 @@ def test_a_whole_stack_is_ready_until_one_falls_silent(served: Served, meetings:
     assert (answer.status_code, answer.json()) == (200, {"status": "ready", "missing": []})
 
 
+def due(served: Served, age_s: float, state: str = "pending") -> None:
+    """Work of the clusterer that nobody takes, or takes in vain."""
+    with served.console.database.begin() as tx:
+        publish(tx, [announce(ClusteringRequested(request_id=uuid4(), collection="meetings", encoder="tiny"))])
+        tx.execute(
+            sa.text("""
+                UPDATE delivery SET not_before = now() - make_interval(secs => :age_s), state = :state,
+                       lease_until = CASE WHEN :state <> 'pending' THEN now() + interval '20 s' END
+            """),
+            {"age_s": age_s, "state": state},
+        )
+
+
+def missing(served: Served) -> list[str]:
+    found: list[str] = served.http.get("/v1/health/ready").json()["missing"]
+    return found
+
+
+@pytest.mark.parametrize("state", ["pending", "queued"])
+def test_a_stack_in_which_work_waits_and_nobody_makes_progress_is_not_ready(
+    served: Served, meetings: Meetings, state: str
+) -> None:
+    beat(served, *NEEDED_SERVICES)
+    due(served, age_s=30, state=state)
+    assert missing(served) == []
+    due(served, age_s=600, state=state)
+    assert missing(served) == ["progress of clusterer"]
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [
+        "INSERT INTO drained (subscription, collection, n) VALUES ('clusterer.assign', 'other', 1)",
+        "UPDATE delivery SET state = 'leased', lease_until = now() + interval '20 s'",
+        "INSERT INTO pause (kind, name, paused_by) VALUES ('collection', 'meetings', 'x')",
+        "INSERT INTO pause (kind, name, paused_by) VALUES ('stage', 'clusterer.recluster', 'x')",
+        "INSERT INTO pause (kind, name, paused_by) VALUES ('stage', 'clusterer', 'x')",
+        "UPDATE delivery SET not_before = now() + interval '100 s', deferrals = 9",
+        "UPDATE delivery SET state = 'dead'",
+    ],
+    ids=["others done", "in work", "collection paused", "stage paused", "service paused", "comes back later", "dead"],
+)
+def test_work_that_may_wait_does_not_make_a_stack_unready(served: Served, meetings: Meetings, progress: str) -> None:
+    beat(served, *NEEDED_SERVICES)
+    due(served, age_s=600)
+    assert missing(served) == ["progress of clusterer"]
+    with served.console.database.begin() as tx:
+        tx.execute(sa.text(progress))
+    assert missing(served) == []
+
+
 def test_the_status_counts(served: Served, meetings: Meetings) -> None:
     beat(served, "embedder", age_s=3)
     give_up(served)

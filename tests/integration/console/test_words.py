@@ -153,7 +153,7 @@ def test_a_voice_is_erased_by_an_administrator_only(served: Served, meetings: Me
     assert len(receipt["audio_kept"]) >= 1
     assert served.http.get(f"/v1/receipts/{receipt['receipt_id']}").json() == receipt
     assert served.http.get(f"/v1/segments/{meetings.segment_ids['m1']}").status_code == 404
-    assert [kind for kind, _ in events_of(served)][-1] == SegmentsRemoved.type
+    assert SegmentsRemoved.type in [kind for kind, _ in events_of(served)]
     assert served.http.get(f"/v1/receipts/{uuid4()}").json()["error"]["code"] == "unknown_receipt"
 
 

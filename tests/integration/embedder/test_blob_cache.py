@@ -8,6 +8,7 @@ import pytest
 from services.embedder.blobs import BlobCache
 from shared.storage.recordings import AudioSource
 from tests.integration.embedder.working import Workshop
+from tests.support.stack import until
 
 N_BYTES = 1000
 
@@ -50,3 +51,11 @@ def test_of_many_short_recordings_the_last_ones_stay(workshop, sources, folder):
     paths = [cache.path(source) for source in sources]
     cache.shrink()
     assert [path.exists() for path in paths] == [False, False, True, True]
+
+
+def test_what_nobody_wants_any_more_goes_by_itself(workshop, sources, folder):
+    cache = BlobCache(workshop.store, folder, 100 * N_BYTES, kept_s=0.02)
+    for source in sources:
+        cache.path(source)
+    until(lambda: not list(folder.iterdir()))
+    assert cache.path(sources[0]).exists()

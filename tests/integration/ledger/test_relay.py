@@ -6,9 +6,11 @@ import pytest
 import redis
 import sqlalchemy as sa
 
+from shared.ledger import queueing
 from shared.ledger import relay as relay_module
 from shared.ledger.celery_app import make_app
-from shared.ledger.relay import BrokerUnavailable, Doorbell, Relay
+from shared.ledger.doorbell import BrokerUnavailable, Doorbell
+from shared.ledger.relay import Relay
 from shared.settings import LedgerSettings, Settings
 from shared.storage.database import Database
 from tests.integration.ledger.deliveries import announced, states
@@ -77,7 +79,8 @@ def test_two_relays_never_carry_the_same_delivery(database: Database, settings: 
     relay.carry()
     event_ids = announced(database, 8)
     with database.begin() as tx:  # the first relay holds its choice open while the second one looks
-        tx.execute(relay_module._TAKE, {"subscription": "ingest.register", "lowest": 0, "most": 4})
+        (lane,) = queueing.survey(tx, SMALL)
+        queueing.take(tx, lane, most=4, after="")
         other.carry()
     assert sum(messages(broker)) == 4
     assert len(event_ids) == 8
@@ -111,3 +114,12 @@ def test_redis_does_not_fill_up_while_nobody_listens(relay: Relay, database: Dat
             tx.execute(sa.text("UPDATE delivery SET state = 'pending' WHERE state = 'queued'"))
 
     assert broker.llen("earmark:ingest") <= relay_module.QUEUES_FULL * SMALL.depth_messages
+
+
+def test_a_queue_that_nobody_listens_to_holds_up_no_other(relay: Relay, database: Database, broker) -> None:
+    for _ in range(relay_module.QUEUES_FULL * SMALL.depth_messages):
+        broker.lpush("earmark:embedder", "unheard")
+    announced(database, 4)
+
+    relay.carry()
+    assert sum(messages(broker)) == 4

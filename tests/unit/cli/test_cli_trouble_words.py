@@ -8,7 +8,8 @@ FAULT = {"subscription": "embedder.embed", "code": "missing_model", "reason": "a
 
 
 def work(dead: int = 0, *faults: dict[str, Any], **backlog: int) -> dict[str, Any]:
-    return {"backlog": {"pending": 0, "queued": 0, "leased": 0, **backlog, "dead": dead}, "faults": list(faults)}
+    counts = {"pending": 0, "queued": 0, "leased": 0, **backlog, "dead": dead}
+    return {"backlog": counts, "faults": list(faults), "pauses": []}
 
 
 def test_counts_and_the_last_error_are_told_with_the_command_that_shows_more() -> None:
@@ -22,6 +23,13 @@ def test_what_was_put_off_is_no_dead_letter() -> None:
     told = list(reasons(work(0, {**FAULT, "state": "pending"}, pending=3)))
     assert "to be tried again: missing_model" in told[1]
     assert told[2] == "More: earmark status"
+
+
+def test_a_pause_is_told_with_the_way_back() -> None:
+    pause = {"kind": "stage", "name": "embedder", "paused_at": "2026-11-21T13:00:00Z", "paused_by": "ann"}
+    told = list(reasons({**work(0, pending=3), "pauses": [pause]}))
+    assert told[1].startswith("stage embedder is paused since 2026-11-2")
+    assert told[1].endswith("by ann; earmark resume --stage embedder lets it go on.")
 
 
 def test_nothing_more_will_happen_once_all_that_is_left_was_given_up() -> None:

@@ -11,6 +11,7 @@ import soundfile
 from services.console.shelf import AudioGone, AudioShelf
 from shared.storage.objects import Fetched, ObjectGone
 from shared.storage.recordings import AudioSource
+from tests.support.stack import until
 
 
 class Bucket:
@@ -77,6 +78,21 @@ def test_audio_that_is_gone_leaves_nothing_behind(bucket: Bucket, tmp_path: Path
     with pytest.raises(AudioGone):
         shelf.open(source("a", **gone))
     assert list((tmp_path / "shelf").iterdir()) == []
+
+
+def test_what_nobody_listens_to_goes_by_itself(bucket: Bucket, tmp_path: Path) -> None:
+    (tmp_path / "shelf").mkdir()
+    heard(AudioShelf(bucket, 10_000, tmp_path / "shelf", kept_s=0.02), "a", "b")
+    until(lambda: not list((tmp_path / "shelf").iterdir()))
+
+
+def test_what_is_erased_is_thrown_away_at_once(bucket: Bucket, tmp_path: Path) -> None:
+    shelf = shelf_in(tmp_path, bucket, 10_000)
+    heard(shelf, "a", "b")
+    shelf.forget([source("a").recording_id, UUID(int=1)])
+    heard(shelf, "b")
+    assert bucket.fetched == ["a.wav", "b.wav"]
+    assert len(list((tmp_path / "shelf").iterdir())) == 1
 
 
 def test_closing_throws_everything_away(bucket: Bucket) -> None:

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 import soundfile
 
 from services.ingest.decode.limits import DecodeLimits
@@ -44,10 +45,45 @@ def test_the_child_is_confined(clip, tmp_path):
             ]
             assert _status(pid, "NoNewPrivs") == 1
             assert _status(pid, "Threads") == 1
+            assert _status(pid, "Seccomp:") == 2
     finally:
         del os.environ["EARMARK_SECRET"]
     assert b"s3cret" not in environment
     assert str(tmp_path / "open") not in files
+
+
+_TRIES = {
+    "a socket": "socket.socket()",
+    "a socket of the machine": "socket.socketpair()",
+    "a process": "os.fork()",
+    "a program": "os.execv(sys.executable, [sys.executable])",
+    "a program beside it": "os.posix_spawn(sys.executable, [sys.executable], {})",
+    "a thread": "threading.Thread(target=print).start()",
+    "a signal to its parent": "os.kill(os.getppid(), 0)",
+    "a file that is too long": "open(sys.argv[1], 'wb').truncate(2_000)",
+    "too much memory": "bytearray(2**31)",
+    "too many files": "[open(os.devnull) for _ in range(100)]",
+}
+
+
+@pytest.mark.parametrize("attempt", _TRIES.values(), ids=_TRIES)
+def test_a_decoder_that_was_taken_over_does_not_get(tmp_path, attempt):
+    program = f"""
+        import os, signal, socket, sys, threading
+        from services.ingest.decode.confine import isolate, limit_resources
+        from services.ingest.decode.seccomp import deny_calls
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # else it would die of the file, before it could tell
+        isolate(os.getppid())
+        limit_resources(2**28, 1_000)
+        assert deny_calls()
+        try:
+            {attempt}
+        except (OSError, RuntimeError, MemoryError):
+            print("denied")
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path / "long")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "denied\n", done.stderr
 
 
 def test_the_child_dies_with_its_parent(tmp_path, clip):

@@ -1,6 +1,7 @@
-"""How often the audio bucket is swept: every few seconds, and less often where a sweep takes long."""
+"""When the audio bucket is swept: every few seconds, less often where that takes long, and never in a hint's way."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -19,7 +20,7 @@ class Bucket:
         self._took_s = iter(took_s)
         monkeypatch.setattr(watch, "monotonic", lambda: self.now_s)
 
-    def sweep(self) -> int:
+    def sweep(self, *_: object) -> int:
         self.began_s.append(self.now_s)
         self.now_s += next(self._took_s)
         return 0
@@ -44,3 +45,39 @@ def test_one_sweep_that_a_slow_network_held_up_delays_nothing(monkeypatch):
     assert begun(bucket, 4)[1:] == pytest.approx(
         [0.1 + SWEEP_S + 4 + SWEEP_S, 0.1 + SWEEP_S + 4 + SWEEP_S + 0.1 + SWEEP_S]
     )
+
+
+class Pages:
+    """A bucket of so many pages a prefix; notes who is looked at in what order, and gives a hint on the way."""
+
+    def __init__(self, n_pages: int, hints: dict[tuple[str, int], list[str]]) -> None:
+        self.seen: list[object] = []
+        self.watcher = Watcher(self, SWEEP_S)
+        self._n_pages = n_pages
+        self._hints = hints
+
+    def look(self, keys: set[str]) -> int:
+        self.seen.append(sorted(keys))
+        return 0
+
+    def sweep(self, prefix: str, between: Callable[[], None]) -> int:
+        for page in range(self._n_pages):
+            self.seen.append((prefix, page))
+            self.watcher.heard(self._hints.pop((prefix, page), []))
+            between()
+        return 0
+
+
+def test_a_hint_is_followed_between_two_pages_of_a_long_sweep():
+    bucket = Pages(3, {("", 0): ["ten/a.wav"]})
+    bucket.watcher.step(threading.Event())
+    assert bucket.seen == [("", 0), ["ten/a.wav"], ("", 1), ("", 2)]
+
+
+def test_what_is_swept_already_is_swept_again_when_it_is_through():
+    bucket = Pages(2, {("many/", 0): ["many/"]})
+    bucket.watcher.heard(["many/"])
+    bucket.watcher._next_sweep_s = float("inf")
+    bucket.watcher.step(threading.Event())
+    bucket.watcher.step(threading.Event())
+    assert bucket.seen == [("many/", 0), ("many/", 1)] * 2

@@ -73,7 +73,7 @@ def test_an_empty_address_names_no_server(layout: Layout, kept: Keepsake) -> Non
 
 
 def test_the_store_reports_the_audio_bucket_to_the_watcher(layout: Layout, kept: Keepsake) -> None:
-    program = SeaweedFS(layout, kept, "audio").prepare()
+    program = SeaweedFS(layout, kept, "audio", "derived").prepare()
     webhook = tomllib.loads((program.directory / "notification.toml").read_text())["notification"]["webhook"]
     assert webhook["enabled"] is True
     assert webhook["endpoint"] == f"http://127.0.0.1:{kept.ports['watch']}/hints/seaweedfs"
@@ -82,13 +82,13 @@ def test_the_store_reports_the_audio_bucket_to_the_watcher(layout: Layout, kept:
 
 
 def test_the_store_listens_on_loopback_and_reports_to_nobody_else(layout: Layout, kept: Keepsake) -> None:
-    command = SeaweedFS(layout, kept, "audio").prepare().command
+    command = SeaweedFS(layout, kept, "audio", "derived").prepare().command
     assert {"-ip.bind=127.0.0.1", "-master.telemetry=false"} <= set(command)
 
 
 def test_no_secret_is_in_a_command_line_or_an_open_file(layout: Layout, kept: Keepsake) -> None:
     secrets = [value for value in kept.model_dump().values() if isinstance(value, str)]
-    for program in (SeaweedFS(layout, kept, "audio").prepare(), Valkey(layout, kept).prepare()):
+    for program in (SeaweedFS(layout, kept, "audio", "derived").prepare(), Valkey(layout, kept).prepare()):
         assert not any(secret in part for part in program.command for secret in secrets)
     written = [path for path in layout.run.rglob("*") if path.is_file()]
     assert len(written) == 4

@@ -29,8 +29,8 @@ def test_an_unknown_service_is_refused() -> None:
 @pytest.mark.parametrize("name", ["ingest", "embedder", "clusterer"])
 def test_a_worker_hears_all_queues_of_its_service(layout: Layout, name: str) -> None:
     command = program(layout, name).command
-    later = ["embedder.later"] if name == "embedder" else []
-    assert f"--queues={','.join([name, f'{name}.isolated', *later])}" in command
+    more = {"ingest": ["ingest.later"], "embedder": ["embedder.later"], "clusterer": ["clusterer.people"]}[name]
+    assert f"--queues={','.join([name, f'{name}.isolated', *more])}" in command
     assert f"services.{name}.tasks" in command
     assert "--task-events" in command
 

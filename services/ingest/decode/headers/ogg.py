@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from services.ingest.decode.errors import Corrupt
 from services.ingest.decode.headers.promise import Promise
 
 _HEADER_BYTES: Final = 27
+_MAX_PAGES: Final = 3_000_000  # twelve hours in pages of 15 ms
 _BEGINS, _ENDS = 2, 4  # header type flags
 _NO_POSITION: Final = -1  # of a page on which no packet ends
 _LATE_START_S: Final = 10.0  # a stream cut out of a longer one: its positions do not begin at 0
@@ -36,7 +38,10 @@ class _Page:
 
 
 def promise(handle: BinaryIO, start: int, size: int) -> Promise:
-    """Duration of all links together, and whether the last page is whole and marked as the end."""
+    """Duration of all links together, and whether the last page is whole and marked as the end.
+
+    Raises Corrupt for pages without end.
+    """
     links: dict[int, _Link] = {}
     missing, any_data = "", False
     for page in _pages(handle, start, size):
@@ -88,9 +93,14 @@ def _duration_s(link: _Link) -> float | None:
 
 
 def _pages(handle: BinaryIO, start: int, size: int) -> Iterator[_Page]:
-    """Each page's header, skipping the bodies; stops where the pages lose step, which the decoder will report."""
+    """Each page's header, skipping the bodies; stops where the pages lose step, which the decoder will report.
+
+    Raises Corrupt for pages without end.
+    """
     place = start
-    while place < size:
+    for _ in range(_MAX_PAGES):
+        if place >= size:
+            return
         handle.seek(place)
         head = handle.read(_HEADER_BYTES)
         if not b"OggS".startswith(head[:4]):
@@ -104,6 +114,7 @@ def _pages(handle: BinaryIO, start: int, size: int) -> Iterator[_Page]:
         body = handle.read(min(n_body, 64)) if flags & _BEGINS else b""
         place += _HEADER_BYTES + len(table) + n_body
         yield _Page(flags, position, serial, body, max(0, place - size))
+    raise Corrupt(f"The file has more than {_MAX_PAGES:,} pages.")
 
 
 def _link(packet: bytes) -> _Link | None:

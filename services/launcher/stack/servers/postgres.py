@@ -11,14 +11,18 @@ from tempfile import NamedTemporaryFile
 import psutil
 import psycopg
 from psycopg import sql
+from psycopg.rows import TupleRow
 
 from services.launcher.stack import binaries
 from services.launcher.stack.account import Account
-from services.launcher.stack.errors import StackError
+from services.launcher.stack.errors import PostgresOtherMajor, StackError
+from services.launcher.stack.identities import secret_of
 from services.launcher.stack.layout import Layout
 from services.launcher.stack.ports import LOOPBACK
 from services.launcher.stack.programs import Program
 from services.launcher.stack.state import Keepsake
+from shared.storage import roles
+from shared.storage.roles import Service
 from shared.units import MIB
 
 NAME = "postgres"
@@ -56,11 +60,16 @@ class Postgres:
         """How Earmark's own user reaches its database."""
         return self._url(USER, self.kept.postgres_password, DATABASE)
 
+    def url_of(self, service: Service) -> str:
+        """How a service reaches it, as its own role."""
+        return self._url(roles.name_of(service), secret_of(self.kept.superuser_password, service), DATABASE)
+
     def prepare(self) -> Program:
         """Make the cluster if there is none yet, and say how to run it.
 
-        Raises StackError with initdb's words.
+        Raises StackError with initdb's words, PostgresOtherMajor.
         """
+        self._require_major()
         bin_dir = binaries.postgres_reachable(self.layout, self.account)
         if not self.layout.postgres.exists():
             self._init(bin_dir)
@@ -87,18 +96,32 @@ class Postgres:
         return None
 
     def furnish(self) -> None:
-        """Make user, database and extension where they are missing."""
+        """Make users, database and extension where they are missing."""
         superuser = self.kept.superuser_password
-        password = sql.Literal(self.kept.postgres_password)
         name = sql.Identifier(USER)
         with psycopg.connect(self._url(_SUPERUSER, superuser, "postgres"), autocommit=True) as server:
-            if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [USER]).fetchone():
-                server.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
-            server.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, password))
+            self._make_role(server, USER, self.kept.postgres_password)
+            for service in roles.SERVICES:
+                self._make_role(server, roles.name_of(service), secret_of(superuser, service))
             if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 server.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(name))
         with psycopg.connect(self._url(_SUPERUSER, superuser, DATABASE)) as database:
             database.execute("CREATE EXTENSION IF NOT EXISTS vector")
+
+    @staticmethod
+    def _make_role(server: psycopg.Connection[TupleRow], role: str, password: str) -> None:
+        name = sql.Identifier(role)
+        if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+            server.execute(sql.SQL("CREATE ROLE {}").format(name))
+        server.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(name, sql.Literal(password)))
+
+    def _require_major(self) -> None:
+        written = self.layout.postgres / "PG_VERSION"
+        if written.exists() and (major := written.read_text().strip()) != binaries.postgres_major():
+            raise PostgresOtherMajor(
+                f"{self.layout.postgres} was written by Postgres {major}, and Postgres {binaries.postgres_major()} "
+                "is installed."
+            )
 
     def _url(self, user: str, password: str, database: str) -> str:
         return f"postgresql://{user}:{password}@{LOOPBACK}:{self.kept.ports['postgres']}/{database}"

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from services.launcher.stack import binaries
 from services.launcher.stack.files import write_private
+from services.launcher.stack.identities import STORE_RIGHTS, key_of, rights_in_store, secret_of
 from services.launcher.stack.layout import Layout
 from services.launcher.stack.ports import GRPC_OFFSET, LOOPBACK
 from services.launcher.stack.programs import Program
 from services.launcher.stack.state import Keepsake
+from shared.storage.roles import Service
 
 NAME = "seaweedfs"
 ACCESS_KEY = "earmark"
@@ -23,11 +25,16 @@ class SeaweedFS:
     layout: Layout
     kept: Keepsake
     audio_bucket: str
+    derived_bucket: str
 
     @property
     def endpoint(self) -> str:
         """Where S3 clients connect."""
         return f"http://{LOOPBACK}:{self.kept.ports['s3']}"
+
+    def secret_of(self, service: Service) -> str:
+        """What goes with the key of a service."""
+        return secret_of(self.kept.s3_secret_key, service)
 
     def prepare(self) -> Program:
         """Write its configuration and say how to run it."""
@@ -70,12 +77,12 @@ class SeaweedFS:
         return [f"-{name}={value}" for name, value in flags.items()]
 
     def _identities(self) -> str:
-        identity = {
-            "name": ACCESS_KEY,
-            "credentials": [{"accessKey": ACCESS_KEY, "secretKey": self.kept.s3_secret_key}],
-            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-        }
-        return json.dumps({"identities": [identity]}, indent=2)
+        everything = ["Admin", "Read", "Write", "List", "Tagging"]
+        found = [_identity(ACCESS_KEY, self.kept.s3_secret_key, everything)]
+        for service in STORE_RIGHTS:
+            rights = rights_in_store(service, self.audio_bucket, self.derived_bucket)
+            found.append(_identity(key_of(service), self.secret_of(service), rights))
+        return json.dumps({"identities": found}, indent=2)
 
     def _notification(self) -> str:
         # JSON's strings, numbers and lists are TOML's.
@@ -99,6 +106,10 @@ class SeaweedFS:
         key = json.dumps(self.kept.seaweedfs_signing_key)
         sections = ("jwt.signing", "jwt.filer_signing", "jwt.filer_signing.read")
         return "\n".join(f"[{section}]\nkey = {key}\n" for section in sections)
+
+
+def _identity(key: str, secret: str, actions: list[str]) -> dict[str, object]:
+    return {"name": key, "credentials": [{"accessKey": key, "secretKey": secret}], "actions": actions}
 
 
 def remove_sockets(ports: Mapping[str, int]) -> None:

@@ -1,0 +1,134 @@
+"""Unpack an archive for a while: portion by portion, each written down, so that whoever goes on begins behind it."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+from services.ingest.archives import placing
+from services.ingest.archives.bounds import Bounds
+from services.ingest.archives.kinds import Kind
+from services.ingest.archives.placing import Placed
+from services.ingest.archives.sources import StoredSource
+from services.ingest.archives.walking import Step, Walk
+from services.ingest.ports import Ingest
+from shared.errors import RejectedInput
+from shared.ledger.consumer import FenceLost
+from shared.storage import archives
+from shared.storage.archives import Member, OpenArchive, Origins, Unpacked
+from shared.storage.database import Database
+from shared.storage.objects import StoredObject
+from shared.units import MIB
+
+PORTION_MEMBERS: Final = 32
+PORTION_BYTES: Final = 64 * MIB
+"""Of one portion, on disk: its members go up at once, and a worker that dies repeats a portion at most."""
+
+PORTION_ROWS: Final = 1000
+"""Those that are refused or left out counted, too."""
+
+MOST_S: Final = 600.0
+"""Of a slice, whatever the setting: Celery ends a task after 840 s, and the last member may be a large one."""
+
+_FINDING_SHARE: Final = 10.0
+"""To find the place again in a compressed archive, all before it is unpacked: a slice lasts so many times as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Where it ended: at the archive's end, at what refused it, or with more to come."""
+
+    unpacked: Unpacked
+    more: bool
+    refusal: RejectedInput | None = None
+
+
+def unpack(opened: OpenArchive, most_s: float, database: Database, ingest: Ingest) -> Slice:
+    """Go on with an archive for about so many seconds, one portion at least.
+
+    Raises FenceLost if somebody else has gone on with it, ObjectGone and ObjectChanged if it no longer lies there, and
+    what the object store raises.
+    """
+    return _Unpacking(opened, database, ingest).go_on(most_s)
+
+
+class _Unpacking:
+    def __init__(self, opened: OpenArchive, database: Database, ingest: Ingest) -> None:
+        self._archive, self._unpacked = opened.archive, opened.unpacked
+        self._database, self._ingest = database, ingest
+        self._refusal: RejectedInput | None = None
+        self._found_s = 0.0  # when the first member was
+        self._bounds = Bounds.of(ingest.settings.ingest, opened.archive.size_bytes)
+        self._bounds.n_members, self._bounds.n_bytes = opened.unpacked.n_members, opened.unpacked.n_bytes
+
+    def go_on(self, most_s: float) -> Slice:
+        archive, began_s = self._archive, monotonic()
+        stored = StoredObject(archive.bucket, archive.key, archive.etag, archive.size_bytes)
+        with (
+            tempfile.TemporaryDirectory(dir=self._ingest.scratch) as folder,
+            StoredSource(self._ingest.objects, stored) as source,
+        ):
+            walk = Walk(self._bounds, Path(folder))
+            steps = walk.through(source, archive.size_bytes, Kind(archive.kind), self._unpacked.position)
+            for portion in self._portions(steps):
+                self._take(portion, source.tell())
+                finding_s = self._found_s - began_s
+                enough_s = min(MOST_S, max(most_s, _FINDING_SHARE * finding_s))
+                if monotonic() - began_s >= enough_s and self._refusal is None:
+                    return Slice(self._unpacked, more=True)
+        return Slice(self._unpacked, more=False, refusal=self._refusal)
+
+    def _portions(self, steps: Iterator[Step]) -> Iterator[list[Step]]:
+        portion, n_staged, n_bytes = list[Step](), 0, 0
+        try:
+            for step in steps:
+                self._found_s = self._found_s or monotonic()
+                portion.append(step)
+                if step.staged:
+                    n_staged, n_bytes = n_staged + 1, n_bytes + step.size_bytes
+                if n_staged >= PORTION_MEMBERS or n_bytes >= PORTION_BYTES or len(portion) >= PORTION_ROWS:
+                    yield portion
+                    portion, n_staged, n_bytes = [], 0, 0
+        except RejectedInput as error:  # what came before it is taken
+            self._refusal = error
+        if portion:
+            yield portion
+
+    def _take(self, portion: Sequence[Step], read_bytes: int) -> None:
+        """Put the members up, several at a time, and write down what became of each."""
+        found = list(placing.keyed(portion, self._archive))
+        placed = [one for one in found if isinstance(one, Placed)]
+        with self._database.begin() as tx:
+            origins = archives.origins(tx, self._archive, [one.key for one in placed])
+        first = {one.key: one for one in reversed(placed)}
+
+        def put(one: Placed | Member) -> Member:
+            if isinstance(one, Member):
+                return one
+            origin = origins[one.key] if first[one.key] is one else Origins(by_this=True)
+            try:
+                return placing.put(one, origin, self._archive, self._ingest.objects)
+            finally:
+                one.staged.path.unlink()
+
+        members = list(self._ingest.fetching.map(put, found))
+        self._write_down(portion, members, read_bytes)
+
+    def _write_down(self, portion: Sequence[Step], members: Sequence[Member], read_bytes: int) -> None:
+        before, n_refused = self._unpacked, sum(member.code is not None for member in members)
+        now = replace(
+            before,
+            position=portion[-1].position,
+            read_bytes=read_bytes,
+            n_members=self._bounds.n_members,
+            n_taken=before.n_taken + len(members) - n_refused,
+            n_skipped=before.n_skipped + len(portion) - len(members),
+            n_refused=before.n_refused + n_refused,
+            n_bytes=self._bounds.n_bytes,
+        )
+        with self._database.begin() as tx:
+            if not archives.advance(tx, self._archive.archive_id, before, now, members):
+                raise FenceLost
+        self._unpacked = now

@@ -1,0 +1,166 @@
+"""`earmark recordings erase` and `unerase`, `earmark receipts` and `earmark tombstones`: what goes for good."""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from services.launcher.cli.client import Client, Document, api_path
+from services.launcher.cli.failure import Failure
+from services.launcher.cli.options import AsJson, Collection
+from services.launcher.cli.output import print_document, say, show_fields, show_rows
+from services.launcher.cli.session import connect
+from shared.wording import counted
+
+tombstones = typer.Typer(no_args_is_help=True, help="What was erased and is kept out.")
+
+Recordings = Annotated[list[str] | None, typer.Argument(metavar="RECORDING_ID", show_default=False)]
+Key = Annotated[list[str] | None, typer.Option("--key", help="The recording under this key.", metavar="KEY")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", help="All recordings with this attribute; again for more.", metavar="NAME=VALUE"),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.", show_default=False)]
+ReceiptId = Annotated[str | None, typer.Argument(metavar="RECEIPT_ID", show_default=False)]
+
+_AT_ONCE = 100  # recordings that the API erases in one transaction
+_STONES_AT_ONCE = 1000
+_ERASE_S = 600.0
+_COLUMNS = ("receipt_id", "actor", "collections", "erased_at", "finished_at")
+
+
+def erase(
+    ctx: typer.Context,
+    recording_ids: Recordings = None,
+    *,
+    collection: Collection,
+    key: Key = None,
+    where: Where = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase recordings for good: their files, audio, vectors, text, labels. Their bytes are refused from then on.
+
+    The answer is a receipt for every hundred recordings. There is no way back but to put the files again, after
+    `earmark recordings unerase`.
+    """
+    with connect(ctx) as api:
+        doomed = _chosen(api, collection, recording_ids or [], key or [], where or [])
+        if not (yes or as_json):
+            typer.confirm(f"Erase {counted(len(doomed), 'recording')} of {collection} for good?", abort=True)
+        path = api_path("collections", collection, "recordings", "erase")
+        receipts = [
+            api.post(path, {"recording_ids": doomed[at : at + _AT_ONCE]}, timeout_s=_ERASE_S)
+            for at in range(0, len(doomed), _AT_ONCE)
+        ]
+    if as_json:
+        print_document({"recordings": doomed, "receipts": receipts})
+        return
+    for receipt in receipts:
+        show_fields(receipt, as_json=False)
+
+
+def _chosen(api: Client, collection: str, recording_ids: list[str], keys: list[str], where: list[str]) -> list[str]:
+    """The recordings that are meant, each once."""
+    if not (recording_ids or keys or where):
+        raise typer.BadParameter("name recordings by their ids, by --key, or by --where")
+    if where and (recording_ids or keys):
+        raise typer.BadParameter("--where names recordings by itself: leave out ids and --key")
+    found = [str(_checked(one)) for one in recording_ids]
+    for key in keys:
+        asked = {"object_keys": [key]}
+        (item,) = api.post(api_path("collections", collection, "objects", "query"), asked)["items"]
+        if item["recording_id"] is None:
+            raise _unknown(f"No recording lies under {key!r}.", collection)
+        found.append(item["recording_id"])
+    if where:
+        rows = api.rows(api_path("collections", collection, "recordings"), where=where)
+        found = [row["recording_id"] for row in rows]
+    if not found:
+        raise _unknown("No recording has these attributes.", collection)
+    return list(dict.fromkeys(found))
+
+
+def _unknown(message: str, collection: str) -> Failure:
+    return Failure("unknown_recording", message, f"See: earmark recordings -c {collection}")
+
+
+def _checked(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not the id of a recording") from None
+
+
+def unerase(
+    ctx: typer.Context,
+    recording_ids: Annotated[list[str], typer.Argument(metavar="RECORDING_ID")],
+    *,
+    collection: Collection,
+    as_json: AsJson = False,
+) -> None:
+    """Let the bytes of erased recordings in again: files that lie in the bucket come with the next sweep."""
+    with connect(ctx) as api:
+        paths = [api_path("collections", collection, "tombstones", str(_checked(one))) for one in recording_ids]
+        show_rows([api.delete(path) for path in paths], as_json=as_json)
+
+
+def receipts(ctx: typer.Context, receipt_id: ReceiptId = None, *, as_json: AsJson = False) -> None:
+    """The receipts of what was erased, the newest first; or one of them, whole."""
+    with connect(ctx) as api:
+        if receipt_id is not None:
+            show_fields(api.get(api_path("receipts", receipt_id)), as_json=as_json)
+            return
+        show_rows(api.items(api_path("receipts")), _COLUMNS, as_json=as_json, none="Nothing was erased.")
+
+
+@tombstones.command("list")
+def listing(ctx: typer.Context, *, as_json: AsJson = False) -> None:
+    """What was erased and is kept out, the oldest first."""
+    with connect(ctx) as api:
+        show_rows(list(api.rows(api_path("tombstones"))), as_json=as_json, none="Nothing was erased.")
+
+
+@tombstones.command("export")
+def export(ctx: typer.Context, to: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
+    """Write all tombstones to a file, to be kept apart from backups."""
+    with connect(ctx) as api:
+        lines = [json.dumps(row) for row in api.rows(api_path("tombstones"))]
+    to.write_text("".join(f"{line}\n" for line in lines))
+    say(f"{counted(len(lines), 'tombstone')} in {to}")
+
+
+@tombstones.command("replay")
+def replay(
+    ctx: typer.Context,
+    source: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """After a restore: erase what came back with the backup, and keep it out."""
+    with connect(ctx) as api:
+        answers = [
+            api.post(api_path("tombstones", "replay"), {"items": stones}, timeout_s=_ERASE_S)
+            for stones in _portions(source)
+        ]
+    came_back = [answer["receipt"] for answer in answers if answer["receipt"]]
+    if as_json:
+        print_document({"new": sum(answer["new"] for answer in answers), "receipts": came_back})
+        return
+    say(f"{counted(sum(answer['new'] for answer in answers), 'tombstone')} new here.")
+    for receipt in came_back:
+        show_fields(receipt, as_json=False)
+
+
+def _portions(source: Path) -> Iterator[list[Document]]:
+    with source.open() as lines:
+        while portion := list(islice(lines, _STONES_AT_ONCE)):
+            try:
+                yield [json.loads(line) for line in portion]
+            except ValueError as error:
+                why = f"{source} holds no tombstones: {error}."
+                raise Failure("bad_file", why, "See: earmark tombstones export") from error

@@ -1,0 +1,90 @@
+"""What the command does when there is too much to do or something rests, against a real HTTP server."""
+
+from pathlib import Path
+
+import pytest
+
+from services.launcher.cli import client, troubles
+from tests.integration.cli.api_double import PAUSE
+from tests.integration.cli.api_script import Script
+from tests.integration.cli.conftest import Earmark
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    return tmp_path / "a.wav"
+
+
+def test_an_upload_that_is_sent_away_comes_back_when_it_is_told_to(api: Script, earmark: Earmark, file: Path) -> None:
+    api.holds += [1, 1]
+    result = earmark("ingest", file, "-c", "talk", "--wait", "--json")
+    assert (result.status, result.document["files"][0]["status"]) == (0, "ready")
+    assert "On hold (overloaded): Too much waits. Asking again in 1 s." in result.err
+
+
+def test_a_command_that_waits_for_nothing_is_not_held_up_for_long(
+    api: Script, earmark: Earmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_HOLD_S", 2.0)
+    api.holds += [300]
+    result = earmark("cluster", "-c", "talk", "--json")
+    assert (result.status, result.document["error"]["code"]) == (1, "overloaded")
+    api.holds += [1]
+    assert earmark("collections", "create", "talk").status == 0
+
+
+def test_whoever_waits_for_files_hears_that_their_collection_is_paused(
+    api: Script, earmark: Earmark, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(troubles, "QUIET_S", 0.2)
+    api.stuck.add("a.wav")
+    api.work["pauses"] = [PAUSE]
+    result = earmark("ingest", file, "-c", "talk", "--wait", "--timeout", 2)
+    assert result.err.count("Waiting: collection talk is paused since") == 1
+    assert "by ann; earmark resume -c talk lets it go on." in result.err
+
+
+def test_a_collection_or_a_stage_is_paused_and_resumed(api: Script, earmark: Earmark) -> None:
+    assert "collection talk is paused" in earmark("pause", "-c", "talk").out
+    assert "earmark resume --stage embedder lets it go on" in earmark("pause", "--stage", "embedder").out
+    assert "embedder goes on" in earmark("resume", "--stage", "embedder").out
+    assert "clusterer was not paused" in earmark("resume", "--stage", "clusterer").out
+    assert api.bodies["pauses/resume"][0] == {"collection": None, "stage": "embedder"}
+
+
+def test_what_is_paused_is_listed(earmark: Earmark) -> None:
+    assert earmark("pause", "--json").document == [PAUSE]
+
+
+def test_a_collection_gets_another_weight(api: Script, earmark: Earmark) -> None:
+    assert earmark("collections", "set", "talk", "--weight", 3, "--json").document == {"name": "talk", "weight": 3}
+
+
+def test_the_status_has_a_line_for_each_stage_that_has_something_to_do(api: Script, earmark: Earmark) -> None:
+    idle = {
+        "pending": 0,
+        "queued": 0,
+        "leased": 0,
+        "dead": 0,
+        "lag_s": None,
+        "drained_per_minute": 0.0,
+        "paused": False,
+    }
+    busy = {**idle, "pending": 1200, "lag_s": 3725.0, "drained_per_minute": 480.4}
+    api.work["stages"] = [
+        {"stage": "ingest.register", **busy},
+        {"stage": "embedder.embed", **idle, "paused": True},
+        {"stage": "clusterer.ask", **idle},
+    ]
+    api.work["waiting"] = [{"collection": "talk", **busy}]
+    api.work["pauses"] = [PAUSE]
+
+    result = earmark("status")
+
+    lines = {line.split()[0]: line.split() for line in result.out.splitlines()}
+    assert lines["ingest.register"] == ["ingest.register", "1200", "0", "0", "0", "1", "h", "2", "min", "480"]
+    assert lines["embedder.embed"][1] == "(paused)"
+    assert "clusterer.ask" not in lines
+    assert lines["talk"][1] == "1200"
+    assert "collection talk is paused since" in result.err
