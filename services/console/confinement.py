@@ -93,8 +93,9 @@ def look(request: Request, allowed: frozenset[str] | None, database: Transaction
             raise Confined(f"The token is not for {call.collection!r}.")
         raise UnknownCollection(f"No collection {call.collection!r}.")
     named = dict(_named(request, call))
+    call.ids = {field: [value] for field, value in request.path_params.items() if _id(value)}
+    call.ids |= {field: [str(one) for one in ids] for field, ids in named.items()}
     if named and (allowed is not None or request.method in CHANGING):
-        call.ids = {field: [str(one) for one in ids] for field, ids in named.items()}
         with database.begin() as tx:
             call.collection = _whereabouts(tx, named, allowed) or call.collection
     if allowed is not None and not _opened(request, call, route, named):

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Match
 
+from services.console.calls import route_of
 from shared.errors import Conflict, EarmarkError, NotFound, PermanentError, TransientError
 from shared.telemetry import logger
 
@@ -130,7 +131,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def unforeseen(request: Request, error: Exception) -> JSONResponse:
-        log.error("request_crashed", path=request.url.path, method=request.method, exc_info=error)
+        log.error("request_crashed", route=route_of(request.scope), method=request.method, exc_info=error)
         remedy = "This is a fault of Earmark's; the console's log tells more."
         return _failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong here.", remedy)
 

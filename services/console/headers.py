@@ -63,16 +63,29 @@ class SafeHeaders:
         with bound(correlation_id=str(call.call_id)):
             await self._app(scope, receive, with_headers)
             took_s = monotonic() - began
-            log.info("request", method=scope["method"], path=scope["path"], status=status, took_s=round(took_s, 4))
+            log.info("request", method=scope["method"], path=_place(scope), status=status, took_s=round(took_s, 4))
         _measure(scope, status, took_s)
 
 
 def _asked_for(scope: Scope) -> UUID | None:
     """A caller may name the chain that the call begins; what is no id is not heard."""
+    return _id(Headers(scope=scope).get(CORRELATION_HEADER, ""))
+
+
+def _id(text: str) -> UUID | None:
     try:
-        return UUID(Headers(scope=scope).get(CORRELATION_HEADER, ""))
+        return UUID(text)
     except ValueError:
         return None
+
+
+def _place(scope: Scope) -> str:
+    """The address with its ids; names, keys and whatever else somebody may have written there stay out of logs."""
+    place = route_of(scope)
+    for name, value in scope.get("path_params", {}).items():
+        if name == "collection" or _id(str(value)):
+            place = place.replace(f"{{{name}}}", str(value))
+    return place or _OTHER
 
 
 def _measure(scope: Scope, status: int, took_s: float) -> None:

@@ -45,7 +45,7 @@ class Limits:
     """Of every token, by its name. Threads may share it."""
 
     def __init__(self, settings: ConsoleSettings) -> None:
-        self._requests_per_second = settings.requests_per_second
+        self._requests_per_s = settings.requests_per_second
         self._bytes_per_s = settings.body_bytes_per_second
         self._lock = threading.Lock()
         self._buckets: dict[str, tuple[_Bucket, _Bucket]] = {}
@@ -54,8 +54,8 @@ class Limits:
         """Count a request with a body of so many bytes. Raises TooManyRequests, TooManyBytes; then nothing counts."""
         with self._lock:
             requests, volume = self._buckets.setdefault(actor, (_Bucket(), _Bucket()))
-            if wait_s := requests.wait_s(self._requests_per_second, now_s):
-                raise TooManyRequests(f"More than {self._requests_per_second:g} requests a second.", retry_after_s=wait_s)
+            if wait_s := requests.wait_s(self._requests_per_s, now_s):
+                raise TooManyRequests(f"More than {self._requests_per_s:g} requests a second.", retry_after_s=wait_s)
             if (wait_s := volume.wait_s(self._bytes_per_s, now_s)) and n_bytes:
                 raise TooManyBytes(f"More than {self._bytes_per_s} bytes a second.", retry_after_s=wait_s)
             requests.filled += 1

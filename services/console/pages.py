@@ -36,7 +36,7 @@ def page(console: ConsoleDep, request: Request, token: Annotated[str | None, Que
     if not caller.may(["read"]):
         return _signed_out(f"The token {caller.name!r} may not read.")
     with console.database.begin() as tx:
-        names = [found.name for found in collections.listing(tx)]
+        names = [found.name for found in collections.listing(tx) if caller.sees(found.name)]
     body = _render("page.html", collections=names, event_types=sorted(EVENT_TYPES), csrf_cookie=csrf_cookie(port))
     return HTMLResponse(body)
 

@@ -99,6 +99,7 @@ def _pulse_step(pulse: Pulse) -> type[bootsteps.StartStopStep]:
             self._entry: Any = None
 
         def start(self, parent: Any) -> None:
+            pulse.feel()
             self._entry = parent.timer.call_repeatedly(PULSE_S, pulse.feel)
 
         def stop(self, parent: object) -> None:

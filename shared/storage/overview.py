@@ -47,6 +47,18 @@ def recordings(tx: Transaction, within: Collection[str] | None = None) -> dict[s
     return {state: counts.get(state, 0) for state in ("registered", "segmented", "ready", "rejected")}
 
 
+_UNPACKING = sa.text("""
+    SELECT count(*) FROM archive
+    WHERE state = 'unpacking' AND (CAST(:within AS text[]) IS NULL OR collection = ANY(CAST(:within AS text[])))
+""")
+
+
+def n_unpacking(tx: Transaction, within: Collection[str] | None = None) -> int:
+    """How many archives are being unpacked, everywhere or in some collections."""
+    values = {"within": None if within is None else list(within)}
+    return int(tx.execute(_UNPACKING, values).scalar_one())
+
+
 @dataclass(frozen=True, slots=True)
 class SpeakerSeen:
     """A named speaker; `human` counts the segments that a person named, `also` are the names merged into this one."""

@@ -58,7 +58,7 @@ def test_recordings_are_erased_while_they_are_in_work(
     everything: Database,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    n, n_files = scaled(200, 20), scaled(2000, 160)
+    n, n_files = scaled(200, 20), scaled(2000, 120)
     erased: list[Held] = []
     n_rounds = 0
     with putting(mortal, NAME, as_wav(clips(n_files), tmp_path_factory.mktemp("wav"))):

@@ -90,7 +90,7 @@ def strict(mortal: FullStack) -> Iterator[str]:
     port = free_port()
     own = {"EARMARK_CONSOLE__PORT": str(port), "EARMARK_CONSOLE__MAX_BACKLOG_EVENTS": str(scaled(1250, 20))}
     with beside(environment(mortal.state, QUICK) | own, ("services.console.main",)):
-        until(lambda: listens(port))
+        until(lambda: listens(port), timeout_s=120)
         yield f"http://127.0.0.1:{port}"
 
 
@@ -183,6 +183,6 @@ def test_what_is_paused_rests_through_a_crash_until_it_is_resumed(
 
     mortal.earmark("resume", "-c", "resting")
 
-    observer.wait("resting", n, timeout_s=scaled(600, 120))
-    outcome = report(observer.outcome("a collection paused, the relay killed, resumed", "resting", n))
+    observer.wait("resting", n + 1, timeout_s=scaled(600, 120))
+    outcome = report(observer.outcome("a collection paused, the relay killed, resumed", "resting", n + 1))
     assert (outcome.lost, outcome.doubled) == (0, 0)

@@ -60,10 +60,10 @@ def story(demo_audio: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             back_up_amid_work(old, cut_up(sorted(demo_audio.glob("*.flac")), scratch / "clips", N_CLIPS), backup)
             stack.down(first)
             shutil.rmtree(first)
+            manifest = json.loads(old.earmark("restore", str(backup), "--check", "--json").stdout)
             old.earmark("restore", str(backup), "--data-dir", str(second))
             refused = old.earmark("restore", str(backup), "--data-dir", str(second), "--json", check=False)
             new = FullStack(stack.up(second))
-            manifest = json.loads((backup / "manifest.json").read_text())
             yield Story(known, exported, manifest, refused.stdout, new, export_of(new, scratch / "after.jsonl"))
         finally:
             stack.down(first)

@@ -4,6 +4,7 @@ import io
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from uuid import UUID
@@ -29,6 +30,7 @@ from tests.support.stack import AUDIO, DERIVED, Servers, open_folder, s3_client,
 DUMPING = "Dumping the database."
 ANNA, BERT = (ids.recording_id("talks", sha256) for sha256 in ("a", "b"))
 MIB = 1 << 20
+PUT_AT = datetime(2026, 1, 1, tzinfo=UTC)  # long before the restore puts the objects again
 
 
 def put(servers: Servers, bucket: str, key: str, content: bytes, part_size: int = 0) -> str:
@@ -47,7 +49,7 @@ def fill(servers: Servers, database: Database) -> None:
     put(servers, DERIVED, "recordings/a.flac", b"derived of anna")
     put(servers, DERIVED, "recordings/b.flac", b"derived of bert")
     seen = [
-        SeenObject(ids.object_id(AUDIO, key), "talks", AUDIO, key, etag, 4 if "anna" in key else 12 * MIB)
+        SeenObject(ids.object_id(AUDIO, key), "talks", AUDIO, key, etag, 4 if "anna" in key else 12 * MIB, PUT_AT)
         for key, etag in etags.items()
     ]
     with database.begin() as tx:
@@ -130,6 +132,7 @@ def test_one_that_was_interrupted_goes_on_where_it_was(backups: Backups) -> None
     half = BackupFolder(backups.folder / "one.partial")
     with pytest.raises(errors.NotABackup):
         half.verify()
+    (half.path / "objects" / "tmp_of_a_download").touch()
     written = {path.name: path.stat().st_ino for path in (half.path / "objects").glob("*/*")}
     assert len(written) == 4
 
@@ -137,6 +140,7 @@ def test_one_that_was_interrupted_goes_on_where_it_was(backups: Backups) -> None
     whole.verify()
     assert {path.name: path.stat().st_ino for path in (whole.path / "objects").glob("*/*")} == written
     assert not half.path.exists()
+    assert not (whole.path / "objects" / "tmp_of_a_download").exists()
 
 
 def test_what_an_older_backup_has_is_shared_and_outlives_it(backups: Backups) -> None:
@@ -184,6 +188,7 @@ def test_nothing_is_written_over(backups: Backups) -> None:
 def test_a_folder_without_a_stack_cannot_be_backed_up(tmp_path: Path) -> None:
     with pytest.raises(errors.NoStackThere):
         back_up(tmp_path / "backup", tmp_path / "empty")
+    assert list(tmp_path.iterdir()) == []
 
 
 def lose(path: Path) -> None:

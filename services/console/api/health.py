@@ -105,6 +105,7 @@ class Status(Shown):
     services: dict[str, Service]
     backlog: Backlog
     recordings: Recordings
+    unpacking: int = Field(description="archives that are being unpacked")
     derived: Derived
     collections: int
     troubles: list[CollectionTrouble]
@@ -154,6 +155,7 @@ def status(console: ConsoleDep, caller: Reader) -> Status:
             services={name: Service.model_validate(seen) for name, seen in overview.services(tx, REMEMBERED_S).items()},
             backlog=Backlog(**loads.backlog()),
             recordings=Recordings(**overview.recordings(tx, within)),
+            unpacking=overview.n_unpacking(tx, within),
             derived=Derived(condemned=orphans.n_condemned(tx), not_rendered=renditions.n_failed(tx)),
             collections=len(seen),
             troubles=_troubles(tx, seen),

@@ -13,6 +13,8 @@ from services.ingest.archives.zips import ZIP_ERRORS
 from shared.errors import RejectedInput
 from shared.storage.objects import PART_BYTES
 
+_COPY_BYTES: Final = BLOCK_BYTES  # full blocks but for the last one: parts begin at a multiple of it
+
 
 @dataclass(frozen=True, slots=True)
 class Staged:
@@ -84,6 +86,3 @@ def read_as(unreadable: type[RejectedInput], read: Callable[[], bytes]) -> bytes
         return read()
     except ZIP_ERRORS as error:
         raise unreadable(f"It cannot be read: {error}.") from error
-
-
-_COPY_BYTES: Final = BLOCK_BYTES  # full blocks but for the last one: parts begin at a multiple of it

@@ -31,7 +31,7 @@ def upgrade(
 
 @app.command("roles")
 def roles(*, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """Make a role for each service, without a login, and give it its rights; for a superuser of a server of your own."""
+    """Make a role for each service, without a login, with its rights; for the superuser of a server of your own."""
     from pydantic import SecretStr
 
     from shared.settings import DatabaseSettings

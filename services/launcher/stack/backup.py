@@ -61,10 +61,12 @@ def back_up(
     Until it is whole it lies at `<destination>.partial`, where another try goes on. Objects that the backup `since` has
     are not copied again. Raises BackupExists, NoStackThere, NotABackup, DiskFull, DumpFailed, TransientError.
     """
+    if destination.exists():
+        raise BackupExists(f"{destination} is there already.")
     older = BackupFolder(since) if since else None
     if older:
         older.manifest()
-    with _begun(destination) as (folder, journal), _stack(layout_of(data_dir), tell) as (layout, state):
+    with _stack(layout_of(data_dir), tell) as (layout, state), _begun(destination) as (folder, journal):
         copier = Copier(folder, ObjectStore(store_settings(state)), journal, older)
         manifest = _fill(folder, copier, layout, state, tell)
         write_private(folder.path / MANIFEST, manifest.model_dump_json(indent=2))
@@ -77,8 +79,6 @@ def back_up(
 @contextmanager
 def _begun(destination: Path) -> Iterator[tuple[BackupFolder, TextIO]]:
     """The folder beside, of this process alone, and the journal of what it has already."""
-    if destination.exists():
-        raise BackupExists(f"{destination} is there already.")
     folder = BackupFolder(destination.with_name(f"{destination.name}.partial"))
     (folder.path / "objects").mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.path.chmod(0o700)

@@ -110,9 +110,9 @@ class BackupFolder:
             os.fsync(file.fileno())
 
     def drop_unlisted(self, kept: set[str]) -> None:
-        """Delete the bytes that no entry of the index has."""
-        for path in (self.path / "objects").glob("*/*"):
-            if path.name not in kept:
+        """Delete the bytes that no entry of the index has, and what an earlier try had begun to download."""
+        for path in (self.path / "objects").rglob("*"):
+            if path.is_file() and path.name not in kept:
                 path.unlink()
 
     def verify(self) -> Manifest:

@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from tempfile import mkstemp
+from time import sleep
 from typing import TextIO, TypeVar
 
 from services.launcher.stack.backup_folder import BackupFolder, Entry, line_of
+from shared.errors import TransientError
 from shared.storage.objects import PART_BYTES, ObjectGone, ObjectStore, StoredObject
 from shared.units import MIB
 
@@ -25,6 +27,7 @@ Count = Callable[[int], None]
 JOURNAL = "objects.partial.jsonl"
 _THREADS = 8
 _PAGE = 1000
+_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 _PARTS_BYTES = (5 * MIB, 8 * MIB, PART_BYTES, 64 * MIB)  # of clients that people use
 
 
@@ -41,7 +44,10 @@ class Copier:
     def lacking_bytes(self, buckets: Sequence[str]) -> int:
         """How much there is to be copied."""
         listed = (one for bucket in buckets for one in listing(self._store, bucket))
-        return sum(one.size_bytes for one in listed if not _same(self.have.get((one.bucket, one.key)), one))
+        return sum(one.size_bytes for one in listed if not self._has((one.bucket, one.key), one))
+
+    def _has(self, place: Place, one: StoredObject) -> bool:
+        return _same(self.have.get(place), one) or _same(self._before.get(place), one)
 
     def copy(self, buckets: Sequence[str], count: Count) -> set[Place]:
         """Copy what lies in the buckets; returns the places of what is there now."""
@@ -91,7 +97,7 @@ class Copier:
         os.close(handle)
         half = Path(name)
         try:
-            found = self._store.fetch(one.bucket, one.key, half)
+            found = patiently(lambda: self._store.fetch(one.bucket, one.key, half))
         except ObjectGone:
             return None
         else:
@@ -109,7 +115,8 @@ def put_back(folder: BackupFolder, store: ObjectStore, entries: Iterable[Entry],
 
     def put(entry: Entry) -> None:
         parts = _part_bytes(entry)
-        store.put_parts(entry.bucket, entry.key, folder.blob(entry.sha256), entry.content_type, parts)
+        blob = folder.blob(entry.sha256)
+        patiently(lambda: store.put_parts(entry.bucket, entry.key, blob, entry.content_type, parts))
 
     n = 0
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -121,6 +128,16 @@ def put_back(folder: BackupFolder, store: ObjectStore, entries: Iterable[Entry],
 def stood(entries: Mapping[Place, Entry], listed: Iterable[StoredObject]) -> Iterator[list[tuple[str, StoredObject]]]:
     """The ETag that each listed object had in the backup, a page at a time."""
     yield from _pages((entries[one.bucket, one.key].etag, one) for one in listed if (one.bucket, one.key) in entries)
+
+
+def patiently(carry: Callable[[], T], pauses_s: Sequence[float] = _PAUSES_S) -> T:
+    """Try again for a while: a store that has just started, or has much to do, refuses now and then."""
+    for pause_s in pauses_s:
+        try:
+            return carry()
+        except TransientError:
+            sleep(pause_s)
+    return carry()
 
 
 def listing(store: ObjectStore, bucket: str) -> Iterator[StoredObject]:

@@ -70,9 +70,10 @@ def test_a_label_spreads_over_the_files(full_stack: FullStack, report: Any, tmp_
         ("segmenters", "list"),
         ("dead", "list"),
         ("events",),
-        ("tokens", "create", "cli-test"),
+        ("tokens", "create", "cli-test", "--scope", "read", "--collection", COLLECTION, "--expires", "30d"),
         ("tokens", "list"),
         ("tokens", "revoke", "cli-test"),
+        ("audit", "-c", COLLECTION, "--since", "7d"),
     ],
 )
 def test_the_api_answers_as_the_command_expects(full_stack: FullStack, report: Any, words: tuple[str, ...]) -> None:

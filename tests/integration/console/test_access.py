@@ -145,3 +145,24 @@ def test_the_page_escapes_what_it_shows(served: Served, browser: httpx.Client) -
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
+
+
+def test_over_https_cookies_and_browser_stay_there(served: Served) -> None:
+    for scheme, secure in (("https", True), ("http", False)):
+        with served.as_(None) as client:
+            answer = client.get("/", params={"token": OWNER_TOKEN}, headers={"X-Forwarded-Proto": scheme})
+        assert all(("Secure" in cookie) == secure for cookie in answer.headers.get_list("set-cookie"))
+        assert ("strict-transport-security" in answer.headers) == secure
+
+
+def test_a_token_that_asks_too_much_is_told_when_to_come_again(served: Served) -> None:
+    secret = served.token("read")
+    limits = served.console.limits
+    limits._requests_per_s = 0.5
+    with served.as_(secret) as reader:
+        answers = [reader.get("/v1/speakers") for _ in range(4)]
+        refused = answers[-1]
+        assert (refused.status_code, code(refused)) == (429, "too_many_requests")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert answers[0].status_code == 200
+        assert served.http.get("/v1/health/live").status_code == 200

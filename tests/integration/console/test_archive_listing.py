@@ -39,6 +39,7 @@ def test_an_archive_is_listed_with_its_progress(served: Served, half_way: UUID) 
         "object_key": "talks/day.tar", "state": "unpacking", "size_bytes": 4000, "read_bytes": 2000, "members": 4
     }  # fmt: skip
     assert (row["taken"], row["skipped"], row["refused"]) == (2, 1, 1)
+    assert served.http.get("/v1/status").json()["unpacking"] == 1
 
 
 def test_of_one_key_the_archive_that_was_seen_last_is_listed(served: Served, half_way: UUID) -> None:
@@ -78,6 +79,9 @@ def test_an_archive_of_another_collection_is_unknown(served: Served, half_way: U
 
 
 def test_an_archive_needs_a_token_that_may_read_or_ingest(served: Served, half_way: UUID) -> None:
-    assert served.as_(None).get(PATH).status_code == 401
-    assert served.as_(served.token("label")).get(PATH).status_code == 403
-    assert served.as_(served.token("ingest")).get(f"{PATH}/{half_way}/members").status_code == 200
+    statuses = {}
+    for token in (None, served.token("label"), served.token("ingest")):
+        with served.as_(token) as http:
+            statuses[token] = http.get(f"{PATH}/{half_way}/members").status_code
+
+    assert list(statuses.values()) == [401, 403, 200]

@@ -43,6 +43,13 @@ def test_an_entry_leads_to_the_events_of_its_call(served: Served, meetings: Meet
         assert [str(found) for found in ids.scalars()] == [entry["correlation_id"]]
 
 
+def test_a_token_that_is_deleted_is_named_by_its_id(served: Served) -> None:
+    served.token("read")
+    (made,) = served.http.get("/v1/tokens").json()
+    served.http.delete(f"/v1/tokens/{made['token_id']}")
+    assert entries(served)[0]["ids"] == {"token_id": [made["token_id"]]}
+
+
 def test_strangers_leave_no_entry(served: Served) -> None:
     with served.as_("wrong") as stranger:
         assert stranger.post("/v1/labels", json={}).status_code == 401

@@ -175,6 +175,17 @@ def test_listings_leave_out_what_the_token_is_not_for(
     assert stranger.get("/v1/dead").json()["items"] == []
 
 
+def test_the_page_offers_their_collections_only(served: Served, meetings: Meetings) -> None:
+    with served.console.database.begin() as tx:
+        collections.create(tx, "theirs", "vad", ("tiny",))
+    secret = served.token("read", collections=["theirs"])
+    with served.as_(None) as browser:
+        browser.get("/", params={"token": secret})
+        page = browser.get("/").text
+    assert "theirs" in page
+    assert "meetings" not in page
+
+
 def test_the_event_stream_holds_only_their_events(served: Served, stranger: httpx.Client) -> None:
     with served.console.database.begin() as tx:
         publish(tx, [announce(clusters.request(tx, name, "tiny", {})) for name in ("meetings", "theirs")])

@@ -50,7 +50,10 @@ def test_an_upload_to_a_backlog_above_the_cap_is_told_when_to_come_back(strict: 
 
     status, retry_after, body = begin(strict, "busy")
 
-    assert (status, retry_after) == (429, "5")  # a tenth of the cap shall be free: two events, at one in two seconds or so
+    assert (status, retry_after) == (
+        429,
+        "5",
+    )  # a tenth of the cap shall be free: two events, at one in two seconds or so
     assert body["error"]["code"] == "overloaded"
     assert "busy" in body["error"]["message"]
 

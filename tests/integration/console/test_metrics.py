@@ -3,6 +3,8 @@
 from uuid import uuid4
 
 import sqlalchemy as sa
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from shared.events import ClusteringRequested
 from shared.ledger.outbox import announce, publish
@@ -98,3 +100,15 @@ def test_what_is_no_id_is_not_taken_for_one(served: Served) -> None:
     for foreign in ("a b", "x" * 10_000, "'; DROP TABLE event; --"):
         answer = served.http.get("/v1/health/live", headers={"X-Correlation-Id": foreign})
         assert len(answer.headers["x-correlation-id"]) == 36
+
+
+def test_a_request_is_logged_with_its_ids_and_no_name(served: Served, meetings: Meetings) -> None:
+    segment = f"/v1/segments/{meetings.segment_ids['m1']}"
+    with capture_logs(processors=[merge_contextvars]) as written:
+        answer = served.http.get(segment)
+        for place in ("/v1/speakers/Ottilie", "/v1/segments/Ottilie", "/Ottilie", "/v1/status?token=Ottilie"):
+            served.http.get(place)
+    lines = [line for line in written if line["event"] == "request"]
+    assert (lines[0]["path"], lines[0]["correlation_id"]) == (segment, answer.headers["x-correlation-id"])
+    assert len(lines) == 5
+    assert "Ottilie" not in str(written)

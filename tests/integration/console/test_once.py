@@ -93,3 +93,12 @@ def test_a_key_is_a_short_line(served: Served) -> None:
     for key in ("", "x" * 256, "\u00fc"):
         answer = served.http.post("/v1/dead/drop", json={"event_ids": []}, headers={HEADER: key.encode()})
         assert (answer.status_code, code(answer)) == (422, "bad_idempotency_key"), key
+
+
+def test_an_erasure_takes_the_names_out_of_kept_answers(served: Served, meetings: Meetings) -> None:
+    body = {"segment_id": str(meetings.segment_ids["m1"]), "speaker": "Ada"}
+    served.http.post("/v1/labels", json=body, headers={HEADER: "a"})
+    assert served.http.delete("/v1/speakers/Ada").status_code == 200
+    with served.console.database.begin() as tx:
+        assert tx.execute(sa.text("SELECT answer FROM keyed_call")).scalars().all() == [None]
+    assert code(served.http.post("/v1/labels", json=body, headers={HEADER: "a"})) == "idempotency_answer_missing"

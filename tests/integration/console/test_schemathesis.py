@@ -13,7 +13,7 @@ from tests.integration.console.conftest import OWNER_TOKEN, Served
 from tests.integration.console.seeding import Meetings
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-SHORT_CASES = 5
+SHORT_CASES = 3
 
 
 def test_schemathesis_finds_nothing(served: Served, meetings: Meetings, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Archives in a real bucket: members become objects under their relative paths, once, whatever happens meanwhile."""
 
 import gzip
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -65,6 +66,7 @@ def test_an_archive_is_unpacked_in_slices(shop: Shop, monkeypatch: pytest.Monkey
 def test_a_slice_that_dies_is_taken_up_where_its_last_portion_ended(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shop.fetching = ThreadPoolExecutor(1)  # one after the other, to die at a known one
     members = numbered(2 * slices.PORTION_MEMBERS)
     shop.put("day.tar", tar_of(members))
     shop.look()

@@ -70,7 +70,12 @@ class Shop:
         return {entry.object_name.removeprefix(f"{COLLECTION}/") for entry in found}
 
     def content(self, key: str) -> bytes:
-        return bytes(self.client.get_object(AUDIO, f"{COLLECTION}/{key}").read())
+        response = self.client.get_object(AUDIO, f"{COLLECTION}/{key}")
+        try:
+            return bytes(response.read())
+        finally:
+            response.close()
+            response.release_conn()
 
     def look(self) -> int:
         return Looker(self.database, self.store, self.fetching, self.settings).sweep()

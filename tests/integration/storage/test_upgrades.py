@@ -54,6 +54,8 @@ def value(table: sa.Table, column: sa.Column[Any], n: int, allowed: list[str]) -
     """What the nth row of a table has there: of its type, allowed by its checks, and found where it refers to."""
     if (table.name, column.name) in FITTING:
         return FITTING[table.name, column.name]
+    if (table.name, column.name) == ("delivery", "event_id"):  # no foreign key, and yet of an event
+        return of_type(column.type, "event.event_id", "", n)
     for key in column.foreign_keys:
         return value(key.column.table, key.column, n, [])
     if allowed:
@@ -162,7 +164,7 @@ def test_what_is_new_of_old_rows_is_filled_in(upgraded: Any, database: Database)
         turns = tx.execute(
             sa.text("SELECT d.collection, e.data->>'collection' FROM delivery d JOIN event e USING (event_id)")
         )
-        assert all(of == said for of, said in turns)
+        assert [of == said for of, said in turns] == [True] * N_ROWS
         assert (
             tx.execute(
                 sa.text("SELECT count(*) FROM erasure WHERE finished_at IS DISTINCT FROM erased_at")

@@ -1,0 +1,79 @@
+"""`earmark recordings erase` and what belongs to it, against a console."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.launcher.cli.main import run
+from tests.integration.console.conftest import OWNER_TOKEN, Served
+from tests.integration.console.seeding import Meetings
+
+Earmark = Callable[..., Any]
+LOGGED = re.compile(rb"\d{4}-\d\d-\d\d \d\d:")  # by the console, which runs in this process
+
+
+@pytest.fixture
+def earmark(served: Served, capfdbinary: pytest.CaptureFixture[bytes]) -> Earmark:
+    """The document that a command prints with --json, or its status and what it says."""
+
+    def call(*words: object, status: int = 0) -> Any:
+        assert run(["--url", served.url, "--token", OWNER_TOKEN, *map(str, words)]) == status
+        said = capfdbinary.readouterr()
+        own = b"\n".join(line for line in said.out.splitlines() if not LOGGED.match(line))
+        return json.loads(own) if "--json" in words and not status else (own + said.err).decode()
+
+    return call
+
+
+def names(earmark: Earmark) -> set[str]:
+    return {row["recording_id"] for row in earmark("recordings", "-c", "meetings", "--json")}
+
+
+def test_recordings_are_erased_by_id_and_by_key(meetings: Meetings, earmark: Earmark) -> None:
+    done = earmark(
+        *("recordings", "erase", meetings.silence, "--key", "meetings/z/copy.wav", "-c", "meetings", "--json")
+    )
+    assert done["recordings"] == [str(meetings.silence), str(meetings.monday)]
+    (receipt,) = done["receipts"]
+    assert receipt["erased"]["recordings"] == 2
+    assert names(earmark) == {str(meetings.tuesday), str(meetings.ghost)}
+    assert earmark("receipts", receipt["receipt_id"], "--json") == receipt
+    assert earmark("receipts", "--json") == [receipt]
+
+
+def test_recordings_are_erased_by_attribute(served: Served, meetings: Meetings, earmark: Earmark) -> None:
+    body = {"items": [{"path": "b/tuesday.wav", "attributes": {"speaker_id": "f8"}}]}
+    served.http.put("/v1/collections/meetings/attributes", json=body).raise_for_status()
+    done = earmark("recordings", "erase", "--where", "speaker_id=f8", "-c", "meetings", "--json")
+    assert done["recordings"] == [str(meetings.tuesday)]
+    assert "unknown_recording" in earmark("recordings", "erase", "--key", "meetings/b/tuesday.wav", "-c", "meetings",
+                                          "--yes", status=1)  # fmt: skip
+
+
+@pytest.mark.parametrize("chosen", [(), ("--where", "a=b", "--key", "k"), ("no-id",)])
+def test_what_is_meant_must_be_said(meetings: Meetings, earmark: Earmark, chosen: tuple[str, ...]) -> None:
+    earmark("recordings", "erase", *chosen, "-c", "meetings", "--yes", status=2)
+    assert len(names(earmark)) == 4
+
+
+def test_nothing_is_erased_unasked(meetings: Meetings, earmark: Earmark) -> None:
+    earmark("recordings", "erase", meetings.monday, "-c", "meetings", status=1)  # nobody answers
+    assert len(names(earmark)) == 4
+
+
+def test_tombstones_are_exported_replayed_and_lifted(meetings: Meetings, earmark: Earmark, tmp_path: Path) -> None:
+    earmark("recordings", "erase", meetings.monday, "-c", "meetings", "--yes")
+    (stone,) = earmark("tombstones", "list", "--json")
+    assert (stone["subject_id"], stone["kind"]) == (str(meetings.monday), "recording")
+    kept = tmp_path / "tombstones.jsonl"
+    earmark("tombstones", "export", kept)
+    assert earmark("tombstones", "replay", kept, "--json") == {"new": 0, "receipts": []}
+    lifted = earmark("recordings", "unerase", meetings.monday, "-c", "meetings", "--json")
+    assert lifted == [{"recording_id": str(meetings.monday), "collection": "meetings"}]
+    assert earmark("tombstones", "replay", kept, "--json") == {"new": 1, "receipts": []}
+    (tmp_path / "else").write_text("no JSON\n")
+    assert "bad_file" in earmark("tombstones", "replay", tmp_path / "else", status=1)
