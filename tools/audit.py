@@ -52,7 +52,7 @@ def main() -> int:
     if found is None:
         sys.stderr.write("NOT AUDITED: no vulnerability service could be reached from here.\n")
         return 0
-    accepted = read_pyproject()["tool"]["earmark"]["audit"]["accepted"]  # type: ignore[index]
+    accepted = read_pyproject()["tool"]["earmark"]["audit"]["accepted"]
     open_ones = sorted(vulnerabilities(found, accepted))
     for sentence in open_ones:
         sys.stderr.write(f"{sentence}\n")

@@ -6,11 +6,12 @@
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -50,13 +51,13 @@ class Policy:
     accepted: Mapping[str, str]  # with a licence that is not allowed in general: why it may be used
 
 
-def policy(pyproject: Mapping[str, object] | None = None) -> Policy:
+def policy(pyproject: Mapping[str, Any] | None = None) -> Policy:
     """As pyproject.toml has it."""
-    found = (pyproject or read_pyproject())["tool"]["earmark"]["licences"]  # type: ignore[index]
+    found = (pyproject or read_pyproject())["tool"]["earmark"]["licences"]
     return Policy(frozenset(found["allowed"]), found["known"], found["accepted"])
 
 
-def read_pyproject() -> dict[str, object]:
+def read_pyproject() -> dict[str, Any]:
     """The project's own settings."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -66,10 +67,11 @@ def licence_of(package: Distribution, known: Mapping[str, str]) -> str:
     name = canonicalize_name(package.metadata["Name"])
     if found := next((licence for pattern, licence in known.items() if fnmatch(name, pattern)), None):
         return found
-    if expression := package.metadata.get("License-Expression"):
-        return str(expression)
-    classifiers = [str(one) for one in package.metadata.get_all("Classifier") or []]
-    said = [str(package.metadata.get("License") or "").strip()]
+    metadata = package.metadata
+    if "License-Expression" in metadata:
+        return metadata["License-Expression"]
+    classifiers = [str(one) for one in metadata.get_all("Classifier") or []]
+    said = [metadata["License"].strip()] if "License" in metadata else []
     said += [one.rsplit("::", 1)[-1].strip() for one in classifiers if one.startswith("License ::")]
     return next((SPDX.get(words, words) for words in said if words in SPDX or _EXPRESSION.fullmatch(words)), "?")
 
@@ -80,7 +82,7 @@ def is_allowed(expression: str, allowed: frozenset[str]) -> bool:
     return any(all(part in allowed for part in one.split(" AND ")) for one in alternatives)
 
 
-def refused(packages: Iterator[Distribution], rules: Policy) -> Iterator[str]:
+def refused(packages: Iterable[Distribution], rules: Policy) -> Iterator[str]:
     """A sentence for each package whose licence is neither allowed nor accepted."""
     for package in packages:
         name = canonicalize_name(package.metadata["Name"])
@@ -91,10 +93,10 @@ def refused(packages: Iterator[Distribution], rules: Policy) -> Iterator[str]:
             yield f"{name}: {licence}"
 
 
-def direct(pyproject: Mapping[str, object]) -> dict[str, list[str]]:
+def direct(pyproject: Mapping[str, Any]) -> dict[str, list[str]]:
     """By package: which of the project's sets of packages ask for it; `` is every installation."""
     project = pyproject["project"]
-    sets = {"": project["dependencies"], **project["optional-dependencies"]}  # type: ignore[index,dict-item]
+    sets = {"": project["dependencies"], **project["optional-dependencies"]}
     found: dict[str, list[str]] = {}
     for extra, requirements in sets.items():
         for requirement in requirements:
@@ -104,10 +106,10 @@ def direct(pyproject: Mapping[str, object]) -> dict[str, list[str]]:
     return dict(sorted(found.items()))
 
 
-def table(pyproject: Mapping[str, object]) -> dict[str, str]:
+def table(pyproject: Mapping[str, Any]) -> dict[str, str]:
     """A row of docs/licences.md for each direct dependency that is installed."""
     rules = policy(pyproject)
-    installed = {canonicalize_name(one.metadata["Name"]): one for one in distributions()}
+    installed = {str(canonicalize_name(one.metadata["Name"])): one for one in distributions()}
     return {
         name: f"| `{name}` | {licence_of(installed[name], rules.known)} | {_where(extras)} |"
         for name, extras in direct(pyproject).items()

@@ -13,9 +13,10 @@ from shared.storage.database import Database
 from tests.integration.ledger.deliveries import QUICK, announced, count, object_seen, queue, rejected, run, states
 
 TIMES = 1_000
-IN_LEDGER = (
-    "delivery SET lease_until = lease_until + CAST(:by AS interval), not_before = not_before + CAST(:by AS interval)"
-)
+_LATER = """
+    UPDATE delivery SET lease_until = lease_until + CAST(:by AS interval),
+                        not_before = not_before + CAST(:by AS interval)
+"""
 
 
 def test_a_message_that_comes_a_thousand_times_takes_effect_once(database: Database) -> None:
