@@ -61,7 +61,7 @@ class MigrationFailed(StackError):
     code = "migration_failed"
 
 
-class NewerSchema(StackError):
+class SchemaTooNew(StackError):
     """A newer Earmark has been here: install that version, or restore a backup that this one understands."""
 
     code = "schema_too_new"
@@ -108,7 +108,7 @@ class DamagedBackup(StackError):
 class DiskFull(StackError):
     """Make room, or name a place with more of it."""
 
-    code = "disk_full"
+    code = "no_room"
 
 
 class DataDirNotEmpty(StackError):

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from services.launcher.stack import assembly, control, readiness, services
 from services.launcher.stack.assembly import Servers
-from services.launcher.stack.errors import MigrationFailed, NewerSchema, StackError
+from services.launcher.stack.errors import MigrationFailed, SchemaTooNew, StackError
 from services.launcher.stack.files import write_private
 from services.launcher.stack.layout import Layout
 from services.launcher.stack.programs import Program
@@ -145,8 +145,8 @@ def _migrate(layout: Layout, environment: Mapping[str, str], tell: Tell) -> None
     done = subprocess.run(command, env=environment, cwd=layout.run, capture_output=True, text=True, check=False)
     said = json.loads(done.stdout or "{}")
     if done.returncode != 0:
-        if said.get("code") == NewerSchema.code:
-            raise NewerSchema(said["message"])
+        if said.get("code") == SchemaTooNew.code:
+            raise SchemaTooNew(said["message"])
         raise MigrationFailed(f"{(done.stderr or done.stdout).strip()[-2000:]}\n")
     if said["before"] not in {None, said["now"]}:
         tell(f"Brought the tables forward, from revision {said['before']} to {said['now']}.")

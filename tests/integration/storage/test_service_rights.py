@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from minio import Minio
 from minio.error import S3Error
 from pydantic import SecretStr
@@ -14,7 +15,7 @@ from services.launcher.stack.layout import Layout
 from services.launcher.stack.servers.postgres import Postgres
 from services.launcher.stack.state import Keepsake
 from shared.settings import Settings
-from shared.storage import encoders
+from shared.storage import encoders, roles
 from shared.storage.database import Database
 from shared.storage.roles import RIGHTS, SERVICES, Service
 from tests.support.stack import Servers
@@ -134,3 +135,18 @@ def _allowed(call: Callable[[], None]) -> bool:
     except S3Error as error:
         return error.code not in {"AccessDenied", "InvalidAccessKeyId"}
     return True
+
+
+def test_a_superuser_makes_the_roles_on_a_server_of_ones_own(postgres: Postgres, settings: Settings) -> None:
+    address = postgres._url("postgres", postgres.kept.superuser_password, "earmark")
+    theirs = Database(settings.database.model_copy(update={"url": SecretStr(address)}))
+    privilege = sa.text("SELECT has_table_privilege('earmark_relay', :table, 'SELECT')")
+    with theirs.begin() as tx:
+        tx.execute(sa.text("DROP OWNED BY earmark_relay"))
+        tx.execute(sa.text("DROP ROLE earmark_relay"))
+        assert roles.create(tx) == ["earmark_relay"]
+        roles.grant(tx)
+        assert tx.execute(privilege, {"table": "delivery"}).scalar_one() is True
+        assert tx.execute(privilege, {"table": "assignment"}).scalar_one() is False
+        tx.rollback()
+    theirs.close()

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from services.launcher import stack
-from services.launcher.stack.errors import NewerSchema, PostgresOtherMajor
+from services.launcher.stack.errors import PostgresOtherMajor, SchemaTooNew
 from services.launcher.stack.layout import Layout
 from shared.settings import DatabaseSettings
 from shared.storage import migrate
@@ -210,7 +210,7 @@ def test_up_refuses_a_data_directory_of_a_newer_version(url: str, folder: Path, 
     with pytest.raises(migrate.SchemaTooNew, match="9999"):
         migrate.upgrade(url)
     stack.down(folder)
-    with pytest.raises(NewerSchema, match="9999"):
+    with pytest.raises(SchemaTooNew, match="9999"):
         stack.up(folder, services=("relay",))
     assert stack.running(folder) is None
 
@@ -228,5 +228,5 @@ def test_up_refuses_the_files_of_another_postgres(folder: Path) -> None:
 
 
 def test_both_refusals_have_one_code() -> None:
-    assert NewerSchema.code == migrate.SchemaTooNew.code
-    assert NewerSchema.remedy() == migrate.SchemaTooNew.remedy()
+    assert SchemaTooNew.code == migrate.SchemaTooNew.code
+    assert SchemaTooNew.remedy() == migrate.SchemaTooNew.remedy()
