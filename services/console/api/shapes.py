@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
@@ -62,7 +62,15 @@ def written_out(value: object) -> object:
     return value
 
 
-Time = Annotated[datetime, BeforeValidator(written_out)]
+def in_utc(time: datetime) -> datetime:
+    """RFC 3339 has offsets of nearly a day, of which Postgres takes those below 16 hours."""
+    try:
+        return time.astimezone(UTC) if time.tzinfo else time
+    except OverflowError:
+        raise ValueError("a time lies between the years 1 and 9999") from None
+
+
+Time = Annotated[datetime, BeforeValidator(written_out), AfterValidator(in_utc)]
 """As RFC 3339 has it."""
 CollectionName = Annotated[str, Path(description="a collection", examples=["meetings"])]
 

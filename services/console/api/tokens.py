@@ -6,9 +6,9 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, model_validator
 
-from services.console.api.shapes import Asked, Shown, written_out
+from services.console.api.shapes import Asked, Shown, in_utc, written_out
 from services.console.auth import OWNER, Requires, Scope
 from services.console.deps import ConsoleDep
 from shared.storage import collections, tokens
@@ -27,7 +27,7 @@ class NewToken(Asked):
     name: TokenName
     scopes: Annotated[list[Scope], Field(min_length=1, examples=[["read", "ingest"]])]
     collections: Annotated[list[str], Field(min_length=1, max_length=1000, examples=[["meetings"]])] | None = None
-    expires_at: Annotated[AwareDatetime, BeforeValidator(written_out)] | None = None
+    expires_at: Annotated[AwareDatetime, BeforeValidator(written_out), AfterValidator(in_utc)] | None = None
 
     @model_validator(mode="after")
     def _sensible(self) -> Self:

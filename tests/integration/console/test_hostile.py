@@ -146,6 +146,16 @@ def test_times_are_written_out(served: Served, meetings: Meetings) -> None:
         assert (answer.status_code, code(answer)) == (422, "invalid_request"), time
 
 
+def test_offsets_that_postgres_cannot_hold_are_turned_into_utc(served: Served, meetings: Meetings) -> None:
+    body = {"name": "far", "scopes": ["read"], "expires_at": "2999-01-01T00:00:00-23:12"}
+    made = served.http.post("/v1/tokens", json=body)
+    assert (made.status_code, made.json()["expires_at"]) == (201, "2999-01-01T23:12:00Z")
+    ended = served.http.post("/v1/tokens", json=body | {"name": "on", "expires_at": "9999-12-31T23:59:59-23:12"})
+    assert (ended.status_code, code(ended)) == (422, "invalid_request")
+    at = {"at": "0001-01-01T00:00:00+23:12"}
+    assert served.http.get("/v1/collections/meetings/names", params=at).status_code == 422
+
+
 @pytest.mark.parametrize(
     "turns",
     [

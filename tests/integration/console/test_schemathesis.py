@@ -20,7 +20,6 @@ def test_schemathesis_finds_nothing(served: Served, meetings: Meetings, tmp_path
     asked_for = os.environ.get("EARMARK_SCHEMATHESIS_CASES")
     options = {
         "header": f"Authorization: Bearer {OWNER_TOKEN}",
-        "checks": "all",
         "seed": "5",
         "max-examples": asked_for or str(SHORT_CASES),
         "phases": "examples,coverage,fuzzing" if asked_for else "examples,fuzzing",
