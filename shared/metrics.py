@@ -100,7 +100,7 @@ SPECS: Final[Mapping[MetricName, Spec]] = {
     "earmark_sweep_seconds": Spec("That one sweep of the audio bucket took", (), _SECONDS),
     "earmark_http_request_seconds": Spec("Until the end of the answer", ("route",), _SECONDS),
     "earmark_backlog_deliveries": Spec("Open deliveries", ("subscription", "state")),
-    "earmark_backlog_oldest_seconds": Spec("Age of the oldest that is neither done nor dead", _BY_SUBSCRIPTION),
+    "earmark_backlog_oldest_seconds": Spec("Age of the oldest that waits; not in paused collections", _BY_SUBSCRIPTION),
     "earmark_drained_per_minute": Spec("Deliveries done in the last minute", _BY_SUBSCRIPTION),
     "earmark_paused": Spec("1 while the subscription is paused", _BY_SUBSCRIPTION),
     "earmark_stalled": Spec("1 while work waits for the service and nobody makes progress", ("service",)),
@@ -215,10 +215,11 @@ def _made() -> _Made:
 def _registry() -> "CollectorRegistry":
     """That of this process, or one that adds up the files of all."""
     from prometheus_client import CollectorRegistry
-    from prometheus_client.multiprocess import MultiProcessCollector
 
     if _SHARED not in os.environ:
         return _made().registry
+    from shared.metric_files import Together
+
     whole = CollectorRegistry()
-    MultiProcessCollector(whole)  # type: ignore[no-untyped-call]  # it registers itself
+    whole.register(Together(Path(os.environ[_SHARED])))
     return whole

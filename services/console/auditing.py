@@ -1,12 +1,13 @@
 """Writes changing calls into the audit log once they are answered, and lets old entries go."""
 
+from http import HTTPStatus
 from time import monotonic
 from typing import Final
 
 from anyio import to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.console.calls import CHANGING, call_in, route_of
+from services.console.calls import CHANGING, call_in, only_asks, route_of
 from shared.errors import EarmarkError
 from shared.settings import ConsoleSettings
 from shared.storage import audit, keyed_calls
@@ -16,6 +17,7 @@ from shared.telemetry import logger
 log = logger("console")
 
 _TIDY_S: Final = 3600.0
+_REFUSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _MOST_IDS: Final = 100
 """Of one field that are written down."""
 
@@ -35,14 +37,27 @@ class Audited:
             await self._app(scope, receive, send)
             return
 
+        answered = False
+
         async def noting(message: Message) -> None:
-            if message["type"] == "http.response.start" and call_in(scope).actor is not None:
-                await to_thread.run_sync(self._note, scope, int(message["status"]))
+            nonlocal answered
+            if message["type"] == "http.response.start":
+                answered = True
+                await self._note(scope, int(message["status"]))
             await send(message)
 
-        await self._app(scope, receive, noting)
+        try:
+            await self._app(scope, receive, noting)
+        except Exception:
+            if not answered:  # it will be, further out
+                await self._note(scope, HTTPStatus.INTERNAL_SERVER_ERROR)
+            raise
 
-    def _note(self, scope: Scope, status: int) -> None:
+    async def _note(self, scope: Scope, status: int) -> None:
+        if call_in(scope).actor is not None and (status in _REFUSED or not only_asks(scope)):
+            await to_thread.run_sync(self._write, scope, status)
+
+    def _write(self, scope: Scope, status: int) -> None:
         """A log that cannot be written must not hide from the client what was done."""
         call = call_in(scope)
         assert call.actor is not None
@@ -53,7 +68,7 @@ class Audited:
             route=route_of(scope),
             collection=call.collection,
             ids={field: ids[:_MOST_IDS] for field, ids in call.ids.items()},
-            status=status,
+            status=int(status),
             correlation_id=call.call_id,
         )
         try:

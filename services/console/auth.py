@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -112,6 +112,22 @@ class Requires:
         return caller
 
 
+def _still_valid(
+    request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Callable[[], bool]:
+    console = whole_console_of(request)
+    secret = _secret(request, bearer, console.settings.console.port)
+
+    def look() -> bool:
+        try:
+            caller_of(secret, console)
+        except Unauthenticated:
+            return False
+        return True
+
+    return look
+
+
 def _secret(request: Request, bearer: HTTPAuthorizationCredentials | None, port: int) -> str:
     if bearer is not None:
         return bearer.credentials
@@ -146,6 +162,9 @@ def csrf_cookie(port: int) -> str:
     """The one that scripts of our page can read."""
     return f"earmark_csrf_{port}"
 
+
+StillValidDep = Annotated[Callable[[], bool], Depends(_still_valid)]
+"""Whether the token that came along is valid at the time of asking: for answers that go on for long."""
 
 Reader = Annotated[Caller, Depends(Requires("read"))]
 Labeller = Annotated[Caller, Depends(Requires("label"))]

@@ -8,6 +8,7 @@ from services.console.app import create_app
 from services.console.cursors import Cursors
 from services.console.deps import Console
 from services.console.limits import Limits
+from services.console.remembered import Remembered
 from services.console.shelf import AudioShelf
 from services.console.stream import Hub
 from services.console.turnstile import Turnstile
@@ -41,6 +42,7 @@ def build(settings: Settings) -> Console:
         ),
         exports=Turnstile(EXPORTS_AT_A_TIME),
         limits=Limits(settings.console),
+        missing=Remembered(),
     )
 
 

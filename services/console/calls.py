@@ -12,6 +12,10 @@ from shared.storage.keyed_calls import Key
 
 _PLACE: Final = "earmark.call"
 CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_ASKING: Final = frozenset(
+    {"/v1/collections/{collection}/evaluations/trials", "/v1/collections/{collection}/objects/query"}
+)
+"""POSTs that read: what they ask for is too long for an address."""
 
 
 @dataclass(slots=True)
@@ -47,3 +51,8 @@ def call_of(request: Request) -> Call:
 def route_of(scope: Scope) -> str:
     """`/v1/labels/{label_id}/undo`; empty where nothing serves the address."""
     return str(getattr(scope.get("route"), "path", ""))
+
+
+def only_asks(scope: Scope) -> bool:
+    """Whether it is a POST that changes nothing."""
+    return scope["method"] == "POST" and route_of(scope) in _ASKING

@@ -12,7 +12,8 @@ from starlette.requests import Request
 
 from services.console.calls import CHANGING, Call, call_of, route_of
 from services.console.errors import Forbidden
-from shared.errors import EarmarkError
+from shared.errors import Conflict, EarmarkError
+from shared.ledger import chains
 from shared.storage import whereabouts
 from shared.storage.archive_listing import UnknownArchive
 from shared.storage.backfills import UnknownBackfill
@@ -31,6 +32,12 @@ class Confined(Forbidden):
     """More is concerned than the collections that the token is for; use a token that is for all of them."""
 
     code = "token_confined"
+
+
+class ChainTaken(Conflict):
+    """Send another X-Correlation-Id, a random UUID, or none: with this one things happen that the token is not for."""
+
+    code = "chain_taken"
 
 
 KIND_OF_FIELD: Final[Mapping[str, Kind]] = {
@@ -83,7 +90,8 @@ _GONE: Final[Mapping[Kind, tuple[type[EarmarkError], str]]] = {
 def look(request: Request, allowed: frozenset[str] | None, database: Transactions) -> None:
     """Note down in the call what it is about; `allowed` are the token's collections, None for all.
 
-    Raises UnknownCollection, SegmentGone and the like for what lies elsewhere, Confined for what concerns everything.
+    Raises UnknownCollection, SegmentGone and the like for what lies elsewhere, Confined for what concerns everything,
+    ChainTaken where the call would become part of what happened elsewhere.
     """
     call = call_of(request)
     route = f"{request.method} {route_of(request.scope)}"
@@ -100,6 +108,10 @@ def look(request: Request, allowed: frozenset[str] | None, database: Transaction
             call.collection = _whereabouts(tx, named, allowed) or call.collection
     if allowed is not None and not _opened(request, call, route, named):
         raise Confined
+    if allowed is not None and request.method in CHANGING:
+        with database.begin() as tx:
+            if chains.leads_beyond(tx, call.call_id, allowed):
+                raise ChainTaken
 
 
 def _opened(request: Request, call: Call, route: str, named: Mapping[str, list[UUID]]) -> bool:

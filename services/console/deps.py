@@ -10,6 +10,7 @@ from services.console.calls import call_of
 from services.console.cursors import Cursors
 from services.console.limits import Limits
 from services.console.once import OnceDatabase
+from services.console.remembered import Remembered
 from services.console.shelf import AudioShelf
 from services.console.stream import Hub
 from services.console.turnstile import Turnstile
@@ -31,6 +32,7 @@ class Console:
     hub: Hub
     exports: Turnstile
     limits: Limits
+    missing: Remembered[list[str]]  # before the stack is ready
 
     def close(self) -> None:
         """End the listener, throw the cached audio away, close the connections."""

@@ -12,11 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Match
 
-from services.console.calls import route_of
 from shared.errors import Conflict, EarmarkError, NotFound, PermanentError, TransientError
-from shared.telemetry import logger
-
-log = logger("console")
 
 RETRY_AFTER_S: Final = 2
 _MOST_PROBLEMS: Final = 5
@@ -107,8 +103,14 @@ def answer(error: EarmarkError, method: str = "") -> JSONResponse:
     return _failure(status_of(error, method), error.code, str(error), error.remedy(), headers)
 
 
+def crashed() -> JSONResponse:
+    """What nobody foresaw, as a response. Not a handler of the app: those of `Exception` run outside all middleware."""
+    remedy = "This is a fault of Earmark's; the console's log tells more."
+    return _failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong here.", remedy)
+
+
 def install(app: FastAPI) -> None:
-    """Let every failure of the app leave in this shape."""
+    """Let every failure that has a name leave in this shape."""
 
     @app.exception_handler(EarmarkError)
     def ours(request: Request, error: EarmarkError) -> JSONResponse:
@@ -128,12 +130,6 @@ def install(app: FastAPI) -> None:
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["Allow"] = ", ".join(_methods_at(request))
         return _failure(status, code, str(error.detail), "See /v1/openapi.json.", headers)
-
-    @app.exception_handler(Exception)
-    def unforeseen(request: Request, error: Exception) -> JSONResponse:
-        log.error("request_crashed", route=route_of(request.scope), method=request.method, exc_info=error)
-        remedy = "This is a fault of Earmark's; the console's log tells more."
-        return _failure(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong here.", remedy)
 
 
 def _methods_at(request: Request) -> list[str]:

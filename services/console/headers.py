@@ -8,6 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.console.calls import Call, attach, route_of
+from services.console.errors import crashed
 from shared import metrics
 from shared.ids import new_id
 from shared.telemetry import bound, logger
@@ -41,7 +42,7 @@ class SafeHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; add the headers on the way back."""
+        """Pass the request on; add the headers on the way back, also to the answer about a fault of ours."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -61,10 +62,17 @@ class SafeHeaders:
             await send(message)
 
         with bound(correlation_id=str(call.call_id)):
-            await self._app(scope, receive, with_headers)
-            took_s = monotonic() - began
-            log.info("request", method=scope["method"], path=_place(scope), status=status, took_s=round(took_s, 4))
-        _measure(scope, status, took_s)
+            try:
+                await self._app(scope, receive, with_headers)
+            except Exception:
+                log.exception("request_crashed", route=route_of(scope), method=scope["method"])
+                if status:
+                    raise  # the server breaks off an answer that has begun: it must not look whole
+                await crashed()(scope, receive, with_headers)
+            finally:
+                took_s = monotonic() - began
+                log.info("request", method=scope["method"], path=_place(scope), status=status, took_s=round(took_s, 4))
+                _measure(scope, status, took_s)
 
 
 def _asked_for(scope: Scope) -> UUID | None:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.console.calls import Call, call_in, call_of, route_of
+from services.console.calls import Call, call_in, call_of, only_asks, route_of
 from shared.errors import Conflict, InvalidRequest, TransientError
 from shared.storage import keyed_calls
 from shared.storage.database import Transaction, Transactions
@@ -72,7 +72,7 @@ def begin(request: Request, database: Transactions) -> None:
     Raises BadKey, KeyReused, NoAnswer; Replayed with the answer of the call before.
     """
     sent = request.headers.get(HEADER)
-    if sent is None or request.method != "POST":
+    if sent is None or request.method != "POST" or only_asks(request.scope):
         return
     call, route = call_of(request), route_of(request.scope)
     if not (0 < len(sent) <= _MOST_CHARACTERS and sent.isascii() and sent.isprintable()):
@@ -104,7 +104,7 @@ class OnceDatabase:
 
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
-        """One transaction. Raises NoAnswer when another call with the key was faster."""
+        """One transaction. Raises NoAnswer when another call with the key was faster, or is at work."""
         with self._database.begin() as tx:
             if self._call.key is not None and not self._call.key_taken and not keyed_calls.take(tx, self._call.key):
                 raise NoAnswer

@@ -5,11 +5,12 @@ A wake-up that is missed costs `stream_poll_s`, never an event: every reader kee
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
-from typing import Final
+from typing import Final, TypeVar
 
 import psycopg
 from anyio import CapacityLimiter, move_on_after, to_thread
@@ -25,7 +26,12 @@ from shared.telemetry import logger
 
 log = logger("console")
 
+T = TypeVar("T")
+
 HEARTBEAT_S: Final = 10.0
+LOOKED_AFTER_S: Final = 20.0
+"""So often it is seen whether the reader's token is still valid."""
+
 EVENTS_PER_READ: Final = 500
 _READERS_AT_A_TIME: Final = 2
 _SHORTEST_PAUSE_S: Final = 0.05
@@ -118,7 +124,11 @@ class Hub:
 
     async def read(self, position: Position) -> tuple[list[CloudEvent], Position]:
         """The next events. Raises DatabaseUnavailable."""
-        return await to_thread.run_sync(self._read, position, limiter=self._readers)
+        return await self.ask(partial(self._read, position))
+
+    async def ask(self, question: Callable[[], T]) -> T:
+        """What a question to the database gives, in the readers' turn. Raises DatabaseUnavailable."""
+        return await to_thread.run_sync(question, limiter=self._readers)
 
     def _read(self, position: Position) -> tuple[list[CloudEvent], Position]:
         with self._database.begin() as tx:
@@ -143,17 +153,23 @@ class Hub:
         ring.set()
 
 
-async def frames(hub: Hub, position: Position, filters: Wanted, *, follow: bool = True) -> AsyncIterator[bytes]:
-    """The events after a position, and with `follow` those to come for as long as the client listens.
+async def frames(
+    hub: Hub, position: Position, filters: Wanted, is_valid: Callable[[], bool], *, follow: bool = True
+) -> AsyncIterator[bytes]:
+    """The events after a position, and with `follow` those to come: as long as the client listens and is valid.
 
     Then there is a comment whenever it was quiet for long, and a database that is away is waited for. Raises
     DatabaseUnavailable without `follow`: an end would say that there is nothing more.
     """
     yield b": the stream is open\n\n"
-    last_sent_s = monotonic()
+    last_sent_s = looked_s = monotonic()
     while not hub.closed:
         ring = hub.next_ring()
         try:
+            if monotonic() - looked_s >= LOOKED_AFTER_S:
+                if not await hub.ask(is_valid):
+                    return
+                looked_s = monotonic()
             events, position = await hub.read(position)
         except TransientError as error:
             log.warning("stream_not_read", code=error.code)

@@ -23,7 +23,7 @@ def register(work: Work, ingest: Ingest) -> None:
     results = register_objects(seen, ingest)
     archived = results.archived
     with work.commit() as commit:
-        results = refusing.without_erased(commit.tx, results)
+        results = refusing.without_erased(commit, results)
         for delivered, error in results.deferred:
             commit.defer(delivered, error)
         outcomes = [r.outcome for r in results.registered] + [r.outcome for r in results.rejected]

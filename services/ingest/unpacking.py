@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from services.ingest.archives import slices
 from services.ingest.archives.kinds import Kind
@@ -9,12 +10,13 @@ from services.ingest.archives.slices import Slice
 from services.ingest.archives.sources import ObjectChanged
 from services.ingest.ports import Ingest
 from shared import ids
-from shared.errors import EarmarkError
+from shared.errors import EarmarkError, PermanentError, TransientError
 from shared.events import ArchiveFound, ArchiveUnpacked, ObjectSeen, RecordingRejected
 from shared.ledger.consumer import Commit, Delivered, Work
 from shared.storage import archives, recordings
-from shared.storage.archives import NewArchive
-from shared.storage.objects import ObjectGone, StoredObject
+from shared.storage.archives import NewArchive, OpenArchive, UnpackingAbandoned
+from shared.storage.database import Transaction
+from shared.storage.objects import StoredObject
 from shared.storage.recordings import Outcome
 
 
@@ -54,8 +56,9 @@ def unpack(work: Work, ingest: Ingest) -> None:
     delivered = work.delivered
     for one in delivered:
         assert isinstance(one.event, ArchiveFound)
+        is_last = one.claim.attempt >= ingest.settings.ledger.attempts_before_dead
         with work.database.begin() as tx:
-            opened = archives.opened(tx, one.event.archive_id)
+            opened = _open(tx, one.event.archive_id, is_last=is_last)
         if opened is None:  # another one was put under its key meanwhile
             with work.commit([one]):
                 continue
@@ -64,10 +67,35 @@ def unpack(work: Work, ingest: Ingest) -> None:
             ended = slices.unpack(
                 opened, ingest.settings.ingest.archive_slice_s / len(delivered), work.database, ingest
             )
-        except (ObjectGone, ObjectChanged) as error:
+        except (PermanentError, ObjectChanged) as error:
             ended = error
+        except TransientError:
+            if is_last:  # and yet tried again
+                with work.database.begin() as tx:
+                    _take_back(tx, opened.archive)
+            raise
         with work.commit([one]) as commit:
+            _take_back(commit.tx, opened.archive)
             _conclude(commit, one, opened.archive, ended)
+
+
+def _open(tx: Transaction, archive_id: UUID, *, is_last: bool) -> OpenArchive | None:
+    """Before its last attempt it is given up: should this process die of it too, nobody is left to tell who waits."""
+    opened = archives.opened(tx, archive_id)
+    if opened is None:
+        return None
+    archive = opened.archive
+    if not is_last:
+        _take_back(tx, archive)
+    elif archives.abandon(tx, archive_id):
+        why = UnpackingAbandoned()
+        recordings.settle(tx, [Outcome(archive.object_id, archive.etag, archive.etag, None, why.code, why.sentence())])
+    return opened
+
+
+def _take_back(tx: Transaction, archive: NewArchive) -> None:
+    if archives.take_back(tx, archive.archive_id):
+        recordings.settle(tx, [Outcome(archive.object_id, archive.etag, archive.etag)])
 
 
 def _conclude(commit: Commit, delivered: Delivered, archive: NewArchive, ended: Slice | EarmarkError) -> None:

@@ -38,8 +38,8 @@ class Watcher:
         self._keys: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._next_sweep_s = monotonic()
         self._took_s = 0.0  # by the last sweep
-        self._sweeping: set[str] = set()  # prefixes
-        self._again: set[str] = set()  # prefixes that were hinted at while they were swept
+        self._sweeping: list[str] = []  # prefixes: the one that is listed, and the one between whose pages it is
+        self._aside: set[str] = set()  # prefixes that were hinted at meanwhile
 
     def heard(self, keys: list[str]) -> None:
         """Take hints from any thread: keys, or prefixes that end in a slash."""
@@ -75,28 +75,37 @@ class Watcher:
         if len(keys) > MOST_LOOKUPS:
             prefixes |= {key.partition("/")[0] + "/" for key in keys}
             keys = set()
-        self._again |= prefixes & self._sweeping
-        prefixes -= self._sweeping
+        if self._sweeping:
+            self._aside |= prefixes
+            prefixes = set()
         n_new = self._looker.look(keys) if keys else 0
         n_new += sum(self._list(prefix) for prefix in sorted(prefixes))
+        self._count_hinted(n_new)
+
+    def _count_hinted(self, n_new: int) -> None:
         if n_new:
             metrics.count("earmark_objects_seen_total", n_new, by="hint")
             log.info("objects_seen", n_new=n_new, by="hint")
 
     def _list(self, prefix: str) -> int:
         """Sweep a prefix; between its pages look where else something is said to be, so that no few wait for many."""
-        self._sweeping.add(prefix)
+        self._sweeping.append(prefix)
         try:
             return self._looker.sweep(prefix, self._look_meanwhile)
         finally:
-            self._sweeping.remove(prefix)
+            self._sweeping.pop()
             if not self._sweeping:
-                again, self._again = self._again, set()
-                self.heard(sorted(again))
+                aside, self._aside = self._aside, set()
+                self.heard(sorted(aside))
 
     def _look_meanwhile(self) -> None:
+        """Keys at once; other prefixes one after the other, so that hints to each of many do not pile up."""
         self._beat()
         self._look(self._drain(0.0))
+        if len(self._sweeping) == 1:
+            waiting = self._aside.difference(self._sweeping)  # those that are hinted at from now on have the next page
+            self._aside -= waiting
+            self._count_hinted(sum(self._list(prefix) for prefix in sorted(waiting)))
 
     def _sweep(self) -> None:
         began_s = monotonic()

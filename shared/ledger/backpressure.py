@@ -37,7 +37,7 @@ _WAITING = sa.text("""
 # By the second since the first of them: work that has just begun is not slow.
 _RATE = sa.text("""
     SELECT coalesce(sum(n) / greatest(1, extract(epoch FROM clock_timestamp() - min(at))), 0) FROM drained
-    WHERE at > clock_timestamp() - make_interval(secs => :rate_s)
+    WHERE at > statement_timestamp() - make_interval(secs => :rate_s)
       AND subscription = ANY(CAST(:subscriptions AS text[])) AND collection = :collection
 """)
 

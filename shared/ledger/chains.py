@@ -3,7 +3,7 @@
 A delivery leaves no row behind: how long work took is known where an event followed from it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -98,7 +98,7 @@ _ITSELF = sa.text("""
 """)
 _RECORDING = sa.text("SELECT recording_id FROM segment WHERE segment_id = :id")
 _NEWEST = sa.text("""
-    SELECT correlation_id FROM event WHERE subject = ANY(CAST(:subjects AS text[]))
+    SELECT correlation_id FROM event WHERE subject = ANY(CAST(:subjects AS text[])) AND subject <> ''
     ORDER BY causation_id IS NULL DESC, xid DESC, seq DESC LIMIT 1
 """)
 
@@ -114,7 +114,8 @@ def _of_id(tx: Transaction, own_id: UUID) -> UUID | None:
 
 
 _REGISTERED = sa.text("""
-    SELECT correlation_id FROM event WHERE subject = :subject AND type = :type ORDER BY xid DESC, seq DESC LIMIT 1
+    SELECT correlation_id FROM event WHERE subject = :subject AND subject <> '' AND type = :type
+    ORDER BY xid DESC, seq DESC LIMIT 1
 """)
 
 
@@ -144,6 +145,18 @@ _OPEN = sa.text("""
 """)
 
 
+_BEYOND = sa.text("""
+    SELECT EXISTS (SELECT FROM event WHERE correlation_id = :correlation_id
+                   AND coalesce(data->>'collection', '') <> ALL(CAST(:allowed AS text[])))
+""")
+
+
+def leads_beyond(tx: Transaction, correlation_id: UUID, allowed: Collection[str]) -> bool:
+    """Whether an event of the chain happened outside of these collections, or in none."""
+    values = {"correlation_id": correlation_id, "allowed": list(allowed)}
+    return bool(tx.execute(_BEYOND, values).scalar_one())
+
+
 def _steps(tx: Transaction, correlation_id: UUID) -> list[Step]:
     rows = tx.execute(_STEPS, {"correlation_id": correlation_id, "most": MOST_STEPS}).mappings()
     steps = {row["event_id"]: Step(**row) for row in rows}
@@ -158,7 +171,8 @@ _UPLOADS = sa.text("""
            registered.correlation_id, registered.type, registered.subject, registered.occurred_at
     FROM event said
     JOIN segment ON segment.segment_id = CAST(said.data->>'segment_id' AS uuid)
-    JOIN event registered ON registered.subject = segment.recording_id::text AND registered.type = :registered
+    JOIN event registered ON registered.subject = segment.recording_id::text AND registered.subject <> ''
+                             AND registered.type = :registered
     WHERE said.event_id = ANY(:event_ids)
     ORDER BY registered.subject, registered.xid DESC, registered.seq DESC LIMIT :most
 """)
@@ -166,7 +180,7 @@ _LABELS = sa.text("""
     SELECT said.correlation_id, said.type, said.subject, said.occurred_at
     FROM segment
     JOIN label ON label.collection = segment.collection AND label.segment_id = segment.segment_id
-    JOIN event said ON said.subject = label.label_id::text AND said.type = :said
+    JOIN event said ON said.subject = label.label_id::text AND said.subject <> '' AND said.type = :said
     WHERE segment.recording_id = ANY(CAST(:recordings AS uuid[])) ORDER BY said.xid DESC, said.seq DESC LIMIT :most
 """)
 

@@ -7,8 +7,15 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from shared.errors import Conflict
 from shared.ledger.outbox import PENDING_CHANNEL
 from shared.storage.database import Transaction, notify
+
+
+class UnfinishedErasure(Conflict):
+    """An erasure is not given up: mend what its error says, and requeue it (`earmark dead requeue`)."""
+
+    code = "unfinished_erasure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +73,15 @@ def requeue(tx: Transaction, event_ids: list[UUID]) -> int:
     return done
 
 
+_ERASURES = sa.text("""
+    SELECT count(*) FROM delivery WHERE state = 'dead' AND event_id = ANY(:ids) AND subscription = 'ingest.erase'
+""")
+
+
 def drop(tx: Transaction, event_ids: list[UUID]) -> int:
-    """Forget them; the events stay in the log."""
+    """Forget them; the events stay in the log. Raises UnfinishedErasure."""
+    if tx.execute(_ERASURES, {"ids": event_ids}).scalar_one():
+        raise UnfinishedErasure("What was erased has not left the bucket and the log yet.")
     return tx.execute(
         sa.text("DELETE FROM delivery WHERE state = 'dead' AND event_id = ANY(:ids)"), {"ids": event_ids}
     ).rowcount

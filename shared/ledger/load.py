@@ -37,10 +37,14 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Loads:
-    """The same deliveries summed up both ways: all stages in their order, the collections largest first."""
+    """The same deliveries summed up both ways: all stages in their order, the collections largest first.
+
+    `oldest_s` is the `lag_s` of the stages without the collections that are paused: what is meant to be worked on.
+    """
 
     stages: list[Load]
     collections: list[Load]
+    oldest_s: dict[str, float]
 
     def backlog(self) -> dict[str, int]:
         """How many deliveries are in each state."""
@@ -55,7 +59,7 @@ _OPEN = sa.text("""
 """)
 _DRAINED = sa.text("""
     SELECT subscription, collection, sum(n) * 60 / :rate_s AS per_minute FROM drained
-    WHERE at > clock_timestamp() - make_interval(secs => :rate_s) GROUP BY 1, 2
+    WHERE at > statement_timestamp() - make_interval(secs => :rate_s) GROUP BY 1, 2
 """)
 
 
@@ -67,12 +71,17 @@ def measure(tx: Transaction, within: Collection[str] | None = None) -> Loads:
     held = {one.name for one in paused if one.kind == "collection"}
     # Those of a newer version, whose processes work side by side with this one, come last.
     known = dict.fromkeys([*(s.name for s in SUBSCRIPTIONS), *sorted({row.subscription for row in opened})])
+    oldest_s: dict[str, float] = {}
+    for row in opened:
+        if row.state != "dead" and row.collection not in held:
+            oldest_s[row.subscription] = max(row.age_s, oldest_s.get(row.subscription, 0.0))
     by_stage, done_by_stage = _by("subscription", opened), _by("subscription", drained)
     stages = [_sum(name, by_stage, done_by_stage, paused=pauses.covers(paused, name)) for name in known]
     by_collection, done_by_collection = _by("collection", opened), _by("collection", drained)
     names = by_collection.keys() | held
     found = [_sum(name, by_collection, done_by_collection, paused=name in held) for name in names]
-    return Loads(stages, sorted(found, key=lambda one: (-one.pending - one.queued - one.leased, one.name)))
+    largest_first = sorted(found, key=lambda one: (-one.pending - one.queued - one.leased, one.name))
+    return Loads(stages, largest_first, oldest_s)
 
 
 def _by(what: str, rows: Sequence[Any]) -> dict[str, list[Any]]:

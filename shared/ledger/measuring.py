@@ -21,13 +21,22 @@ _LAST_COUNTED: Final = 5  # attempts; further ones count as this, however many a
 
 @contextmanager
 def claimed(claims: Sequence[Claim]) -> Iterator[None]:
-    """Every line that is logged meanwhile names the chains of events that the deliveries belong to."""
+    """The first line names the chains of events that the deliveries belong to, and every line the one of a lone one.
+
+    A message may hold hundreds; its other lines are found by its id.
+    """
     subscription, began_s = claims[0].subscription, monotonic()
     for attempt, n in Counter(min(claim.attempt, _LAST_COUNTED) for claim in claims).items():
         metrics.count("earmark_claims_total", n, subscription=subscription, attempt=str(attempt))
-    with bound(correlation_ids=[*dict.fromkeys(str(claim.correlation_id) for claim in claims)]):
-        # The one line that is there even if the work kills its worker.
-        log.info("claimed", event_ids=[str(c.event_id) for c in claims], attempt=max(c.attempt for c in claims))
+    chains = [*dict.fromkeys(str(claim.correlation_id) for claim in claims)]
+    # The one line that is there even if the work kills its worker.
+    log.info(
+        "claimed",
+        event_ids=[str(claim.event_id) for claim in claims],
+        correlation_ids=chains,
+        attempt=max(claim.attempt for claim in claims),
+    )
+    with bound(**{"correlation_id": chains[0]} if len(chains) == 1 else {}):
         yield
     metrics.observe("earmark_handler_seconds", monotonic() - began_s, subscription=subscription)
 

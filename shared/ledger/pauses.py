@@ -1,6 +1,7 @@
 """Pauses: collections and stages that the relay leaves alone until somebody lets them go on.
 
-A row that stands until it is taken away, so that a pause outlasts restarts. What is queued or in work ends.
+A row that stands until it is taken away, so that a pause outlasts restarts. What is queued or in work ends. Erasures go
+on (`Subscription.pausable`).
 """
 
 from collections.abc import Collection
@@ -11,9 +12,9 @@ from typing import Final, Literal
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from shared.errors import NotFound
+from shared.errors import Conflict, NotFound
 from shared.ledger.outbox import PENDING_CHANNEL
-from shared.ledger.routes import SUBSCRIPTIONS
+from shared.ledger.routes import BY_NAME, SUBSCRIPTIONS
 from shared.storage.database import Transaction, notify
 from shared.storage.tables import pause as pause_table
 
@@ -30,6 +31,12 @@ class UnknownStage(NotFound):
     code = "unknown_stage"
 
 
+class NotPausable(Conflict):
+    """What was erased goes whatever is paused; pause another stage."""
+
+    code = "not_pausable"
+
+
 @dataclass(frozen=True, slots=True)
 class Pause:
     """What is paused, since when, and who said so."""
@@ -41,8 +48,10 @@ class Pause:
 
 
 def pause(tx: Transaction, kind: Kind, name: str, by: str) -> Pause:
-    """Push nothing more of it; a pause that stands already stays as it is. Raises UnknownStage."""
+    """Push nothing more of it; a pause that stands already stays as it is. Raises UnknownStage, NotPausable."""
     _check(kind, name)
+    if kind == "stage" and not _is_pausable(name):
+        raise NotPausable(f"{name} cannot be paused.")
     values = {"kind": kind, "name": name, "paused_by": by}
     tx.execute(insert(pause_table).values(values).on_conflict_do_nothing())
     (standing,) = [one for one in listing(tx) if (one.kind, one.name) == (kind, name)]
@@ -72,7 +81,13 @@ def touching(tx: Transaction, collection: str) -> list[Pause]:
 
 def covers(pauses: list[Pause], stage: str) -> bool:
     """Whether a subscription is paused, by its own name or with its service."""
-    return any(one.kind == "stage" and one.name in {stage, stage.partition(".")[0]} for one in pauses)
+    return _is_pausable(stage) and any(
+        one.kind == "stage" and one.name in {stage, stage.partition(".")[0]} for one in pauses
+    )
+
+
+def _is_pausable(stage: str) -> bool:
+    return stage not in BY_NAME or BY_NAME[stage].pausable
 
 
 def _check(kind: Kind, name: str) -> None:

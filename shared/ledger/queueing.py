@@ -1,9 +1,11 @@
 """Which deliveries the relay may push, as SQL: what waits where, taken in turns, marked as queued and taken back."""
 
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -40,6 +42,7 @@ class Lane:
 
 # One round trip that says what there is to do: a wake-up with nothing to push must cost next to nothing. The names of
 # the collections that wait are found by hopping through the index from one to the next, past any number of deliveries.
+# The statement's time, here and in _TAKE: an index knows nothing to do with that of the clock, which runs on meanwhile.
 _SURVEY = sa.text("""
     WITH RECURSIVE hop(name, collection) AS (
         SELECT s.name, (SELECT min(d.collection) FROM delivery d WHERE d.subscription = s.name AND d.state = 'pending')
@@ -52,11 +55,12 @@ _SURVEY = sa.text("""
         SELECT hop.name, hop.collection, tier.lowest
         FROM hop CROSS JOIN unnest(CAST(:lowest AS int[]), CAST(:highest AS int[])) AS tier(lowest, highest)
         WHERE hop.collection IS NOT NULL
-          AND NOT EXISTS (SELECT FROM pause p WHERE p.kind = 'collection' AND p.name = hop.collection
-                          OR p.kind = 'stage' AND p.name IN (hop.name, split_part(hop.name, '.', 1)))
+          AND (hop.name <> ALL(:pausable) OR NOT EXISTS (
+              SELECT FROM pause p WHERE p.kind = 'collection' AND p.name = hop.collection
+                                     OR p.kind = 'stage' AND p.name IN (hop.name, split_part(hop.name, '.', 1))))
           AND EXISTS (SELECT FROM delivery d WHERE d.subscription = hop.name AND d.collection = hop.collection
                       AND d.state = 'pending' AND d.attempt BETWEEN tier.lowest AND tier.highest
-                      AND d.not_before <= clock_timestamp())
+                      AND d.not_before <= statement_timestamp() OFFSET 0)  -- else joined, with the whole backlog read
     )
     SELECT waits.name, waits.lowest, waits.collection, coalesce(collection.weight, 1) AS weight,
            (SELECT count(*) FROM delivery d WHERE d.subscription = waits.name AND d.collection = waits.collection
@@ -72,6 +76,7 @@ _SURVEY = sa.text("""
     ORDER BY waits.name, waits.lowest
 """)
 _NAMES = [s.name for s in SUBSCRIPTIONS]
+_PAUSABLE = [s.name for s in SUBSCRIPTIONS if s.pausable]
 _BY_LOWEST = {tier.lowest: tier for tier in TIERS}
 
 
@@ -79,21 +84,23 @@ def survey(tx: Transaction, settings: LedgerSettings) -> list[Lane]:
     """Every lane in which something waits that is due and not paused."""
     values = {
         "names": _NAMES,
+        "pausable": _PAUSABLE,
         "lowest": [t.lowest for t in TIERS],
         "highest": [t.highest for t in TIERS],
         "alone": TIERS[-1].lowest,
     }
     rows = tx.execute(_SURVEY, values)
-    cap = settings.out_per_collection
     return [
-        Lane(
-            name,
-            _BY_LOWEST[lowest],
-            depth,
-            tuple(Waiting(r.collection, r.weight, max(0, cap - r.n_out)) for r in group),
-        )
+        Lane(name, _BY_LOWEST[lowest], depth, _waiting(list(group), settings.out_per_collection))
         for (name, lowest, depth), group in groupby(rows, key=lambda r: (r.name, r.lowest, r.depth))
     ]
+
+
+def _waiting(rows: Sequence[sa.Row[Any]], most_out: int) -> tuple[Waiting, ...]:
+    """The cap leaves room for others; where one waits alone, there are none, and workers may be many."""
+    if len(rows) == 1:
+        return (Waiting(rows[0].collection, rows[0].weight, sys.maxsize),)
+    return tuple(Waiting(row.collection, row.weight, max(0, most_out - row.n_out)) for row in rows)
 
 
 # Each collection's share is read off the index. They are shuffled together by their weights, so that the first message
@@ -107,7 +114,7 @@ _TAKE = """
         CROSS JOIN LATERAL (
             SELECT event_id, n_segments, audio_s, not_before FROM delivery
             WHERE subscription = :subscription AND collection = turn.collection AND state = 'pending'
-              AND not_before <= clock_timestamp() AND attempt {attempt} :lowest
+              AND not_before <= statement_timestamp() AND attempt {attempt} :lowest
             ORDER BY not_before LIMIT turn.share FOR UPDATE SKIP LOCKED
         ) AS d
     ) AS taken ORDER BY (n - 1) / weight, place, n

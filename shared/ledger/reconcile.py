@@ -1,6 +1,6 @@
 """Hand on what was dropped: leases that ran out, messages that Redis never delivered. Runs beside the relay.
 
-Sweeps the derived bucket as well.
+Begins again with erasures that nobody finishes. Sweeps the derived bucket as well.
 """
 
 import threading
@@ -8,8 +8,9 @@ import threading
 import sqlalchemy as sa
 
 from shared import metrics
+from shared.events import ErasureBegun
 from shared.ledger import load
-from shared.ledger.outbox import PENDING_CHANNEL
+from shared.ledger.outbox import PENDING_CHANNEL, announce, publish
 from shared.ledger.process import loop, stop_on_signals
 from shared.ledger.sweep import Sweep
 from shared.settings import LedgerSettings, Settings
@@ -33,7 +34,18 @@ _UNDELIVERED = sa.text("""
     WHERE state = 'queued' AND lease_until < clock_timestamp()
 """)
 _STALE_HEARTS = sa.text("DELETE FROM heartbeat WHERE seen_at < clock_timestamp() - interval '10 minutes'")
-_OLD_RATES = sa.text("DELETE FROM drained WHERE at < clock_timestamp() - make_interval(secs => :kept_s)")
+_OLD_RATES = sa.text("DELETE FROM drained WHERE at < statement_timestamp() - make_interval(secs => :kept_s)")
+
+
+# Its delivery may have been dropped, or lost with a backup. By the event's subject, which is the receipt's id.
+_STUCK_ERASURES = sa.text("""
+    SELECT receipt_id FROM erasure
+    WHERE left_over IS NOT NULL AND erased_at < clock_timestamp() - make_interval(secs => :after_s)
+      AND NOT EXISTS (SELECT FROM event e JOIN delivery d USING (event_id)
+                      WHERE e.subject = CAST(receipt_id AS text) AND e.subject <> ''
+                        AND d.subscription = 'ingest.erase')
+""")
+STUCK_AFTER_S = 300.0
 
 
 def reconcile(tx: Transaction, settings: LedgerSettings) -> int:
@@ -47,6 +59,7 @@ def reconcile(tx: Transaction, settings: LedgerSettings) -> int:
         },
     ).rowcount
     undelivered = tx.execute(_UNDELIVERED).rowcount
+    _announce_stuck(tx)
     tx.execute(_STALE_HEARTS)
     tx.execute(_OLD_RATES, {"kept_s": load.REMEMBERED_S})
     if expired or undelivered:
@@ -55,6 +68,14 @@ def reconcile(tx: Transaction, settings: LedgerSettings) -> int:
         metrics.count("earmark_handed_on_total", undelivered, reason="unclaimed")
         log.warning("handed_on", n_expired=expired, n_undelivered=undelivered)
     return expired + undelivered
+
+
+def _announce_stuck(tx: Transaction) -> None:
+    """Begin again with erasures that are not finished, and that nobody is asked to finish."""
+    stuck = tx.execute(_STUCK_ERASURES, {"after_s": STUCK_AFTER_S}).scalars().all()
+    publish(tx, [announce(ErasureBegun(receipt_id=receipt_id)) for receipt_id in stuck])
+    for receipt_id in stuck:
+        log.warning("erasure_begun_again", receipt_id=str(receipt_id))
 
 
 def main() -> None:

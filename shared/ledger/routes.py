@@ -18,6 +18,7 @@ class Subscription:
     event: type[Event]
     queue: str
     share: float = 1.0  # of the ledger's packing limits (events, segments, seconds of audio a message)
+    pausable: bool = True  # else no pause holds it up, not that of its service or of a collection either
 
     @property
     def isolated_queue(self) -> str:
@@ -31,7 +32,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Subscription("ingest.unpack", events.ArchiveFound, "ingest.later", share=0.01),
     Subscription("ingest.segment", events.RecordingRegistered, "ingest"),
     Subscription("ingest.render", events.RenditionRequested, "ingest"),
-    Subscription("ingest.erase", events.ErasureBegun, "ingest"),
+    Subscription("ingest.erase", events.ErasureBegun, "ingest", pausable=False),
     Subscription("embedder.embed", events.SegmentsCreated, "embedder"),
     Subscription("embedder.supply", events.EmbeddingRequested, "embedder"),
     Subscription("embedder.enlist", events.BackfillRequested, "embedder"),
@@ -40,7 +41,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Subscription("embedder.backfill", events.SegmentsEnlisted, "embedder.later", share=0.1),
     Subscription("embedder.check", events.EncoderCheckRequested, "embedder"),
     Subscription("embedder.define", events.EncoderRequested, "embedder"),
-    Subscription("embedder.discard", events.SegmentsRemoved, "embedder"),
+    Subscription("embedder.discard", events.SegmentsRemoved, "embedder", pausable=False),
     Subscription("clusterer.assign", events.SegmentsEmbedded, "clusterer", share=4.0),
     Subscription("clusterer.recluster", events.ClusteringRequested, "clusterer"),
     # What people wait for has a queue of its own as well: a label is behind one message of arrivals, not behind all.
@@ -50,7 +51,7 @@ SUBSCRIPTIONS: tuple[Subscription, ...] = (
     Subscription("clusterer.review", events.ReviewRequested, "clusterer.people"),
     Subscription("clusterer.switch", events.BackfillFinished, "clusterer"),
     Subscription("clusterer.compare_encoders", events.ComparisonRequested, "clusterer"),
-    Subscription("clusterer.forget", events.SegmentsRemoved, "clusterer"),
+    Subscription("clusterer.forget", events.SegmentsRemoved, "clusterer", pausable=False),
 )
 
 BY_NAME: dict[str, Subscription] = {s.name: s for s in SUBSCRIPTIONS}

@@ -4,7 +4,7 @@ Events keep their place and their id, so that readers of the stream lose nothing
 events by what they are about: each of these statements reads the whole log, or the whole backlog.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -23,9 +23,21 @@ _IN_PART = """
     (EXISTS (SELECT FROM jsonb_array_elements_text(e.data->'segment_ids') AS i(id) WHERE i.id = ANY(:segments))
      OR EXISTS (SELECT FROM jsonb_array_elements_text(e.data->'speaker_ids') AS i(id) WHERE i.id = ANY(:speakers)))
 """
+# These do nothing but for their one recording, and would find it gone: nobody waits for them, as they may be paused.
+_OF_ONE_RECORDING: Final = (
+    "ingest.register", "ingest.segment", "ingest.render", "embedder.embed", "embedder.supply", "clusterer.assign",
+)  # fmt: skip
+_WAITS = "(d.state = 'pending' AND d.subscription = ANY(:of_one_recording))"
+_GIVE_UP = sa.text(f"""
+    DELETE FROM delivery d USING event e WHERE d.event_id = e.event_id AND {_WAITS} AND {_WHOLLY}
+""")  # noqa: S608  # constants
+# What they are told of others stays, so they do; but the relay does not take them before their events are mended.
+_KEEP_WAITING = sa.text(f"""
+    SELECT FROM delivery d JOIN event e USING (event_id) WHERE {_WAITS} AND {_IN_PART} FOR UPDATE OF d
+""")
 _IN_WORK = sa.text(f"""
     SELECT EXISTS (SELECT FROM delivery d JOIN event e USING (event_id)
-                   WHERE d.state <> 'dead' AND ({_WHOLLY} OR {_IN_PART}))
+                   WHERE d.state <> 'dead' AND ({_WHOLLY} OR NOT {_WAITS} AND {_IN_PART}))
 """)  # noqa: S608  # constants
 _BURY = sa.text(f"""
     DELETE FROM delivery d USING event e
@@ -46,8 +58,14 @@ _WITHOUT = sa.text(f"""
 
 
 def in_work(tx: Transaction, rest: Rest) -> bool:
-    """Whether a delivery is left, other than a dead one, that may still write or announce anything of it."""
-    return bool(tx.execute(_IN_WORK, _values(rest)).scalar_one())
+    """Whether a delivery is left, other than a dead one, that may still write or announce anything of it.
+
+    What nobody has begun with is given up, if it is of nothing else.
+    """
+    values = {**_values(rest), "of_one_recording": list(_OF_ONE_RECORDING)}
+    tx.execute(_GIVE_UP, values)
+    tx.execute(_KEEP_WAITING, values)
+    return bool(tx.execute(_IN_WORK, values).scalar_one())
 
 
 def erase(tx: Transaction, rest: Rest) -> None:

@@ -7,7 +7,17 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from shared.errors import PermanentError
 from shared.storage.database import Transaction
+
+
+class UnpackingAbandoned(PermanentError):
+    """Whoever unpacked it died of it, again and again: `earmark dead list` tells its last error.
+
+    Members that came before are kept.
+    """
+
+    code = "unpacking_abandoned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +37,8 @@ class NewArchive:
 _FIND = sa.text("""
     WITH older AS (
         UPDATE archive SET state = 'replaced', finished_at = clock_timestamp()
-        WHERE object_id = :object_id AND archive_id <> :archive_id AND state = 'unpacking'
+        WHERE object_id = :object_id AND archive_id <> :archive_id
+          AND (state = 'unpacking' OR code = 'unpacking_abandoned')
     )
     INSERT INTO archive (archive_id, object_id, collection, bucket, key, etag, kind, size_bytes)
     VALUES (:archive_id, :object_id, :collection, :bucket, :key, :etag, :kind, :size_bytes)
@@ -66,11 +77,14 @@ class OpenArchive:
     unpacked: Unpacked
 
 
-_OPEN = sa.text("SELECT * FROM archive WHERE archive_id = :archive_id AND state = 'unpacking'")
+# Of one that was given up beforehand, the last attempt may come to an end after all, and so may one that is requeued.
+_OPEN = sa.text("""
+    SELECT * FROM archive WHERE archive_id = :archive_id AND (state = 'unpacking' OR code = 'unpacking_abandoned')
+""")
 
 
 def opened(tx: Transaction, archive_id: UUID) -> OpenArchive | None:
-    """The archive if it is still to be unpacked."""
+    """The archive if it is still to be unpacked, or was given up beforehand."""
     row = tx.execute(_OPEN, {"archive_id": archive_id}).mappings().one_or_none()
     if row is None:
         return None
@@ -79,6 +93,28 @@ def opened(tx: Transaction, archive_id: UUID) -> OpenArchive | None:
         NewArchive(**{name: row[name] for name in NewArchive.__slots__}),
         replace(unpacked, position=tuple(unpacked.position)),
     )
+
+
+_ABANDON = sa.text("""
+    UPDATE archive SET state = 'refused', code = 'unpacking_abandoned', reason = :reason,
+           finished_at = clock_timestamp()
+    WHERE archive_id = :archive_id AND state = 'unpacking'
+""")
+_TAKE_BACK = sa.text("""
+    UPDATE archive SET state = 'unpacking', code = NULL, reason = NULL, finished_at = NULL
+    WHERE archive_id = :archive_id AND code = 'unpacking_abandoned'
+""")
+
+
+def abandon(tx: Transaction, archive_id: UUID) -> bool:
+    """Give it up beforehand: should its last attempt kill the process, nobody is left to; False if it is given up."""
+    values = {"archive_id": archive_id, "reason": UnpackingAbandoned().sentence()}
+    return bool(tx.execute(_ABANDON, values).rowcount)
+
+
+def take_back(tx: Transaction, archive_id: UUID) -> bool:
+    """It goes on after all; False if it was not given up."""
+    return bool(tx.execute(_TAKE_BACK, {"archive_id": archive_id}).rowcount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +132,8 @@ class Member:
 _ADVANCE = sa.text("""
     UPDATE archive SET position = CAST(:position AS bigint[]), read_bytes = :read_bytes, n_members = :n_members,
            n_taken = :n_taken, n_skipped = :n_skipped, n_refused = :n_refused, n_bytes = :n_bytes
-    WHERE archive_id = :archive_id AND state = 'unpacking' AND position = CAST(:before AS bigint[])
+    WHERE archive_id = :archive_id AND (state = 'unpacking' OR code = 'unpacking_abandoned')
+      AND position = CAST(:before AS bigint[])
 """)
 _REPORT = sa.text("""
     INSERT INTO archive_member (archive_id, number, path, size_bytes, key, etag, code, reason)
@@ -137,10 +174,28 @@ class Origins:
     etags_before: frozenset[str] = frozenset()  # that what lay under the archive's own key before left there
 
 
+# In one order everywhere; the locks end with the transaction.
+_LOCK_KEYS = sa.text("""
+    SELECT pg_advisory_xact_lock(lock) FROM (
+        SELECT DISTINCT hashtextextended('member:' || :bucket || '/' || key, 0) AS lock
+        FROM unnest(CAST(:keys AS text[])) AS key ORDER BY lock
+    ) AS locks
+""")
+_FROZEN = sa.text("SELECT set_config('idle_in_transaction_session_timeout', :timeout, true)")
 _ORIGINS = sa.text("""
     SELECT m.key, m.etag, m.archive_id = :archive_id AS by_this FROM archive a JOIN archive_member m USING (archive_id)
     WHERE a.object_id = :object_id AND m.key = ANY(:keys)
 """)
+
+
+def hold_keys(tx: Transaction, bucket: str, keys: Sequence[str], most_s: float) -> None:
+    """Let no other archive put anything under these keys until this transaction ends, for so long at most.
+
+    Who looks what lies under a key and then puts would overwrite what came in between; stores that know a condition
+    on a PUT are few. A process that froze is cut off, and its transaction with it.
+    """
+    tx.execute(_FROZEN, {"timeout": f"{round(most_s * 1000)}ms"})
+    tx.execute(_LOCK_KEYS, {"bucket": bucket, "keys": list(keys)})
 
 
 def origins(tx: Transaction, archive: NewArchive, keys: Sequence[str]) -> Mapping[str, Origins]:

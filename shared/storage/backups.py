@@ -62,6 +62,13 @@ def referenced(tx: Transaction, audio_bucket: str, derived_bucket: str) -> set[t
     return {(audio_bucket, key) for key in audio} | {(derived_bucket, key) for key in derived}
 
 
+def audio_buckets(tx: Transaction) -> set[str]:
+    """In which buckets the originals lie that recordings were made of; none in a database without tables."""
+    if tx.execute(sa.text("SELECT to_regclass('stored_object')")).scalar_one() is None:
+        return set()
+    return set(tx.execute(sa.text("SELECT DISTINCT bucket FROM stored_object WHERE state <> 'rejected'")).scalars())
+
+
 def erased(tx: Transaction) -> Iterator[Tombstone]:
     """Every tombstone, the oldest first; none in a database of before there were any."""
     if tx.execute(sa.text("SELECT to_regclass('tombstone')")).scalar_one() is None:

@@ -52,9 +52,9 @@ def erase_recordings(tx: Transaction, collection: str, recording_ids: Sequence[U
 def erase_what_came_back(tx: Transaction, subject_ids: Sequence[UUID], actor: str) -> Erased | None:
     """Erase those that have a tombstone and stand all the same, as in a backup that was restored; None: there are none.
 
-    Call it after `tombstones.restore`.
+    Call it after `tombstones.restore` is committed: that holds tombstones, which come after names here.
     """
-    subjects = {"subjects": list(tombstones.hold(tx, subject_ids))}
+    subjects = {"subjects": list(tombstones.standing(tx, subject_ids))}
     speakers = tx.execute(_SPEAKERS_BACK, subjects).scalars().all()
     recordings = tx.execute(_RECORDINGS_BACK, subjects).scalars().all()
     return _erase(tx, actor, speakers, recordings) if speakers or recordings else None
@@ -87,15 +87,14 @@ def _erase(
     with_recordings: bool = False,
 ) -> Erased:
     key: dict[str, Any] = {"speakers": list(speakers), "recordings": list(recordings)}
-    collections = list(tx.execute(_COLLECTIONS, key).scalars())
-    for collection in collections:
-        labels.lock_names(tx, collection)
+    collections = _lock_names(tx, key)
     if with_recordings:
         key["recordings"] = list(tx.execute(_THEIR_RECORDINGS, key).scalars())
     tombstones.claim(tx, [*key["speakers"], *key["recordings"]])
     doomed = _hold(tx, key)
     receipt_id = new_id()
-    _lay_tombstones(tx, doomed, receipt_id)
+    tombstones.lay(tx, "recording", dict(doomed.collection_of), receipt_id)
+    tombstones.lay(tx, "speaker", dict.fromkeys(doomed.speakers), receipt_id)
     erased, blobs = _delete(tx, doomed)
     for collection in collections:
         clusters.recount(tx, collection)
@@ -108,6 +107,24 @@ def _erase(
     kept = {"names that nothing bears any more": _n_bare(tx, doomed)}
     receipt = receipts.write(tx, receipt_id, actor, erased, doomed.audio_kept, kept, collections, rest)
     return Erased(receipt, _events(doomed, receipt_id), sorted(doomed.recordings))
+
+
+def _lock_names(tx: Transaction, key: dict[str, Any]) -> list[str]:
+    """Lock the names of all collections that lose something; returns these.
+
+    Whoever named somebody just before may have brought in another one. All are locked anew then, in one order
+    everywhere.
+    """
+    locked: list[str] = []
+    while True:
+        with tx.begin_nested() as attempt:  # a rollback gives its locks back
+            for collection in locked:
+                labels.lock_names(tx, collection)
+            found = list(tx.execute(_COLLECTIONS, key).scalars())
+            if set(found) <= set(locked):
+                return locked
+            attempt.rollback()
+        locked = sorted({*locked, *found})
 
 
 @dataclass(slots=True)
@@ -136,7 +153,8 @@ _SEGMENTS = sa.text("""
                            UNION SELECT segment_id FROM segment WHERE recording_id = ANY(:recordings))
     ORDER BY s.segment_id FOR UPDATE OF s
 """)
-# In the order in which embedders lock the two. From then on nobody cuts the recordings, or gives them captions.
+# Also of those that only lose segments. In the order in which embedders lock the two. From then on nobody cuts the
+# recordings, or gives them captions.
 _PROGRESS = sa.text("""
     SELECT FROM recording_progress WHERE recording_id = ANY(:recordings) ORDER BY encoder, recording_id FOR UPDATE
 """)
@@ -165,9 +183,11 @@ _AUDIO_KEPT = sa.text("""
 
 
 def _hold(tx: Transaction, key: dict[str, Any]) -> _Doomed:
-    tx.execute(_SEGMENTS, key)
-    tx.execute(_PROGRESS, key)
-    rows = tx.execute(_RECORDINGS, key).all()
+    touched = {row.recording_id for row in tx.execute(_SEGMENTS, key)}
+    held = {"recordings": sorted({*touched, *key["recordings"]})}
+    tx.execute(_PROGRESS, held)
+    asked = set(key["recordings"])
+    rows = [row for row in tx.execute(_RECORDINGS, held) if row.recording_id in asked]
     doomed = _Doomed(
         speakers=key["speakers"],
         recordings={row.recording_id: row.sha256 for row in rows},
@@ -197,11 +217,6 @@ def _cut_from(tx: Transaction, collections: Sequence[str], segment_ids: Sequence
         parts = [s for s in tx.execute(_CUT_FROM, asked).scalars() if s not in found]
         found |= dict.fromkeys(parts)
     return list(found)
-
-
-def _lay_tombstones(tx: Transaction, doomed: _Doomed, receipt_id: UUID) -> None:
-    tombstones.lay(tx, "recording", dict(doomed.collection_of), receipt_id)
-    tombstones.lay(tx, "speaker", dict.fromkeys(doomed.speakers), receipt_id)
 
 
 _BLOBS = sa.text("""

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.storage.database import Transaction
-from shared.storage.tables import keyed_call
+from shared.storage.tables import erasure, keyed_call
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,11 @@ class KeyedCall:
     answer: bytes | None
 
 
+_HOLD = sa.text("SELECT pg_try_advisory_xact_lock_shared(hashtextextended('answers', 0))")
+_CLAIM = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('answers', 0))")
+_TRY = sa.text("SELECT pg_try_advisory_xact_lock(hashtextextended('call:' || :actor || ' ' || :key, 0))")
+
+
 def find(tx: Transaction, key: Key) -> KeyedCall | None:
     """The call that used this key before."""
     query = sa.select(keyed_call.c.fingerprint, keyed_call.c.status, keyed_call.c.answer).where(*_is(key))
@@ -36,19 +41,29 @@ def find(tx: Transaction, key: Key) -> KeyedCall | None:
 
 
 def take(tx: Transaction, key: Key) -> bool:
-    """Take the key; False if another call has it. Waits for one that is just at work with the same key."""
+    """Take the key; False if another call has it, or is at work with it: waiting for that would hold a connection."""
+    if not tx.execute(_TRY, {"actor": key.actor, "key": key.key}).scalar_one():
+        return False
     values = {"actor": key.actor, "key": key.key, "fingerprint": key.fingerprint}
     statement = insert(keyed_call).values(values).on_conflict_do_nothing().returning(keyed_call.c.key)
     return tx.execute(statement).one_or_none() is not None
 
 
 def keep(tx: Transaction, key: Key, status: int, answer: bytes) -> None:
-    """Remember what was answered."""
-    tx.execute(sa.update(keyed_call).where(*_is(key)).values(status=status, answer=answer))
+    """Remember what was answered; not if something else was erased since the call, or just is: the answer may name it.
+
+    An erasure's own answer tells its receipt.
+    """
+    if not tx.execute(_HOLD).scalar_one():
+        return
+    is_told = sa.func.strpos(answer.decode(errors="replace"), sa.cast(erasure.c.receipt_id, sa.Text)) > 0
+    meanwhile = sa.exists().where(erasure.c.erased_at > keyed_call.c.called_at, ~is_told)
+    tx.execute(sa.update(keyed_call).where(*_is(key), ~meanwhile).values(status=status, answer=answer))
 
 
 def forget_answers(tx: Transaction) -> None:
-    """Answers may name somebody who is erased now; that the calls were made stays known."""
+    """Answers may name somebody who is erased now; that the calls were made stays known. None is kept until the end."""
+    tx.execute(_CLAIM)
     tx.execute(sa.update(keyed_call).where(keyed_call.c.answer.is_not(None)).values(status=None, answer=None))
 
 

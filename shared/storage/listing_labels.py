@@ -1,5 +1,6 @@
 """Pages of the clusters of a collection and of its label log, how far it is named, and who was who. Reads only."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -82,6 +83,15 @@ class ListedLabel:
     created_at: datetime
 
 
+# Whether the reader may hear of a speaker: in the collections that they are confined to, somebody was called so.
+_IS_HEARD = """
+    (CAST(:within AS text[]) IS NULL OR l.collection IS NOT NULL
+     OR EXISTS (SELECT FROM assignment a WHERE a.speaker_id = {speaker} AND a.collection = ANY(:within))
+     OR EXISTS (SELECT FROM word w JOIN segment s USING (segment_id)
+                WHERE w.speaker_id = {speaker} AND s.collection = ANY(:within)))
+"""
+
+
 def _labels(comes_after: str, order: str) -> sa.TextClause:
     """What concerns all collections is found by itself and put between: one condition would read the whole log."""
     return sa.text(f"""
@@ -97,8 +107,12 @@ def _labels(comes_after: str, order: str) -> sa.TextClause:
         ORDER BY created_at {order}, label_id {order} LIMIT :most
     )
     SELECT l.label_id, l.operation, p.name AS speaker, l.segment_id, l.cluster_id, l.actor, l.cause_id, l.undoes_id,
-           l.active, l.detail,
-           (SELECT count(*) FROM label_effect e WHERE e.label_id = l.label_id) AS segments, l.created_at
+           l.active, l.detail, l.created_at,
+           (SELECT count(*) FROM label_effect e WHERE e.label_id = l.label_id
+            AND (CAST(:within AS text[]) IS NULL OR l.collection IS NOT NULL OR EXISTS (
+                SELECT FROM segment s WHERE s.segment_id = e.segment_id AND s.collection = ANY(:within)))) AS segments,
+           {_IS_HEARD.format(speaker="l.speaker_id")} AS is_heard,
+           {_IS_HEARD.format(speaker="l.other_speaker_id")} AS is_other_heard
     FROM (SELECT * FROM own UNION ALL SELECT * FROM everywhere) l LEFT JOIN speaker p USING (speaker_id)
     ORDER BY l.created_at {order}, l.label_id {order} LIMIT :most
 """)  # noqa: S608  # constants
@@ -111,16 +125,35 @@ _NEWEST_FIRST: Final = _labels("<", "DESC")
 def labels(
     tx: Transaction,
     collection: str,
+    within: Collection[str] | None = None,
     *,
     newest_first: bool = False,
     after: tuple[datetime, UUID] | None = None,
     most: int,
 ) -> list[ListedLabel]:
-    """The log from one end to the other."""
+    """The log from one end to the other.
+
+    Of what concerns all collections, a reader who is confined to some sees what happened within them: those names only.
+    """
     created_at, label_id = after or ((_LAST_TIME, _LAST_UUID) if newest_first else (_FIRST_TIME, _FIRST_UUID))
     values = {"collection": collection, "created_at": created_at, "label_id": label_id, "most": most}
+    values["within"] = None if within is None else list(within)
     rows = tx.execute(_NEWEST_FIRST if newest_first else _OLDEST_FIRST, values)
-    return [ListedLabel(**row) for row in rows.mappings()]
+    return [_listed(dict(row), within) for row in rows.mappings()]
+
+
+_NAMES: Final = {"stays": "is_heard", "from": "is_heard", "to": "is_heard", "goes": "is_other_heard"}
+
+
+def _listed(row: dict[str, Any], within: Collection[str] | None) -> ListedLabel:
+    heard = {name: row.pop(name) for name in ("is_heard", "is_other_heard")}
+    detail = dict(row["detail"])
+    if within is not None and "collections" in detail:
+        detail["collections"] = [name for name in detail["collections"] if name in within]
+    for field, whether in _NAMES.items():
+        if field in detail and not heard[whether]:
+            detail[field] = None
+    return ListedLabel(**row | {"detail": detail, "speaker": row["speaker"] if heard["is_heard"] else None})
 
 
 @dataclass(frozen=True, slots=True)

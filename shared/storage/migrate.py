@@ -1,25 +1,43 @@
-"""Bring a database to the schema of this version; safe to run from several machines at once."""
+"""Bring a database to the schema of this version; safe to run from several machines at once, and beside workers."""
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
+from typing import Final
 
+import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from shared.errors import EarmarkError, PermanentError
+from shared.errors import EarmarkError, PermanentError, TransientError
 from shared.settings import Settings
 from shared.storage import roles
 from shared.storage.database import with_driver
 from shared.telemetry import configure_logging
 
 _LOCK_FOR_MIGRATIONS = 0x6561726E
+_LOCK_TIMEOUT: Final = "3s"
+"""Whoever waits for a table has all others wait behind it: rather step back and let them go first."""
+
+_PAUSE_S: Final = 0.5
+_MOST_TRIES: Final = 60  # three minutes, if each waits for its locks as long as it may
+
+_TRY_LOCK = sa.text("SELECT pg_try_advisory_lock(:key)")
+_WAIT_SHORTLY = sa.text("SELECT set_config('lock_timeout', :timeout, false)")
+_IN_USE: Final = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+
+
+class SchemaInUse(TransientError):
+    """Somebody holds the tables in a long transaction; `pg_stat_activity` names them. What was migrated stays so."""
+
+    code = "schema_in_use"
 
 
 class SchemaTooNew(PermanentError):
@@ -37,12 +55,15 @@ class Migrated:
 
 
 def upgrade(url: str, revision: str = "head") -> Migrated:
-    """Run every migration that the database has not seen, up to one. Raises SchemaTooNew, with nothing changed."""
+    """Run every migration that the database has not seen, up to one.
+
+    Raises SchemaTooNew, with nothing changed, and SchemaInUse.
+    """
     with _held(url) as (connection, config):
         before = revision_of(connection)
         connection.commit()
         _require_known(before, config)
-        command.upgrade(config, revision)
+        _patiently(lambda: command.upgrade(config, revision), connection)
         now = revision_of(connection)
         assert now is not None
         roles.grant(connection)
@@ -52,8 +73,8 @@ def upgrade(url: str, revision: str = "head") -> Migrated:
 
 def downgrade(url: str, revision: str) -> None:
     """Go back to an earlier revision; what only the later ones hold is lost."""
-    with _held(url) as (_, config):
-        command.downgrade(config, revision)
+    with _held(url) as (connection, config):
+        _patiently(lambda: command.downgrade(config, revision), connection)
 
 
 def require_known(revision: str | None) -> None:
@@ -66,6 +87,19 @@ def revision_of(connection: sa.Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def _patiently(run: Callable[[], None], connection: sa.Connection) -> None:
+    """Migrate, again from where it stands whenever the tables are in use. Raises SchemaInUse."""
+    for _ in range(_MOST_TRIES):
+        try:
+            return run()
+        except sa.exc.OperationalError as error:
+            if not isinstance(error.orig, _IN_USE):
+                raise
+            connection.rollback()
+            sleep(_PAUSE_S)
+    raise SchemaInUse
+
+
 @contextmanager
 def _held(url: str) -> Iterator[tuple[sa.Connection, Config]]:
     """A connection to the database while nobody else migrates it."""
@@ -73,7 +107,11 @@ def _held(url: str) -> Iterator[tuple[sa.Connection, Config]]:
     config = _config()
     try:
         with engine.connect() as connection:
-            connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_FOR_MIGRATIONS})
+            # Asked again and again: the one who holds it may wait for all snapshots to end, and to wait is to hold one.
+            while not connection.execute(_TRY_LOCK, {"key": _LOCK_FOR_MIGRATIONS}).scalar_one():
+                connection.commit()
+                sleep(_PAUSE_S)
+            connection.execute(_WAIT_SHORTLY, {"timeout": _LOCK_TIMEOUT})
             connection.commit()
             config.attributes["connection"] = connection
             yield connection, config

@@ -75,7 +75,11 @@ _SPEAKERS = sa.text("""
     SELECT p.speaker_id, p.name, count(s.segment_id) AS segments, count(DISTINCT s.recording_id) AS recordings,
            count(s.segment_id) FILTER (WHERE a.assigned_by = 'human') AS human,
            ARRAY(SELECT o.name FROM speaker o
-                 WHERE o.canonical_id = p.speaker_id AND o.speaker_id <> p.speaker_id ORDER BY 1) AS also
+                 WHERE o.canonical_id = p.speaker_id AND o.speaker_id <> p.speaker_id
+                   AND (CAST(:within AS text[]) IS NULL OR EXISTS (
+                       SELECT FROM word w JOIN segment s USING (segment_id)
+                       WHERE w.speaker_id = o.speaker_id AND s.collection = ANY(CAST(:within AS text[]))))
+                 ORDER BY 1) AS also
     FROM speaker p
     LEFT JOIN assignment a ON a.speaker_id = p.speaker_id
         AND (CAST(:within AS text[]) IS NULL OR a.collection = ANY(CAST(:within AS text[])))
@@ -86,7 +90,10 @@ _SPEAKERS = sa.text("""
 
 
 def speakers(tx: Transaction, within: Collection[str] | None = None) -> list[SpeakerSeen]:
-    """All of them, by name, and what they say in some collections; None is in all."""
+    """All of them, by name, and what they say in some collections; None is in all.
+
+    Of the names merged into one, those that somebody was called there.
+    """
     values = {"within": None if within is None else list(within)}
     return [SpeakerSeen(**row) for row in tx.execute(_SPEAKERS, values).mappings()]
 

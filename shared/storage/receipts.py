@@ -123,7 +123,9 @@ def rest(tx: Transaction, receipt_id: UUID) -> Rest | None:
 
 _FORGET_OBJECTS = sa.text("""
     WITH gone AS (
-        DELETE FROM stored_object WHERE object_id = ANY(:ids) AND code = 'erased' RETURNING collection, key
+        DELETE FROM stored_object WHERE object_id = ANY(:ids)
+          AND (code IN ('erased', 'object_gone') OR state = 'seen' AND etag = ANY(:etags))
+        RETURNING collection, key
     )
     DELETE FROM object_attributes a USING gone g WHERE a.collection = g.collection AND a.key = g.key
 """)
@@ -142,6 +144,8 @@ def finish(tx: Transaction, receipt_id: UUID, done: Rest, n_undeletable: int) ->
 
     A key that holds other bytes by now stays, as does what its owner says of it.
     """
-    tx.execute(_FORGET_OBJECTS, {"ids": [one.object_id for one in done.originals]})
+    # Also those that were put again meanwhile, and that nobody has read yet: the sweep finds what is still there.
+    known = {"ids": [one.object_id for one in done.originals], "etags": [one.etag for one in done.originals]}
+    tx.execute(_FORGET_OBJECTS, known)
     tx.execute(_FORGET_KEYS, {"keys": [one.key for one in done.originals]})
     tx.execute(_FINISH, {"receipt_id": receipt_id, "n": n_undeletable})

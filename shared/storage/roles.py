@@ -31,7 +31,7 @@ RIGHTS: Final[Mapping[Service, Rights]] = {
     "relay": Rights("delivery event heartbeat", "collection pause"),
     "reconciler": Rights(
         "condemned_blob delivery drained event frame_blob heartbeat rendition",
-        "backfill collection encoder pause recording segment",
+        "backfill collection encoder erasure pause recording segment",
     ),
     "watch": Rights("collection delivery event heartbeat stored_object", "embedding recording recording_progress"),
     "ingest": Rights(

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from shared.errors import NotFound, PermanentError
+from shared.errors import Conflict, NotFound, PermanentError
 from shared.storage.database import Transaction
 from shared.storage.tables import tombstone
 
@@ -31,6 +31,12 @@ class NotErased(NotFound):
     code = "not_erased"
 
 
+class StillErasing(Conflict):
+    """Try again when its receipt has a `finished_at`: `earmark receipts RECEIPT_ID`."""
+
+    code = "still_erasing"
+
+
 @dataclass(frozen=True, slots=True)
 class Tombstone:
     """What was erased; `collection` is None for a speaker."""
@@ -42,8 +48,10 @@ class Tombstone:
     erased_at: datetime
 
 
-# In one order everywhere; the locks end with the transaction.
-_LOCK = "SELECT {lock}(hashtextextended('tombstone:' || s.id, 0)) FROM (SELECT unnest(CAST(:ids AS text[])) AS id) AS s"
+# In one order everywhere; the locks end with the transaction. Postgres has room for some thousand locks of all
+# transactions together, and an erasure may be of more recordings than that: many ids share a lock.
+_LOCK = "SELECT {lock}(hashtextextended('tombstone:' || s.n, 0)) FROM unnest(CAST(:slots AS int[])) AS s(n)"
+_N_SLOTS = 1024
 _HOLD = sa.text(_LOCK.format(lock="pg_advisory_xact_lock_shared"))
 _CLAIM = sa.text(_LOCK.format(lock="pg_advisory_xact_lock"))
 _OF = sa.text("SELECT subject_id FROM tombstone WHERE subject_id = ANY(:ids)")
@@ -51,13 +59,27 @@ _OF = sa.text("SELECT subject_id FROM tombstone WHERE subject_id = ANY(:ids)")
 
 def hold(tx: Transaction, subject_ids: Sequence[UUID]) -> set[UUID]:
     """Those of them that are erased; none of the others is erased before this transaction ends."""
-    tx.execute(_HOLD, {"ids": sorted(map(str, set(subject_ids)))})
+    tx.execute(_HOLD, {"slots": _slots(subject_ids)})
+    return standing(tx, subject_ids)
+
+
+def standing(tx: Transaction, subject_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of them that are erased right now."""
     return set(tx.execute(_OF, {"ids": list(subject_ids)}).scalars())
 
 
 def claim(tx: Transaction, subject_ids: Sequence[UUID]) -> None:
     """Wait for those who hold them, and let nobody else until this transaction ends."""
-    tx.execute(_CLAIM, {"ids": sorted(map(str, set(subject_ids)))})
+    tx.execute(_CLAIM, {"slots": _slots(subject_ids)})
+
+
+def _slots(subject_ids: Sequence[UUID]) -> list[int]:
+    return sorted({subject_id.int % _N_SLOTS for subject_id in subject_ids})
+
+
+def refused(recording_id: UUID) -> BytesErased:
+    """Why an object is refused whose bytes were erased, as that recording."""
+    return BytesErased(f"These bytes were erased, as recording {recording_id}.")
 
 
 _LAY = sa.text("""
@@ -108,14 +130,25 @@ def listing(tx: Transaction, after: tuple[datetime, UUID], most: int) -> list[To
     return [Tombstone(**row) for row in tx.execute(_LISTING, {"at": after[0], "id": after[1], "most": most}).mappings()]
 
 
-# The sweep of the bucket takes them for new: those whose tombstone still stands are refused again.
-_LOOK_AGAIN = sa.text("UPDATE stored_object SET etag = '' WHERE collection = :collection AND code = 'erased'")
+# The sweep of the bucket takes them for new. They are known by their reason (`refused`): no other refers to it.
+_LOOK_AGAIN = sa.text("""
+    UPDATE stored_object SET etag = ''
+    WHERE collection = :collection AND code = 'erased' AND strpos(reason, CAST(:recording_id AS text)) > 0
+""")
+_UNFINISHED = sa.text("""
+    SELECT receipt_id FROM erasure WHERE left_over->'recordings' ? CAST(:recording_id AS text) LIMIT 1
+""")
 
 
 def lift(tx: Transaction, collection: str, recording_id: UUID) -> None:
-    """Let the bytes of a recording in again, also those that lie in the bucket, refused. Raises NotErased."""
+    """Let the bytes of a recording in again, also those that lie in the bucket, refused.
+
+    Raises NotErased; StillErasing, as what is left to be done would take what comes in now for what it shall delete.
+    """
     claim(tx, [recording_id])
     mine = (tombstone.c.subject_id == recording_id, tombstone.c.collection == collection)
     if not tx.execute(sa.delete(tombstone).where(*mine)).rowcount:
         raise NotErased(f"No recording {recording_id} was erased from {collection!r}.")
-    tx.execute(_LOOK_AGAIN, {"collection": collection})
+    if receipt_id := tx.execute(_UNFINISHED, {"recording_id": recording_id}).scalar_one_or_none():
+        raise StillErasing(f"Recording {recording_id} is still being erased, by receipt {receipt_id}.")
+    tx.execute(_LOOK_AGAIN, {"collection": collection, "recording_id": recording_id})

@@ -16,11 +16,11 @@ from services.launcher import stack
 from services.launcher.stack import errors
 from services.launcher.stack.backup import back_up
 from services.launcher.stack.backup_folder import TOMBSTONES, BackupFolder
-from services.launcher.stack.restore import restore
+from services.launcher.stack.restore import Restored, restore
 from shared import ids
 from shared.events import ObjectSeen
 from shared.ledger.outbox import announce, publish
-from shared.storage import collections, encoders, erasure, recordings
+from shared.storage import collections, encoders, erasure, recordings, tokens
 from shared.storage.database import Database
 from shared.storage.migrate import SchemaTooNew
 from shared.storage.objects import ObjectStore
@@ -153,6 +153,21 @@ def test_what_an_older_backup_has_is_shared_and_outlives_it(backups: Backups) ->
     newer.verify()
 
 
+def test_what_an_older_backup_has_lost_is_copied_again(backups: Backups) -> None:
+    older = backups.take("one")
+    first, second, *_ = sorted((older.path / "objects").glob("*/*"))
+    first.write_bytes(b"")
+    second.unlink()
+    backups.take("two", since="one").verify()
+
+
+def test_files_in_a_bucket_of_another_name_are_not_left_out(backups: Backups, database: Database) -> None:
+    with database.begin() as tx:
+        tx.exec_driver_sql("UPDATE stored_object SET bucket = 'of_before' WHERE key = 'talks/anna.wav'")
+    with pytest.raises(errors.OtherBucket, match="of_before"):
+        backups.take("one")
+
+
 def test_what_comes_while_it_is_taken_is_in_it_and_what_nobody_needs_is_not(backups: Backups) -> None:
     client = s3_client(backups.servers.state)
     put(backups.servers, DERIVED, "recordings/of_nobody.flac", b"nobody")
@@ -234,7 +249,7 @@ class Back:
     """A backup of before an erasure, restored with the tombstones of after it."""
 
     servers: Servers
-    receipt_id: UUID | None
+    restored: Restored
     before: BackupFolder
     of_stopped: BackupFolder
 
@@ -268,17 +283,23 @@ def back(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     database = Database(servers.settings.database)
     fill(servers, database)
     under_way(database)
+    with database.begin() as tx:
+        tokens.create(tx, "ours", "a secret", ("read",))
+        tokens.create(tx, "expired", "another", ("read",), expires_at=PUT_AT)
     database.close()
     before = backups.take("before")
     with_erased(servers, [BERT])
     after = backups.take("after", since="before")
     with open_folder() as folder:
         restored = restore(before.path, folder, erased=after.path / TOMBSTONES)
-        back_up(backups.folder / "stopped", folder)
+        with pytest.MonkeyPatch.context() as elsewhere:  # the names are the stack's, not the caller's
+            elsewhere.setenv("EARMARK_S3__AUDIO_BUCKET", "other")
+            elsewhere.setenv("EARMARK_S3__DERIVED_BUCKET", "other-derived")
+            back_up(backups.folder / "stopped", folder)
         state = stack.up(folder, services=())
         try:
             of_stopped = BackupFolder(backups.folder / "stopped")
-            yield Back(Servers(state, settings_of(state)), restored.receipt_id, before, of_stopped)
+            yield Back(Servers(state, settings_of(state)), restored, before, of_stopped)
         finally:
             stack.down(folder)
 
@@ -304,9 +325,13 @@ def test_what_hung_on_the_transactions_of_the_old_server_does_so_no_more(back: B
 def test_who_was_erased_since_does_not_come_back(back: Back) -> None:
     assert back.rows("SELECT recording_id FROM recording") == [(ANNA,)]
     assert back.rows("SELECT subject_id FROM tombstone") == [(BERT,)]
-    assert back.rows("SELECT receipt_id FROM erasure") == [(back.receipt_id,)]
+    assert back.rows("SELECT receipt_id FROM erasure") == [(back.restored.receipt_id,)]
     # The service that deletes his files hears of it when it starts.
     assert back.rows("SELECT subscription FROM delivery WHERE subscription = 'ingest.erase'") != []
+
+
+def test_tokens_that_are_valid_again_are_named(back: Back) -> None:
+    assert back.restored.tokens == ["ours"]
 
 
 def test_objects_have_their_bytes_types_and_etags_again(back: Back) -> None:
@@ -340,12 +365,15 @@ def test_a_restore_that_is_not_what_was_backed_up_is_never_started(backups: Back
             restore(manifest.parent, folder)
         with pytest.raises(errors.HalfRestored):
             stack.up(folder, services=())
+        with pytest.raises(errors.HalfRestored):
+            back_up(backups.folder / "of a half", folder)
         with pytest.raises(errors.DataDirNotEmpty):
             restore(manifest.parent, folder)
 
 
-def test_tombstones_of_another_kind_of_file_are_refused(backups: Backups, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["objects.jsonl", TOMBSTONES])  # nobody was erased
+def test_a_file_without_tombstones_is_refused(backups: Backups, tmp_path: Path, name: str) -> None:
     backup = backups.take("one")
     with pytest.raises(errors.BadTombstones):
-        restore(backup.path, tmp_path / "new", erased=backup.path / "objects.jsonl")
+        restore(backup.path, tmp_path / "new", erased=backup.path / name)
     assert not (tmp_path / "new").exists()

@@ -11,7 +11,7 @@ from services.console.api.shapes import Asked, CollectionName, Page, Paging, Sho
 from services.console.auth import Admin, Requires
 from services.console.deps import ConsoleDep
 from shared.ledger.outbox import announce, publish
-from shared.storage import collections, erasure, keyed_calls, receipts, tombstones
+from shared.storage import collections, erasure, receipts, tombstones
 from shared.storage.database import Transaction
 from shared.storage.erasure import Erased
 from shared.storage.tombstones import Tombstone
@@ -90,8 +90,7 @@ class Unerased(Shown):
 
 
 def announced(tx: Transaction, erased: Erased) -> ReceiptShown:
-    """Publish what follows from an erasure in its transaction, and forget answers that may name the erased."""
-    keyed_calls.forget_answers(tx)
+    """Publish what follows from an erasure in its transaction."""
     publish(tx, [announce(event) for event in erased.events])
     return ReceiptShown.model_validate(erased.receipt)
 
@@ -153,6 +152,7 @@ def replay(console: ConsoleDep, caller: Admin, known: KnownTombstones) -> Replay
     stones = [Tombstone(**one.model_dump()) for one in known.items]
     with console.database.begin() as tx:
         new = tombstones.restore(tx, stones)
+    with console.database.begin() as tx:
         erased = erasure.erase_what_came_back(tx, [stone.subject_id for stone in stones], caller.name)
         receipt = announced(tx, erased) if erased else None
     if erased:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from services.console.auth import Reader
+from services.console.auth import Reader, StillValidDep
 from services.console.deps import Console, ConsoleDep
 from services.console.stream import Wanted, frames, wanted
 from shared.ledger import stream
@@ -24,6 +24,7 @@ router = APIRouter(tags=["events"])
 async def events(
     console: ConsoleDep,
     caller: Reader,
+    is_valid: StillValidDep,
     last_event_id: Annotated[UUID | None, Header(description="resume after this event")] = None,
     resume_after: Annotated[UUID | None, Query(alias="last_event_id", description="the same, in the address")] = None,
     collection: Annotated[str | None, Query(description="only what happens in this collection")] = None,
@@ -32,11 +33,11 @@ async def events(
     newest: Annotated[int | None, Query(ge=0, le=100_000, description="begin so many of the events back")] = None,
     follow: Annotated[bool, Query(description="go on with what happens; else end with what has")] = True,  # noqa: FBT002
 ) -> StreamingResponse:
-    """What happens from now on, or after the named event, or from further back; ends when the client does."""
+    """What happens from now on, after the named event, or from further back, until client or token end."""
     filters = wanted(collection, types, caller.collections)
     position = await run_in_threadpool(_begin, console, last_event_id or resume_after, begin, newest, filters)
     return StreamingResponse(
-        frames(console.hub, position, filters, follow=follow),
+        frames(console.hub, position, filters, is_valid, follow=follow),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},  # nginx would hold events back
     )

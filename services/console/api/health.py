@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
@@ -24,6 +25,9 @@ router = APIRouter(tags=["status"])
 NEEDED_SERVICES: Final = ("relay", "reconciler", "watch", "ingest", "embedder", "clusterer")
 FRESH_S: Final = 15.0
 REMEMBERED_S: Final = 600.0
+READY_KEPT_S: Final = 2.0
+"""Anybody may ask, as often as they like, and a long backlog may have to be read for the answer."""
+
 _MOST_SHOWN: Final = 10  # collections
 
 
@@ -122,17 +126,21 @@ def live() -> Live:
 
 @router.get("/v1/health/ready", responses={503: {"model": Ready}})
 def ready(console: ConsoleDep, response: Response) -> Ready:
-    """200 when an upload would be worked on from end to end, else 503; needs no token."""
-    try:
-        missing = _missing(console)
-    except TransientError:
-        missing = ["database"]
+    """200 when an upload would be worked on from end to end, else 503; needs no token. At most two seconds old."""
+    missing = console.missing.get(partial(_missing, console), READY_KEPT_S)
     if missing:
         response.status_code = 503
     return Ready(status="not ready" if missing else "ready", missing=missing)
 
 
 def _missing(console: ConsoleDep) -> list[str]:
+    try:
+        return _looked_for(console)
+    except TransientError:
+        return ["database"]
+
+
+def _looked_for(console: ConsoleDep) -> list[str]:
     with console.database.begin() as tx:
         seen = overview.services(tx, FRESH_S)
         missing = [service for service in NEEDED_SERVICES if service not in seen]

@@ -19,7 +19,7 @@ from services.console.api.shapes import (
     check_speaker,
     time_and_id,
 )
-from services.console.auth import Labeller, Requires
+from services.console.auth import Labeller, Reader, Requires
 from services.console.deps import ConsoleDep
 from shared.ledger.outbox import announce, publish
 from shared.storage import backfills, collections, label_states, listing_labels, people, reversals, statements
@@ -166,9 +166,10 @@ def show(console: ConsoleDep, label_id: UUID) -> LabelShown:
         return LabelShown.model_validate(label_states.label_state(tx, label_id))
 
 
-@router.get("/v1/collections/{collection}/labels", dependencies=[Depends(Requires("read"))])
+@router.get("/v1/collections/{collection}/labels")
 def log(
     console: ConsoleDep,
+    caller: Reader,
     collection: CollectionName,
     paging: Annotated[Paging, Depends()],
     order: Annotated[Literal["oldest", "newest"], Query(description="which entries come first")] = "oldest",
@@ -179,7 +180,9 @@ def log(
     after = None if start is None else time_and_id(start)
     with console.database.begin() as tx:
         collections.get(tx, collection)
-        rows = listing_labels.labels(tx, collection, newest_first=order == "newest", after=after, most=paging.most)
+        rows = listing_labels.labels(
+            tx, collection, caller.collections, newest_first=order == "newest", after=after, most=paging.most
+        )
     return paging.page(
         name, rows, LabelLogEntry.model_validate, lambda row: (row.created_at.isoformat(), str(row.label_id))
     )

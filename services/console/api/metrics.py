@@ -28,11 +28,12 @@ def everything(console: ConsoleDep, _: Reader) -> Response:
 
 
 def _work(tx: Transaction) -> Iterator[Sample]:
-    for one in load.measure(tx).stages:
+    loads = load.measure(tx)
+    for one in loads.stages:
         name = (one.name,)
         for state in load.STATES:
             yield Sample("earmark_backlog_deliveries", getattr(one, state), (one.name, state))
-        yield Sample("earmark_backlog_oldest_seconds", one.lag_s or 0.0, name)
+        yield Sample("earmark_backlog_oldest_seconds", loads.oldest_s.get(one.name, 0.0), name)
         yield Sample("earmark_drained_per_minute", one.drained_per_minute, name)
         yield Sample("earmark_paused", one.paused, name)
 

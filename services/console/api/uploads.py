@@ -1,9 +1,9 @@
 """Uploads go to the bucket, not through the API: here clients get the addresses, and may say that they are done."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 from fastapi import APIRouter, Depends
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from services.console.admission import admit
 from services.console.api.collections import WantedSettings, ensure
@@ -18,6 +18,7 @@ router = APIRouter(tags=["uploads"], dependencies=[Depends(Requires("ingest"))])
 
 HINT_CHANNEL: Final = "earmark_hint"
 _MOST: Final = 1000
+_SHOWN: Final = 60  # characters
 
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
@@ -31,6 +32,12 @@ class WantedUploads(WantedSettings):
 
     paths: Annotated[list[str], Field(min_length=1, max_length=_MOST, examples=[["monday/standup.wav"]])]
     sha256: Annotated[dict[str, Sha256], Field(default_factory=dict, max_length=_MOST)]
+
+    @model_validator(mode="after")
+    def _of_these_paths(self) -> Self:
+        if strangers := sorted(self.sha256.keys() - set(self.paths)):
+            raise ValueError(f"sha256 names {strangers[0][:_SHOWN]!r}, which is not in paths")
+        return self
 
 
 class UploadForm(Shown):

@@ -105,5 +105,14 @@ class ArchiveExpansion(RejectedInput):
     code = "archive_expansion"
 
 
+class ArchiveCompressed(RejectedInput):
+    """Finding the place again where unpacking goes on takes too long; pack it without compression, or split it.
+
+    Members that came before are kept.
+    """
+
+    code = "archive_compressed"
+
+
 BOUNDS = (TooManyMembers, ArchiveTooLarge, ArchiveExpansion)
 """What ends the whole archive, wherever in it a bound is met."""

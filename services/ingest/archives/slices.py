@@ -1,7 +1,7 @@
 """Unpack an archive for a while: portion by portion, each written down, so that whoever goes on begins behind it."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -9,6 +9,7 @@ from typing import Final
 
 from services.ingest.archives import placing
 from services.ingest.archives.bounds import Bounds
+from services.ingest.archives.errors import ArchiveCompressed
 from services.ingest.archives.kinds import Kind
 from services.ingest.archives.placing import Placed
 from services.ingest.archives.sources import StoredSource
@@ -18,7 +19,7 @@ from shared.errors import RejectedInput
 from shared.ledger.consumer import FenceLost
 from shared.storage import archives
 from shared.storage.archives import Member, OpenArchive, Origins, Unpacked
-from shared.storage.database import Database
+from shared.storage.database import Database, Transaction
 from shared.storage.objects import StoredObject
 from shared.units import MIB
 
@@ -34,6 +35,9 @@ MOST_S: Final = 600.0
 
 _FINDING_SHARE: Final = 10.0
 """To find the place again in a compressed archive, all before it is unpacked: a slice lasts so many times as long."""
+
+_FINDING_MOST_S: Final = MOST_S / 2
+"""From here on the slices, which last no longer, would come on less and less, and at last not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +63,39 @@ class _Unpacking:
         self._archive, self._unpacked = opened.archive, opened.unpacked
         self._database, self._ingest = database, ingest
         self._refusal: RejectedInput | None = None
-        self._found_s = 0.0  # when the first member was
+        self._began_s = monotonic()
+        self._finding_s: float | None = None  # until the first member was found
         self._bounds = Bounds.of(ingest.settings.ingest, opened.archive.size_bytes)
         self._bounds.n_members, self._bounds.n_bytes = opened.unpacked.n_members, opened.unpacked.n_bytes
 
     def go_on(self, most_s: float) -> Slice:
-        archive, began_s = self._archive, monotonic()
+        archive = self._archive
         stored = StoredObject(archive.bucket, archive.key, archive.etag, archive.size_bytes)
         with (
             tempfile.TemporaryDirectory(dir=self._ingest.scratch) as folder,
             StoredSource(self._ingest.objects, stored) as source,
         ):
-            walk = Walk(self._bounds, Path(folder))
+            walk = Walk(self._bounds, Path(folder), self._on_entry)
             steps = walk.through(source, archive.size_bytes, Kind(archive.kind), self._unpacked.position)
             for portion in self._portions(steps):
                 self._take(portion, source.tell())
-                finding_s = self._found_s - began_s
-                enough_s = min(MOST_S, max(most_s, _FINDING_SHARE * finding_s))
-                if monotonic() - began_s >= enough_s and self._refusal is None:
+                enough_s = min(MOST_S, max(most_s, _FINDING_SHARE * (self._finding_s or 0.0)))
+                if monotonic() - self._began_s >= enough_s and self._refusal is None:
                     return Slice(self._unpacked, more=True)
         return Slice(self._unpacked, more=False, refusal=self._refusal)
+
+    def _on_entry(self) -> None:
+        if self._finding_s is None:
+            self._finding_s = monotonic() - self._began_s
 
     def _portions(self, steps: Iterator[Step]) -> Iterator[list[Step]]:
         portion, n_staged, n_bytes = list[Step](), 0, 0
         try:
             for step in steps:
-                self._found_s = self._found_s or monotonic()
+                if (self._finding_s or 0.0) > _FINDING_MOST_S:
+                    raise ArchiveCompressed(
+                        f"That took {self._finding_s:.0f} s after {self._unpacked.n_members} members."
+                    )
                 portion.append(step)
                 if step.staged:
                     n_staged, n_bytes = n_staged + 1, n_bytes + step.size_bytes
@@ -100,8 +111,17 @@ class _Unpacking:
         """Put the members up, several at a time, and write down what became of each."""
         found = list(placing.keyed(portion, self._archive))
         placed = [one for one in found if isinstance(one, Placed)]
+        keys = [one.key for one in placed]
+        # Open while members go up, yet without a snapshot or an id: nobody waits for it but who wants one of the keys.
         with self._database.begin() as tx:
-            origins = archives.origins(tx, self._archive, [one.key for one in placed])
+            archives.hold_keys(tx, self._archive.bucket, keys, MOST_S)
+            members = self._put(found, placed, archives.origins(tx, self._archive, keys))
+            now = self._write_down(tx, portion, members, read_bytes)
+        self._unpacked = now
+
+    def _put(
+        self, found: Sequence[Placed | Member], placed: Sequence[Placed], origins: Mapping[str, Origins]
+    ) -> list[Member]:
         first = {one.key: one for one in reversed(placed)}
 
         def put(one: Placed | Member) -> Member:
@@ -113,10 +133,11 @@ class _Unpacking:
             finally:
                 one.staged.path.unlink()
 
-        members = list(self._ingest.fetching.map(put, found))
-        self._write_down(portion, members, read_bytes)
+        return list(self._ingest.fetching.map(put, found))
 
-    def _write_down(self, portion: Sequence[Step], members: Sequence[Member], read_bytes: int) -> None:
+    def _write_down(
+        self, tx: Transaction, portion: Sequence[Step], members: Sequence[Member], read_bytes: int
+    ) -> Unpacked:
         before, n_refused = self._unpacked, sum(member.code is not None for member in members)
         now = replace(
             before,
@@ -128,7 +149,6 @@ class _Unpacking:
             n_refused=before.n_refused + n_refused,
             n_bytes=self._bounds.n_bytes,
         )
-        with self._database.begin() as tx:
-            if not archives.advance(tx, self._archive.archive_id, before, now, members):
-                raise FenceLost
-        self._unpacked = now
+        if not archives.advance(tx, self._archive.archive_id, before, now, members):
+            raise FenceLost
+        return now

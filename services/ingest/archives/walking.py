@@ -1,7 +1,7 @@
 """Walk through an archive and the archives in it, from any place on: each member staged, left out or refused."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +40,7 @@ class Walk:
 
     bounds: Bounds
     folder: Path  # for staged files
+    on_entry: Callable[[], None] = lambda: None  # the next one is found, and nothing of it is read
 
     def through(
         self, source: Source, size_bytes: int, kind: Kind, position: Position, depth: int = 1
@@ -52,6 +53,7 @@ class Walk:
         inside = position[1:]  # of the first entry, which was being unpacked
         for entry in self._entries(source, size_bytes, kind, position[0] if position else 0):
             if not inside:
+                self.on_entry()
                 self.bounds.count_member()
             if not entry.is_folder:
                 yield from self._member(entry, inside, depth)
@@ -77,7 +79,7 @@ class Walk:
                 return
             content, kind = self._opened(entry)
             if kind is None:
-                yield Step(behind, path, entry.size_bytes, staged=self._staged(entry, content))
+                yield Step(behind, path, entry.size_bytes, staged=self._staged(entry, content, self.bounds))
                 return
         except (BrokenArchive, *BOUNDS):
             raise
@@ -99,17 +101,18 @@ class Walk:
         content = entry.open()
         return content, sniff(read_as(entry.unreadable, lambda: content.peek(HEAD_BYTES)))
 
-    def _staged(self, entry: Entry, content: Source) -> Staged:
-        if entry.size_bytes > self.bounds.member_bytes:
-            raise TooLarge(f"The member has more than {self.bounds.member_bytes} bytes.")
-        return stage(content, entry.size_bytes, entry.unreadable, self.folder, self.bounds)
+    def _staged(self, entry: Entry, content: Source, bounds: Bounds) -> Staged:
+        if entry.size_bytes > bounds.member_bytes:
+            raise TooLarge(f"The member has more than {bounds.member_bytes} bytes.")
+        return stage(content, entry.size_bytes, entry.unreadable, self.folder, bounds)
 
     def _inner(self, entry: Entry, content: Source, kind: Kind, inside: Position, depth: int) -> Iterator[Step]:
         if depth == self.bounds.depth:
             raise ArchiveTooDeep(f"More than {depth} archives lie within each other.")
         folder = names.folder_of(names.relative(entry.name))
         if kind is Kind.ZIP and not content.random:  # its list of members is at its end
-            spooled = self._staged(entry, content)
+            # Whoever goes on in the midst of it has it counted already.
+            spooled = self._staged(entry, content, replace(self.bounds, n_bytes=0) if inside else self.bounds)
             with FileSource(spooled.path.open("rb", buffering=0)) as source:
                 spooled.path.unlink()
                 yield from self._below(entry, folder, self.through(source, entry.size_bytes, kind, inside, depth + 1))

@@ -75,11 +75,14 @@ def restore(
         "schema_revision": restored.schema_revision,
         "new_tombstones": restored.n_tombstones,
         "receipt_id": str(restored.receipt_id) if restored.receipt_id else None,
+        "tokens": restored.tokens,
     }
     if as_json:
         print_document(document)
         return
     show_fields(document, as_json=False)
+    if restored.tokens:
+        tell("These tokens are valid, also those that were revoked after the backup: see `earmark tokens revoke`.")
     say(f"\nStart it: earmark up --data-dir {restored.data_dir}")
 
 

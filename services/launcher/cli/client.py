@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar
 from urllib.parse import quote, urlsplit
@@ -29,7 +28,7 @@ _BUSY_PATIENCE_S = 10.0
 _PASSING_STATUSES = frozenset({502, 503, 504})
 _RETRY_PAUSE_S = 0.5
 _TOO_MANY = 429
-_HOLD_S = 60.0
+HOLD_S = 60.0
 _DOWNLOAD_CHUNK_BYTES = 1 << 20
 
 
@@ -47,13 +46,18 @@ class Client:
         token: str | None,
         told: Callable[[Failure], Failure] = lambda failure: failure,
         on_hold: Callable[[Failure, float], None] = lambda _failure, _pause_s: None,
+        hold_s: float = HOLD_S,
     ) -> None:
-        """`told`: how the caller is told what the API refuses; `on_hold`: and that a call waits for so many seconds."""
+        """`told`: how the caller is told what the API refuses; `on_hold`: and that a call waits for so many seconds.
+
+        A call that is sent away since there is too much to do comes back for `hold_s`.
+        """
         import httpx
 
         self.url = url.rstrip("/")
         self._told = told
         self._on_hold = on_hold
+        self._hold_s = hold_s
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token}"} if token else {},
@@ -71,10 +75,17 @@ class Client:
         return _object(self._call("GET", path, params=_given(parameters), patience_s=patience_s))
 
     def post(
-        self, path: str, body: Document, *, patience_s: float = 0.0, timeout_s: float = _READ_TIMEOUT_S
+        self,
+        path: str,
+        body: Document,
+        *,
+        patience_s: float = 0.0,
+        timeout_s: float = _READ_TIMEOUT_S,
+        key: str | None = None,
     ) -> Document:
-        """The answer to a POST; with patience only where doing it twice does no harm."""
-        return _object(self._call("POST", path, json=body, timeout=timeout_s, patience_s=patience_s))
+        """The answer to a POST; with patience only where doing it twice does no harm, as with an idempotency `key`."""
+        headers = {"Idempotency-Key": key} if key else {}
+        return _object(self._call("POST", path, json=body, headers=headers, timeout=timeout_s, patience_s=patience_s))
 
     def put(self, path: str, body: Document, *, patience_s: float = 0.0) -> Document:
         """The answer to a PUT, which may be repeated."""
@@ -163,17 +174,16 @@ class Client:
     def _patiently(self, call: Callable[[], T], patience_s: float, passes: Callable[[Failure], bool]) -> T:
         """Call again and again while the failure is of a kind that passes, for so long at most.
 
-        A call that was sent away because there is too much to do has changed nothing and comes back when it is told to:
-        as often as it takes in a command that waits anyway, else within a minute.
+        A call that was sent away because there is too much to do has changed nothing and comes back when it is told to.
         """
-        began_s, held_s = time.monotonic(), inf if patience_s else _HOLD_S
+        began_s = time.monotonic()
         while True:
             try:
                 return call()
             except Failure as failure:
                 pause_s, most_s = _RETRY_PAUSE_S, patience_s
                 if failure.status == _TOO_MANY:
-                    pause_s, most_s = failure.retry_after_s or _RETRY_PAUSE_S, held_s
+                    pause_s, most_s = failure.retry_after_s or _RETRY_PAUSE_S, self._hold_s
                 elif not passes(failure):
                     raise
                 if time.monotonic() - began_s + pause_s > most_s:

@@ -1,18 +1,20 @@
 """`earmark recordings erase` and `unerase`, `earmark receipts` and `earmark tombstones`: what goes for good."""
 
 import json
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
-from uuid import UUID
+from typing import Annotated, BinaryIO
+from uuid import UUID, uuid4
 
 import typer
 
 from services.launcher.cli.client import Client, Document, api_path
+from services.launcher.cli.delivery import deliver_file
 from services.launcher.cli.failure import Failure
 from services.launcher.cli.options import AsJson, Collection
-from services.launcher.cli.output import print_document, say, show_fields, show_rows
+from services.launcher.cli.output import print_document, say, show_fields, show_rows, tell
 from services.launcher.cli.session import connect
 from shared.wording import counted
 
@@ -30,6 +32,7 @@ ReceiptId = Annotated[str | None, typer.Argument(metavar="RECEIPT_ID", show_defa
 _AT_ONCE = 100  # recordings that the API erases in one transaction
 _STONES_AT_ONCE = 1000
 _ERASE_S = 600.0
+_PATIENCE_S = 30.0
 _COLUMNS = ("receipt_id", "actor", "collections", "erased_at", "finished_at")
 
 
@@ -45,23 +48,39 @@ def erase(
 ) -> None:
     """Erase recordings for good: their files, audio, vectors, text, labels. Their bytes are refused from then on.
 
-    The answer is a receipt for every hundred recordings. There is no way back but to put the files again, after
-    `earmark recordings unerase`.
+    The answer is a receipt for every hundred recordings. What it could not do for all it does when it is given again:
+    recordings that were erased before are left out. There is no way back but to put the files again, after `earmark
+    recordings unerase`.
     """
     with connect(ctx) as api:
-        doomed = _chosen(api, collection, recording_ids or [], key or [], where or [])
-        if not (yes or as_json):
+        chosen = _chosen(api, collection, recording_ids or [], key or [], where or [])
+        before = _erased_before(api, collection) if recording_ids else set()
+        doomed = [one for one in chosen if one not in before]
+        if doomed and not (yes or as_json):
             typer.confirm(f"Erase {counted(len(doomed), 'recording')} of {collection} for good?", abort=True)
-        path = api_path("collections", collection, "recordings", "erase")
-        receipts = [
-            api.post(path, {"recording_ids": doomed[at : at + _AT_ONCE]}, timeout_s=_ERASE_S)
-            for at in range(0, len(doomed), _AT_ONCE)
-        ]
+        receipts = []
+        for receipt in _receipts(api, collection, doomed):
+            receipts.append(receipt)
+            if as_json:  # the document comes at the end, if it comes
+                tell(f"Receipt {receipt['receipt_id']}")
+            else:
+                show_fields(receipt, as_json=False)
+    if n_before := len(chosen) - len(doomed):
+        tell(f"{counted(n_before, 'recording')} erased before.")
     if as_json:
         print_document({"recordings": doomed, "receipts": receipts})
-        return
-    for receipt in receipts:
-        show_fields(receipt, as_json=False)
+
+
+def _receipts(api: Client, collection: str, doomed: list[str]) -> Iterator[Document]:
+    """Each as it comes. A key lets a request whose answer was lost be sent again without harm."""
+    path = api_path("collections", collection, "recordings", "erase")
+    for at in range(0, len(doomed), _AT_ONCE):
+        body = {"recording_ids": doomed[at : at + _AT_ONCE]}
+        yield api.post(path, body, timeout_s=_ERASE_S, patience_s=_PATIENCE_S, key=str(uuid4()))
+
+
+def _erased_before(api: Client, collection: str) -> set[str]:
+    return {row["subject_id"] for row in api.rows(api_path("tombstones")) if row["collection"] == collection}
 
 
 def _chosen(api: Client, collection: str, recording_ids: list[str], keys: list[str], where: list[str]) -> list[str]:
@@ -126,12 +145,33 @@ def listing(ctx: typer.Context, *, as_json: AsJson = False) -> None:
 
 
 @tombstones.command("export")
-def export(ctx: typer.Context, to: Annotated[Path, typer.Argument(metavar="FILE")]) -> None:
-    """Write all tombstones to a file, to be kept apart from backups."""
+def export(
+    ctx: typer.Context,
+    to: Annotated[Path, typer.Argument(metavar="FILE", dir_okay=False, resolve_path=True)],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write all tombstones to a file, to be kept apart from backups.
+
+    Those that the file has already stay in it: after a restore, the database may have forgotten some.
+    """
     with connect(ctx) as api:
-        lines = [json.dumps(row) for row in api.rows(api_path("tombstones"))]
-    to.write_text("".join(f"{line}\n" for line in lines))
-    say(f"{counted(len(lines), 'tombstone')} in {to}")
+        here = {row["subject_id"]: row for row in api.rows(api_path("tombstones"))}
+    had = {stone["subject_id"]: stone for portion in _portions(to) for stone in portion} if to.is_file() else {}
+    kept = had | here
+
+    def write(file: BinaryIO) -> None:
+        os.fchmod(file.fileno(), 0o600)
+        file.writelines(f"{json.dumps(stone)}\n".encode() for stone in kept.values())
+
+    deliver_file(to, write)
+    n_strange = len(kept) - len(here)
+    if as_json:
+        print_document({"file": str(to), "tombstones": len(kept), "not_known_here": n_strange})
+        return
+    say(f"{counted(len(kept), 'tombstone')} in {to}")
+    if n_strange:
+        tell(f"{n_strange} of them only in the file: lifted since, or not replayed into this database.")
 
 
 @tombstones.command("replay")
@@ -160,7 +200,14 @@ def _portions(source: Path) -> Iterator[list[Document]]:
     with source.open() as lines:
         while portion := list(islice(lines, _STONES_AT_ONCE)):
             try:
-                yield [json.loads(line) for line in portion]
-            except ValueError as error:
+                yield [_stone(line) for line in portion]
+            except (ValueError, TypeError, KeyError) as error:
                 why = f"{source} holds no tombstones: {error}."
                 raise Failure("bad_file", why, "See: earmark tombstones export") from error
+
+
+def _stone(line: str) -> Document:
+    """Raises ValueError, TypeError or KeyError."""
+    stone: Document = json.loads(line)
+    UUID(str(stone["subject_id"]))
+    return stone

@@ -32,19 +32,21 @@ def connect(ctx: typer.Context) -> "Client":
 
     Raises Failure when none was named and none runs here.
     """
-    from services.launcher.cli.client import Client
+    from services.launcher.cli.client import HOLD_S, Client
 
     def told(failure: Failure) -> Failure:
         return in_words(failure, ctx.command.params, ctx.command_path)
 
+    # A command that waits in any case is on hold for as long as that may take.
+    waits_s: float = ctx.params.get("timeout", HOLD_S) if ctx.params.get("wait", True) else HOLD_S
     hold = Hold()
     given: Address = ctx.obj
     if given.url:
-        return Client(given.url, given.token or _own_token(given.url), told, hold)
+        return Client(given.url, given.token or _own_token(given.url), told, hold, waits_s)
     stack = local_stack()
     if stack is None:
         raise no_stack()
-    return Client(stack.url, given.token or stack.token, told, hold)
+    return Client(stack.url, given.token or stack.token, told, hold, waits_s)
 
 
 class Hold:

@@ -23,7 +23,9 @@ Collections = Annotated[
     typer.Option("--collection", "-c", metavar="NAME", help="Good for this one only; may be repeated. All if none."),
 ]
 Expires = Annotated[str | None, typer.Option("--expires", metavar="SPAN", help="Valid for so long: 12h, 30d, 6w.")]
-Days = Annotated[float | None, typer.Option("--days", metavar="N", min=0.0, help="Valid for so long; else for ever.")]
+Days = Annotated[
+    float | None, typer.Option("--days", metavar="N", min=0.0, max=36500.0, help="Valid for so long; else for ever.")
+]
 _USUAL_SCOPES = ("read", "label", "ingest")
 _COLUMNS = ("name", "scopes", "collections", "created_at", "expires_at", "expired")
 

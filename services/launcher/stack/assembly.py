@@ -20,8 +20,8 @@ REDIS_URL = "EARMARK_REDIS__URL"
 S3_ENDPOINT = "EARMARK_S3__ENDPOINT"
 S3_ACCESS_KEY = "EARMARK_S3__ACCESS_KEY"
 S3_SECRET_KEY = "EARMARK_S3__SECRET_KEY"  # noqa: S105  # a variable's name
-_AUDIO_BUCKET = "EARMARK_S3__AUDIO_BUCKET"
-_DERIVED_BUCKET = "EARMARK_S3__DERIVED_BUCKET"
+AUDIO_BUCKET = "EARMARK_S3__AUDIO_BUCKET"
+DERIVED_BUCKET = "EARMARK_S3__DERIVED_BUCKET"
 
 _NOWHERE = "postgresql://nobody@127.0.0.1:9/nothing"
 
@@ -68,13 +68,17 @@ def servers_for(layout: Layout, kept: Keepsake, env: Mapping[str, str]) -> Serve
     account = postgres_account() if embeds_postgres else None
     if account:
         open_path(layout.data_dir, account)
-    defaults = S3Settings()
-    buckets = env.get(_AUDIO_BUCKET, defaults.audio_bucket), env.get(_DERIVED_BUCKET, defaults.derived_bucket)
     return Servers(
         postgres=Postgres(layout, kept, account) if embeds_postgres else None,
         valkey=None if env.get(REDIS_URL) else Valkey(layout, kept),
-        seaweedfs=None if env.get(S3_ENDPOINT) else SeaweedFS(layout, kept, *buckets),
+        seaweedfs=None if env.get(S3_ENDPOINT) else SeaweedFS(layout, kept, *buckets_of(env)),
     )
+
+
+def buckets_of(env: Mapping[str, str]) -> tuple[str, str]:
+    """The names of the bucket of audio and of the one of what is derived."""
+    defaults = S3Settings()
+    return env.get(AUDIO_BUCKET, defaults.audio_bucket), env.get(DERIVED_BUCKET, defaults.derived_bucket)
 
 
 def state_of(
@@ -87,6 +91,7 @@ def state_of(
         s3_endpoint=servers.seaweedfs.endpoint if servers.seaweedfs else env[S3_ENDPOINT],
         s3_access_key=ACCESS_KEY if servers.seaweedfs else env.get(S3_ACCESS_KEY, ""),
         s3_secret_key=kept.s3_secret_key if servers.seaweedfs else env.get(S3_SECRET_KEY, ""),
+        buckets=buckets_of(env),
         database_url=servers.postgres.url if servers.postgres else env[DATABASE_URL],
         redis_url=servers.valkey.url if servers.valkey else env[REDIS_URL],
         data_dir=layout.data_dir,

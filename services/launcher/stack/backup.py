@@ -20,6 +20,7 @@ from typing import TextIO
 
 from pydantic import SecretStr, TypeAdapter
 
+from services.launcher.stack.assembly import AUDIO_BUCKET, DERIVED_BUCKET, buckets_of
 from services.launcher.stack.backup_folder import (
     DUMP,
     INDEX,
@@ -34,13 +35,13 @@ from services.launcher.stack.backup_folder import (
     private,
 )
 from services.launcher.stack.backup_objects import JOURNAL, Copier, Place
-from services.launcher.stack.errors import BackupExists, DiskFull, NoStackThere
+from services.launcher.stack.errors import BackupExists, DiskFull, NoStackThere, OtherBucket
 from services.launcher.stack.files import write_private
 from services.launcher.stack.layout import Layout, layout_of
 from services.launcher.stack.lifecycle import running
 from services.launcher.stack.servers import dumping
 from services.launcher.stack.startup import Tell, start
-from services.launcher.stack.state import StackState
+from services.launcher.stack.state import Keepsake, StackState
 from services.launcher.stack.stopping import stop
 from shared.settings import DatabaseSettings, S3Settings, Settings
 from shared.storage import backups, migrate
@@ -59,7 +60,8 @@ def back_up(
     """Back the stack of a data directory up into a new folder, and return what it holds.
 
     Until it is whole it lies at `<destination>.partial`, where another try goes on. Objects that the backup `since` has
-    are not copied again. Raises BackupExists, NoStackThere, NotABackup, DiskFull, DumpFailed, TransientError.
+    are not copied again. Raises BackupExists, NoStackThere, HalfRestored, OtherBucket,
+    NotABackup, DiskFull, DumpFailed, TransientError.
     """
     if destination.exists():
         raise BackupExists(f"{destination} is there already.")
@@ -95,13 +97,16 @@ def _begun(destination: Path) -> Iterator[tuple[BackupFolder, TextIO]]:
 @contextmanager
 def _stack(layout: Layout, tell: Tell) -> Iterator[tuple[Layout, StackState]]:
     """The stack that runs there; of one that does not, the servers alone, for as long as it takes."""
+    layout.require_whole()
     if state := running(layout.data_dir):
         yield layout, state
         return
-    if not layout.keepsake_file.exists():
+    kept = Keepsake.read(layout)
+    if kept is None:
         raise NoStackThere(f"{layout.data_dir} holds no stack.")
+    names = named(kept.buckets) if kept.buckets else {}
     with layout.held():
-        state = start(layout, (), os.environ, tell)
+        state = start(layout, (), {**os.environ, **names}, tell)
         try:
             yield layout, state
         finally:
@@ -125,6 +130,7 @@ def _fill(folder: BackupFolder, copier: Copier, layout: Layout, state: StackStat
     s3 = store_settings(state)
     names = s3.audio_bucket, s3.derived_bucket
     with closing(Database(DatabaseSettings(url=SecretStr(state.database_url)))) as database:
+        _require_bucket(database, s3.audio_bucket)
         _require_room(folder.path, database, copier.lacking_bytes(names))
         tell("Copying objects.")
         copier.copy(names, remarks(tell, "Objects so far"))
@@ -136,9 +142,15 @@ def _fill(folder: BackupFolder, copier: Copier, layout: Layout, state: StackStat
     kept = [entry for place, entry in copier.have.items() if place in standing or place in moment.referenced]
     folder.write_index(kept)
     folder.drop_unlisted({entry.sha256 for entry in kept})
-    shutil.copyfile(layout.keepsake_file, folder.path / KEEPSAKE)
-    (folder.path / KEEPSAKE).chmod(0o600)
+    write_private(folder.path / KEEPSAKE, layout.keepsake_file.read_text())
     return _manifest(folder, moment, kept, names)
+
+
+def _require_bucket(database: Database, name: str) -> None:
+    with database.begin() as tx:
+        others = backups.audio_buckets(tx) - {name}
+    if others:
+        raise OtherBucket(f"The database knows files of the bucket {min(others)!r}, and the stack's is {name!r}.")
 
 
 def _require_room(path: Path, database: Database, objects_bytes: int) -> None:
@@ -197,10 +209,18 @@ def _manifest(folder: BackupFolder, moment: _Moment, kept: list[Entry], names: t
     )
 
 
+def named(buckets: tuple[str, str]) -> dict[str, str]:
+    """The environment of a stack whose buckets are called that."""
+    return dict(zip((AUDIO_BUCKET, DERIVED_BUCKET), buckets, strict=True))
+
+
 def store_settings(state: StackState) -> S3Settings:
-    """How to reach the store of a stack; the buckets' names are those of our own environment, as for `up`."""
+    """How to reach the store of a stack, under the names that its buckets have there."""
+    audio, derived = state.buckets or buckets_of(os.environ)
     return Settings().s3.model_copy(
         update={
+            "audio_bucket": audio,
+            "derived_bucket": derived,
             "endpoint": state.s3_endpoint,
             "access_key": SecretStr(state.s3_access_key),
             "secret_key": SecretStr(state.s3_secret_key),

@@ -76,19 +76,19 @@ class Copier:
     def _take_over(self, entry: Entry) -> bool:
         """Share the bytes with the older backup; where the file system cannot, copy them. False: it has lost them."""
         assert self._since is not None
+        if not self._since.holds(entry):
+            return False
         source, target = self._since.blob(entry.sha256), self._folder.blob(entry.sha256)
         target.parent.mkdir(mode=0o700, exist_ok=True)
         try:
             target.hardlink_to(source)
-        except FileExistsError:
-            return True
-        except FileNotFoundError:
-            return False
+        except FileExistsError:  # of an earlier try
+            return self._folder.holds(entry)
         except OSError:
             half = self._folder.path / "objects" / f"{entry.sha256}.{threading.get_ident()}"
             shutil.copyfile(source, half)
             half.chmod(0o600)
-            half.replace(target)
+            _put_in_place(half, target)
         return True
 
     def _fetch(self, one: StoredObject) -> Entry | None:
@@ -103,11 +103,18 @@ class Copier:
         else:
             target = self._folder.blob(found.sha256)
             target.parent.mkdir(mode=0o700, exist_ok=True)
-            half.replace(target)
+            _put_in_place(half, target)
             content_type = found.content_type or "application/octet-stream"
             return Entry(one.bucket, one.key, found.etag, found.size_bytes, found.sha256, content_type)
         finally:
             half.unlink(missing_ok=True)
+
+
+def _put_in_place(half: Path, target: Path) -> None:
+    """Under its hash once it is on the disk: after a crash, what has the right length shall have the right bytes."""
+    with half.open("rb") as file:
+        os.fsync(file.fileno())
+    half.replace(target)
 
 
 def put_back(folder: BackupFolder, store: ObjectStore, entries: Iterable[Entry], count: Count) -> None:

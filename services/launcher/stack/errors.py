@@ -93,6 +93,14 @@ class BackupExists(StackError):
     code = "backup_exists"
 
 
+class OtherBucket(StackError):
+    """Start the stack with the names that its buckets had (`EARMARK_S3__AUDIO_BUCKET`, `..._DERIVED_BUCKET`): else
+    files that the database knows would not be in the backup.
+    """
+
+    code = "other_bucket"
+
+
 class NotABackup(StackError):
     """Name the folder that `earmark backup` has made; one that ends in `.partial` was not finished: run it again."""
 

@@ -102,10 +102,14 @@ class Layout:
         """Remove the short folder, if there is one."""
         shutil.rmtree(self._short_folder, ignore_errors=True)
 
-    def create(self) -> None:
-        """Make the folders, closed to others. Raises UnusableDataDir, HalfRestored."""
+    def require_whole(self) -> None:
+        """Raises HalfRestored, also while a backup is being restored into it."""
         if self.unfinished_file.exists():
             raise HalfRestored(f"The restore into {self.data_dir} did not come to its end.")
+
+    def create(self) -> None:
+        """Make the folders, closed to others. Raises UnusableDataDir, HalfRestored."""
+        self.require_whole()
         if _INI_HOSTILE.search(str(self.data_dir)):
             raise UnusableDataDir(f"The path {str(self.data_dir)!r} cannot be written into a configuration file.")
         try:

@@ -30,10 +30,13 @@ def is_free(port: int) -> bool:
 
 
 def assign(kept: Mapping[str, int], purposes: Collection[str], rng: random.Random) -> dict[str, int]:
-    """A port for each purpose: the kept one where it and its gRPC twin are free, a new one elsewhere; no port twice."""
-    ports: dict[str, int] = {}
+    """A port for each purpose: the kept one where it and its gRPC twin are free, a new one elsewhere; no port twice.
+
+    What is kept for other purposes stays as it is.
+    """
+    ports = dict(kept)
     for purpose in purposes:
-        port = kept.get(purpose)
+        port = ports.pop(purpose, None)
         while port is None or not _pair_is_free(port, ports.values()):
             port = rng.randrange(_LOWEST, _HIGHEST)
         ports[purpose] = port

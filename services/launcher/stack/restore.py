@@ -10,10 +10,11 @@ from uuid import UUID
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from services.launcher.stack.backup import remarks, store_settings
+from services.launcher.stack.backup import named, remarks, store_settings
 from services.launcher.stack.backup_folder import DUMP, KEEPSAKE, BackupFolder, Manifest
 from services.launcher.stack.backup_objects import listing, put_back, stood
 from services.launcher.stack.errors import BadTombstones, DataDirNotEmpty, DiskFull, RestoreDiffers
+from services.launcher.stack.files import write_private
 from services.launcher.stack.layout import Layout, layout_of
 from services.launcher.stack.servers import dumping
 from services.launcher.stack.startup import Tell, start
@@ -21,7 +22,7 @@ from services.launcher.stack.state import Keepsake, StackState
 from services.launcher.stack.stopping import stop
 from shared.ledger.outbox import announce, publish
 from shared.settings import DatabaseSettings
-from shared.storage import backups, erasure, migrate, tombstones
+from shared.storage import backups, erasure, migrate, tokens, tombstones
 from shared.storage.database import Database
 from shared.storage.objects import ObjectStore, StoredObject
 from shared.storage.tombstones import Tombstone
@@ -42,6 +43,7 @@ class Restored:
     schema_revision: str  # after the migrations
     n_tombstones: int  # that the backup did not have
     receipt_id: UUID | None  # of what was erased again, because it had come back
+    tokens: list[str]  # names of those that open it, also of those that were revoked after the backup
 
 
 def restore(
@@ -74,7 +76,8 @@ def restore(
         _settle(database, folder, manifest.audio.name, listed[manifest.audio.name])
         n_new, receipt_id = _erase_again(database, stones)
         _require_objects(database, manifest, listed)
-    return Restored(layout.data_dir, manifest, migrated.now, n_new, receipt_id)
+        valid = _valid_tokens(database)
+    return Restored(layout.data_dir, manifest, migrated.now, n_new, receipt_id, valid)
 
 
 @contextmanager
@@ -84,15 +87,12 @@ def _servers(layout: Layout, folder: BackupFolder, manifest: Manifest, tell: Tel
         raise DataDirNotEmpty(f"{layout.data_dir} is not empty.")
     layout.create()
     layout.unfinished_file.touch(mode=0o600)
-    shutil.copyfile(folder.path / KEEPSAKE, layout.keepsake_file)
-    Keepsake.of(layout)  # first of all: the stack that was backed up may run, and its ports are its own
     # Under the names that the rows give the buckets, and in servers of its own, whatever the environment says.
-    names = {
-        "EARMARK_S3__AUDIO_BUCKET": manifest.audio.name,
-        "EARMARK_S3__DERIVED_BUCKET": manifest.derived.name,
-    }
+    names = manifest.audio.name, manifest.derived.name
+    write_private(layout.keepsake_file, (folder.path / KEEPSAKE).read_text())
+    Keepsake.of(layout)  # first of all: the stack that was backed up may run, and its ports are its own
     with layout.held():
-        state = start(layout, (), {**os.environ, **_EMBEDDED, **names}, tell)
+        state = start(layout, (), {**os.environ, **_EMBEDDED, **named(names)}, tell)
         try:
             yield state
         finally:
@@ -111,9 +111,12 @@ def _require_room(layout: Layout, manifest: Manifest) -> None:
 
 def _read_tombstones(path: Path) -> list[Tombstone]:
     try:
-        return [_STONES.validate_json(line) for line in path.read_bytes().splitlines()]
+        stones = [_STONES.validate_json(line) for line in path.read_bytes().splitlines()]
     except (OSError, ValidationError) as error:
         raise BadTombstones(f"{path} holds no tombstones.") from error
+    if not stones:
+        raise BadTombstones(f"{path} is empty: if nobody was erased since, leave it out.")
+    return stones
 
 
 def _require_rows(database: Database, manifest: Manifest) -> None:
@@ -143,6 +146,11 @@ def _erase_again(database: Database, stones: list[Tombstone]) -> tuple[int, UUID
             return n_new, None
         publish(tx, [announce(event) for event in erased.events])
         return n_new, erased.receipt.receipt_id
+
+
+def _valid_tokens(database: Database) -> list[str]:
+    with database.begin() as tx:
+        return [one.name for one in tokens.listing(tx) if not one.expired]
 
 
 def _require_objects(database: Database, manifest: Manifest, listed: dict[str, list[StoredObject]]) -> None:

@@ -35,7 +35,7 @@ def start(layout: Layout, names: tuple[str, ...], env: Mapping[str, str], tell: 
     """
     if stop(layout):
         tell("Ended what an earlier run had left behind.")
-    kept = Keepsake.of(layout, services.metrics_ports(names, layout, env))
+    kept = Keepsake.of(layout, services.metrics_ports(names, layout, env), assembly.buckets_of(env))
     servers = assembly.servers_for(layout, kept, env)
     state = assembly.state_of(layout, kept, servers, env, names)
     environment = assembly.environment_of(layout, state, env)

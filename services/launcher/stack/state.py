@@ -30,11 +30,14 @@ class Keepsake(BaseModel):
     seaweedfs_signing_key: str = Field(default_factory=_new_secret, repr=False)
     hint_token: str = Field(default_factory=_new_secret, repr=False)
     token: str = Field(default_factory=_new_secret, repr=False)
+    buckets: tuple[str, str] | None = None
+    """Of audio and of what is derived, as the last start named them; None: an earlier version did."""
 
     @classmethod
-    def of(cls, layout: Layout, further_ports: Collection[str] = ()) -> Self:
-        """Read it, or make it; ports that a foreign process has taken meanwhile are replaced."""
+    def of(cls, layout: Layout, further_ports: Collection[str] = (), buckets: tuple[str, str] | None = None) -> Self:
+        """Read it, or make it; ports that a foreign process has taken meanwhile are replaced, `buckets` if named."""
         kept = cls.read(layout) or cls()
+        kept.buckets = buckets or kept.buckets
         kept.ports = ports.assign(kept.ports, (*ports.PURPOSES, *further_ports), random.Random())  # noqa: S311  # chooses ports, not secrets
         write_private(layout.keepsake_file, kept.model_dump_json(indent=2))
         return kept
@@ -55,6 +58,7 @@ class StackState(BaseModel):
     s3_endpoint: str
     s3_access_key: str
     s3_secret_key: str = Field(repr=False)
+    buckets: tuple[str, str] | None = None  # of audio and of what is derived; None: an earlier version started it
     database_url: str = Field(repr=False)
     redis_url: str = Field(repr=False)
     flower_url: str

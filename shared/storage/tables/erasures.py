@@ -16,7 +16,7 @@ erasure = Table(
     Column("audio_kept", JSONB, nullable=False),  # keys of audio that is still there; those erased later go from it
     Column("collections", ARRAY(Text), nullable=False, server_default=sa.text("'{}'")),  # that it took something from
     Column("kept", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),  # what was not erased, and why
-    # What the log and the bucket still hold of it: storage/erasure_rest.py, Rest. NULL once that is gone, too.
+    # What the log and the bucket still hold of it: storage/receipts.py, Rest. NULL once that is gone, too.
     Column("left_over", JSONB),
     now_column("erased_at"),
     Column("finished_at", TIMESTAMP(timezone=True)),

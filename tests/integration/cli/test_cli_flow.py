@@ -26,12 +26,23 @@ def test_an_upload_that_is_sent_away_comes_back_when_it_is_told_to(api: Script, 
 def test_a_command_that_waits_for_nothing_is_not_held_up_for_long(
     api: Script, earmark: Earmark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "_HOLD_S", 2.0)
+    monkeypatch.setattr(client, "HOLD_S", 2.0)
     api.holds += [300]
     result = earmark("cluster", "-c", "talk", "--json")
     assert (result.status, result.document["error"]["code"]) == (1, "overloaded")
     api.holds += [1]
     assert earmark("collections", "create", "talk").status == 0
+
+
+@pytest.mark.parametrize("waiting", [[], ["--wait", "--timeout", 2]])
+def test_an_upload_is_not_held_up_for_ever(
+    api: Script, earmark: Earmark, file: Path, monkeypatch: pytest.MonkeyPatch, waiting: list[object]
+) -> None:
+    monkeypatch.setattr(client, "HOLD_S", 60.0 if waiting else 2.0)
+    api.holds += [1] * 9
+    result = earmark("ingest", file, "-c", "talk", "--json", *waiting)
+    assert (result.status, result.document["error"]["code"]) == (1, "overloaded")
+    assert "On hold (overloaded)" in result.err
 
 
 def test_whoever_waits_for_files_hears_that_their_collection_is_paused(

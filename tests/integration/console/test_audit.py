@@ -74,3 +74,14 @@ def test_no_entry_can_be_changed(served: Served) -> None:
 def test_only_administrators_read_it(served: Served) -> None:
     with served.as_(served.token("read", "label", "ingest")) as other:
         assert other.get("/v1/audit").status_code == 403
+
+
+def test_a_post_that_only_asks_is_written_down_where_it_is_refused(served: Served, meetings: Meetings) -> None:
+    asked = "/v1/collections/meetings/objects/query"
+    assert served.http.post(asked, json={"object_keys": []}).status_code == 200
+    assert entries(served) == []
+    with served.as_(served.token("label")) as labeller:
+        assert labeller.post(asked, json={"object_keys": []}).status_code == 403
+    assert [(entry["route"], entry["status"]) for entry in entries(served)][:1] == [
+        ("/v1/collections/{collection}/objects/query", 403)
+    ]

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from services.console.confinement import KIND_OF_FIELD, NAMED_IN_BODY, OPEN
 from shared.events import ClusteringRequested
@@ -212,3 +213,56 @@ def test_an_administrator_cannot_be_confined(served: Served) -> None:
     assert code(served.http.post("/v1/tokens", json=body | {"scopes": ["read"], "collections": ["../x"]})) == (
         "bad_collection_name"
     )
+
+
+@pytest.fixture
+def merged(served: Served, meetings: Meetings) -> Iterator[httpx.Client]:
+    """Somebody who sees `meetings` alone, where Ada and the Countess are one: with an agent who was never heard there.
+
+    The Countess is heard in another collection, too.
+    """
+    for segment, speaker in (("m1", "Ada"), ("m2", "Countess")):
+        body = {"segment_id": str(meetings.segment_ids[segment]), "speaker": speaker}
+        served.http.post("/v1/labels", json=body).raise_for_status()
+    with served.console.database.begin() as tx:
+        agent = "INSERT INTO speaker SELECT new, 'Agent A', now(), new FROM gen_random_uuid() AS new"
+        tx.execute(sa.text(agent))
+        collections.create(tx, "theirs", "vad", ("tiny",))
+        elsewhere = "UPDATE assignment SET collection = 'theirs' WHERE segment_id = :segment_id"
+        tx.execute(sa.text(elsewhere), {"segment_id": meetings.segment_ids["m2"]})
+    for other in ("Countess", "Agent A"):
+        served.http.post("/v1/speakers/Ada/merge", json={"other": other}).raise_for_status()
+    with served.as_(served.token("read", collections=["meetings"])) as own:
+        yield own
+
+
+def test_names_that_were_never_said_in_their_collection_are_not_listed(merged: httpx.Client) -> None:
+    (ada,) = [one for one in merged.get("/v1/speakers").json() if one["name"] == "Ada"]
+    assert ada["also"] == ["Countess"]
+
+
+def test_the_log_tells_of_a_merge_what_happened_in_their_collection(served: Served, merged: httpx.Client) -> None:
+    def merges(client: httpx.Client) -> list[dict[str, Any]]:
+        log = client.get("/v1/collections/meetings/labels").json()["items"]
+        return [entry["detail"] for entry in log if entry["operation"] == "merge"]
+
+    assert [entry["goes"] for entry in merges(served.http)] == ["Countess", "Agent A"]
+    assert merges(served.http)[0]["collections"] == ["meetings", "theirs"]
+    assert [(entry["stays"], entry["goes"]) for entry in merges(merged)] == [("Ada", "Countess"), ("Ada", None)]
+    assert [entry["collections"] for entry in merges(merged)] == [["meetings"], ["meetings"]]
+
+
+def test_no_call_becomes_part_of_what_happened_elsewhere(served: Served, meetings: Meetings) -> None:
+    body = {"segment_id": str(meetings.segment_ids["m1"]), "speaker": "Ada"}
+    with served.console.database.begin() as tx:
+        collections.create(tx, "theirs", "vad", ("tiny",))
+        event = announce(clusters.request(tx, "theirs", "tiny", {}))
+        publish(tx, [event])
+    chain = str(event.correlation_id)
+    with served.as_(served.token("label", collections=["meetings"])) as own:
+        answer = own.post("/v1/labels", json=body, headers={"X-Correlation-Id": chain})
+        assert (answer.status_code, code(answer)) == (409, "chain_taken")
+        for _ in range(2):  # their own goes on
+            mine = {"X-Correlation-Id": "7d74b913-9a5f-58eb-8a82-556a483ed566"}
+            assert own.post("/v1/labels", json=body, headers=mine).status_code == 202
+    assert served.http.post("/v1/labels", json=body, headers={"X-Correlation-Id": chain}).status_code == 202

@@ -5,15 +5,19 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from services.launcher.cli import erasing
 from services.launcher.cli.main import run
 from tests.integration.console.conftest import OWNER_TOKEN, Served
 from tests.integration.console.seeding import Meetings
+from tests.integration.console.test_erasing import finish_erasures
 
 Earmark = Callable[..., Any]
-LOGGED = re.compile(rb"\d{4}-\d\d-\d\d \d\d:")  # by the console, which runs in this process
+# By the console, which runs in this process: a document may begin before the line break of an entry is written.
+LOGGED = re.compile(rb"^\d{4}-\d\d-\d\d \d\d:.*?(took_s=[\d.]+|$)", re.MULTILINE)
 
 
 @pytest.fixture
@@ -23,7 +27,7 @@ def earmark(served: Served, capfdbinary: pytest.CaptureFixture[bytes]) -> Earmar
     def call(*words: object, status: int = 0) -> Any:
         assert run(["--url", served.url, "--token", OWNER_TOKEN, *map(str, words)]) == status
         said = capfdbinary.readouterr()
-        own = b"\n".join(line for line in said.out.splitlines() if not LOGGED.match(line))
+        own = LOGGED.sub(b"", said.out)
         return json.loads(own) if "--json" in words and not status else (own + said.err).decode()
 
     return call
@@ -60,18 +64,53 @@ def test_what_is_meant_must_be_said(meetings: Meetings, earmark: Earmark, chosen
     assert len(names(earmark)) == 4
 
 
+def test_what_was_erased_before_a_failure_is_told_and_left_out_the_next_time(
+    meetings: Meetings, earmark: Earmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasing, "_AT_ONCE", 1)
+    wanted = [meetings.silence, UUID(int=1), meetings.monday]
+    failed = earmark("recordings", "erase", *wanted, "-c", "meetings", "--yes", status=1)
+    (receipt,) = earmark("receipts", "--json")
+    assert receipt["receipt_id"] in failed
+    assert "unknown_recording" in failed
+    done = earmark("recordings", "erase", meetings.silence, meetings.monday, "-c", "meetings", "--json")
+    assert done["recordings"] == [str(meetings.monday)]
+    again = earmark("recordings", "erase", meetings.silence, meetings.monday, "-c", "meetings")
+    assert "2 recordings erased before" in again
+
+
+def test_an_export_of_tombstones_forgets_none_that_the_file_has(
+    meetings: Meetings, earmark: Earmark, tmp_path: Path
+) -> None:
+    earmark("recordings", "erase", meetings.monday, "-c", "meetings", "--yes")
+    (stone,) = earmark("tombstones", "list", "--json")
+    kept = tmp_path / "tombstones.jsonl"
+    kept.write_text(json.dumps({**stone, "subject_id": str(UUID(int=1))}) + "\n")
+    exported = earmark("tombstones", "export", kept, "--json")
+    assert exported == {"file": str(kept), "tombstones": 2, "not_known_here": 1}
+    found = {json.loads(line)["subject_id"] for line in kept.read_text().splitlines()}
+    assert found == {stone["subject_id"], str(UUID(int=1))}
+    kept.write_text('{"subject_id": 7}\n')
+    assert "bad_file" in earmark("tombstones", "export", kept, status=1)
+    assert kept.read_text() == '{"subject_id": 7}\n'
+
+
 def test_nothing_is_erased_unasked(meetings: Meetings, earmark: Earmark) -> None:
     earmark("recordings", "erase", meetings.monday, "-c", "meetings", status=1)  # nobody answers
     assert len(names(earmark)) == 4
 
 
-def test_tombstones_are_exported_replayed_and_lifted(meetings: Meetings, earmark: Earmark, tmp_path: Path) -> None:
+def test_tombstones_are_exported_replayed_and_lifted(
+    served: Served, meetings: Meetings, earmark: Earmark, tmp_path: Path
+) -> None:
     earmark("recordings", "erase", meetings.monday, "-c", "meetings", "--yes")
     (stone,) = earmark("tombstones", "list", "--json")
     assert (stone["subject_id"], stone["kind"]) == (str(meetings.monday), "recording")
     kept = tmp_path / "tombstones.jsonl"
     earmark("tombstones", "export", kept)
+    assert kept.stat().st_mode & 0o777 == 0o600
     assert earmark("tombstones", "replay", kept, "--json") == {"new": 0, "receipts": []}
+    finish_erasures(served)
     lifted = earmark("recordings", "unerase", meetings.monday, "-c", "meetings", "--json")
     assert lifted == [{"recording_id": str(meetings.monday), "collection": "meetings"}]
     assert earmark("tombstones", "replay", kept, "--json") == {"new": 1, "receipts": []}

@@ -119,6 +119,18 @@ def test_a_quiet_stream_shows_that_it_lives(served: Served, monkeypatch) -> None
         assert next(line for line in lines if line) == ": still here"
 
 
+def test_a_stream_ends_with_its_token(served: Served, monkeypatch) -> None:
+    monkeypatch.setattr(console_stream, "LOOKED_AFTER_S", 0.1)
+    with served.as_(served.token("read")) as reader, reader.stream("GET", "/v1/events") as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith(":")
+        expected = announced(served, "meetings")
+        assert ids(lines, 1) == expected  # while it is valid
+        (token,) = served.http.get("/v1/tokens").json()
+        served.http.delete(f"/v1/tokens/{token['token_id']}").raise_for_status()
+        assert not any(line.startswith("id: ") for line in lines)  # the end has come
+
+
 def test_many_readers_share_one_listener_and_hold_no_transaction(served: Served) -> None:
     n_readers = 12
     arrived = []
@@ -198,7 +210,7 @@ def test_what_cannot_be_read_to_its_end_breaks_off() -> None:
     nothing = console_stream.Wanted(None, None)
 
     async def read() -> list[bytes]:
-        return [frame async for frame in console_stream.frames(hub, beginning(), nothing, follow=False)]
+        return [frame async for frame in console_stream.frames(hub, beginning(), nothing, lambda: True, follow=False)]
 
     with pytest.raises(DatabaseUnavailable):
         asyncio.run(read())

@@ -112,3 +112,12 @@ def test_a_request_is_logged_with_its_ids_and_no_name(served: Served, meetings: 
     assert (lines[0]["path"], lines[0]["correlation_id"]) == (segment, answer.headers["x-correlation-id"])
     assert len(lines) == 5
     assert "Ottilie" not in str(written)
+
+
+def test_a_paused_collection_makes_no_backlog_old(served: Served, meetings: Meetings) -> None:
+    waiting(served, "pending", age_s=7200)
+    assert scrape(served)["earmark_backlog_oldest_seconds"]["clusterer.recluster",] >= 7200
+    served.http.post("/v1/pauses", json={"collection": NAME}).raise_for_status()
+    found = scrape(served)
+    assert found["earmark_backlog_oldest_seconds"]["clusterer.recluster",] == 0
+    assert found["earmark_backlog_deliveries"]["pending", "clusterer.recluster"] == 1

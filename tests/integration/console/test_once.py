@@ -6,6 +6,8 @@ import httpx
 import sqlalchemy as sa
 
 from services.console.once import HEADER, REPLAYED
+from shared.storage import keyed_calls
+from shared.storage.keyed_calls import Key
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import Meetings
 
@@ -102,3 +104,36 @@ def test_an_erasure_takes_the_names_out_of_kept_answers(served: Served, meetings
     with served.console.database.begin() as tx:
         assert tx.execute(sa.text("SELECT answer FROM keyed_call")).scalars().all() == [None]
     assert code(served.http.post("/v1/labels", json=body, headers={HEADER: "a"})) == "idempotency_answer_missing"
+
+
+def test_what_only_asks_needs_no_key(served: Served, meetings: Meetings) -> None:
+    asked = {"trials": "1 monday/a.wav monday/b.wav"}
+    plain, keyed = (
+        served.http.post("/v1/collections/meetings/evaluations/trials", json=asked, headers=headers)
+        for headers in ({}, {HEADER: "a"})
+    )
+    assert (keyed.status_code, keyed.json()) == (plain.status_code, plain.json())
+
+
+def test_a_key_that_is_at_work_is_not_waited_for(served: Served) -> None:
+    key, database = Key("owner", "a", "f"), served.console.database
+    with database.begin() as first, database.begin() as second:
+        second.execute(sa.text("SET LOCAL statement_timeout = '5s'"))  # waiting would never end here
+        assert keyed_calls.take(first, key)
+        assert not keyed_calls.take(second, key)
+        assert keyed_calls.take(second, Key("owner", "b", "f"))
+
+
+def test_an_answer_that_comes_after_an_erasure_is_not_kept(served: Served, meetings: Meetings) -> None:
+    body = {"segment_id": str(meetings.segment_ids["m1"]), "speaker": "Ada"}
+    served.http.post("/v1/labels", json=body, headers={HEADER: "a"})
+    key, answers = Key("owner", "a", ""), "SELECT answer FROM keyed_call"
+    with served.console.database.begin() as tx:
+        keyed_calls.keep(tx, key, 202, b"Ada")
+        assert tx.execute(sa.text(answers)).scalars().all() == [b"Ada"]
+    receipt = served.http.delete("/v1/speakers/Ada").raise_for_status().json()["receipt_id"]
+    with served.console.database.begin() as tx:
+        keyed_calls.keep(tx, key, 202, b"Ada")
+        assert tx.execute(sa.text(answers)).scalars().all() == [None]
+        keyed_calls.keep(tx, key, 200, receipt.encode())  # as if that had been the erasure itself
+        assert tx.execute(sa.text(answers)).scalars().all() == [receipt.encode()]

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
+from services.console.api import health
 from services.console.api.health import NEEDED_SERVICES
 from shared.events import ClusteringRequested
 from shared.ledger.outbox import announce, publish
@@ -22,6 +23,11 @@ from tests.integration.console.conftest import Served, serving
 from tests.integration.console.seeding import Meetings
 from tests.support.ports import free_port
 from tests.support.stack import until
+
+
+@pytest.fixture(autouse=True)
+def _as_it_is_now(monkeypatch) -> None:
+    monkeypatch.setattr(health, "READY_KEPT_S", 0.0)
 
 
 def beat(served: Served, *services: str, age_s: float = 0.0) -> None:

@@ -64,3 +64,10 @@ def test_a_file_with_another_checksum_is_refused(served: Served, meetings: Meeti
 def test_a_checksum_is_64_hexadecimal_digits(served: Served, meetings: Meetings) -> None:
     answer = served.http.post(PATH, json={"paths": ["a"], "sha256": {"a": "AAAA"}})
     assert answer.status_code == 422
+
+
+def test_a_checksum_of_a_file_that_is_not_announced_is_refused(served: Served, meetings: Meetings) -> None:
+    body = {"paths": ["up/a.wav"], "sha256": {"up/A.wav": hashlib.sha256(SOUND).hexdigest()}}
+    answer = served.http.post(PATH, json=body)
+    assert answer.status_code == 422
+    assert "up/A.wav" in answer.json()["error"]["message"]

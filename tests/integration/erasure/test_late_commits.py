@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
-from services.ingest import handlers
+from services.ingest import handlers, refusing
+from shared import ids
 from shared.encoders import registry as of_encoders
 from shared.events import RenditionRequested, SegmentsCreated
 from shared.settings import Settings
@@ -18,6 +20,8 @@ from shared.storage import (
     encoder_comparisons,
     encoders,
     erasure,
+    labels,
+    progress,
     recordings,
     segments,
     subsets,
@@ -30,6 +34,7 @@ from shared.storage.subsets import Wanted
 from tests.integration.embedder.working import COLLECTION, FIRST, Workshop, two_encoders
 from tests.integration.erasure.test_nothing_is_left import erase, finished
 from tests.integration.erasure.world import KEYS, NAME, World
+from tests.support.traces import everywhere
 
 
 class Meanwhile:
@@ -52,10 +57,10 @@ class Meanwhile:
         return called
 
 
-def put_again(world: World, key: str) -> None:
-    """The bytes of `staying`, under another key."""
+def put_again(world: World, key: str, of: str = "staying") -> None:
+    """The bytes of one of the two, under another key."""
     target = world.ingest.scratch / "again"
-    world.store.fetch("audio", KEYS["staying"][0], target)
+    world.store.fetch("audio", KEYS[of][0], target)
     world.store.put_file("audio", key, target, "audio/wav")
 
 
@@ -90,6 +95,17 @@ def test_erased_bytes_that_are_put_again_are_refused_until_somebody_lets_them_in
     assert rejected(world, copy) == [("registered", None, one.recording_id)]
 
 
+def test_nobody_lets_bytes_in_whose_erasure_goes_on(world: World) -> None:
+    one = world.recording("staying")
+    erased = erase(world, one)
+    with pytest.raises(tombstones.StillErasing), world.database.begin() as tx:
+        tombstones.lift(tx, NAME, one.recording_id)
+    world.work_off()
+    assert finished(world, erased)
+    with world.database.begin() as tx:
+        tombstones.lift(tx, NAME, one.recording_id)
+
+
 def test_a_file_that_is_being_decoded_while_its_bytes_are_erased_is_refused(world: World) -> None:
     one = world.recording("staying")
     put_again(world, copy := f"{NAME}/copy.wav")
@@ -97,6 +113,21 @@ def test_a_file_that_is_being_decoded_while_its_bytes_are_erased_is_refused(worl
     world.look()
     assert rejected(world, copy) == REFUSED
     assert world.rows("SELECT recording_id FROM recording") == []
+
+
+def test_a_worker_of_an_older_version_brings_nothing_back(world: World) -> None:
+    one = world.recording("staying")
+    put_again(world, copy := f"{NAME}/copy.wav")
+    erase(world, one)
+    with pytest.MonkeyPatch.context() as patch:  # which knew no tombstones
+        patch.setattr(refusing, "without_erased", lambda _commit, results: results)
+        world.looker.sweep()
+        world.work("ingest.register")
+    assert world.rows("SELECT count(*) FROM recording") == [(0,)]
+    world.look()
+    assert rejected(world, copy) == REFUSED
+    failures = "SELECT attempt, error_code FROM delivery WHERE subscription = 'ingest.register'"
+    assert world.rows(failures) == []
 
 
 def test_an_erasure_waits_for_a_commit_that_registers_the_bytes_and_takes_it_along(world: World) -> None:
@@ -278,9 +309,109 @@ def test_a_restored_backup_gives_up_what_had_been_erased(world: World) -> None:
     stone = tombstones.Tombstone(one.recording_id, "recording", NAME, UUID(int=1), datetime.now(UTC))
     with world.database.begin() as tx:
         assert tombstones.restore(tx, [stone]) == 1
+    with world.database.begin() as tx:
         again = erasure.erase_what_came_back(tx, [one.recording_id], "test")
     assert again is not None
     assert again.recordings == [one.recording_id]
     with world.database.begin() as tx:
         assert tombstones.restore(tx, [stone]) == 0
         assert erasure.erase_what_came_back(tx, [one.recording_id], "test") is None
+
+
+def test_a_copy_that_waits_to_be_read_while_its_bytes_are_erased_is_erased_too(world: World) -> None:
+    one = world.recording("staying")
+    put_again(world, copy := f"{NAME}/copy.wav")
+    world.looker.sweep()  # seen, and not read yet
+    first = erase(world, one)
+    world.work("ingest.erase")
+    world.work_off()
+    assert finished(world, first)
+    assert world.rows("SELECT actor, erased FROM erasure WHERE finished_at IS NOT NULL AND actor <> 'test'") == [
+        ("ingest", {"originals": 1})
+    ]
+    assert world.objects() == set()
+    assert everywhere(world.database, copy) == {}
+
+
+def test_a_second_look_at_what_is_let_in_again_leaves_the_others_refused(world: World) -> None:
+    staying, doomed = world.recording("staying"), world.recording("doomed")
+    files = {name: world.ingest.scratch / name for name in KEYS}
+    for name, path in files.items():
+        world.store.fetch("audio", KEYS[name][0], path)
+    erase(world, staying, doomed)
+    world.work_off()
+    for name, path in files.items():
+        world.store.put_file("audio", f"{NAME}/{name}", path, "audio/wav")
+    world.look()
+    with world.database.begin() as tx:
+        tombstones.lift(tx, NAME, staying.recording_id)
+    assert world.rows("SELECT key FROM stored_object WHERE etag = ''") == [(f"{NAME}/staying",)]
+
+
+def test_an_erasure_does_not_wait_for_work_that_nobody_has_begun(world: World) -> None:
+    one = world.recording("staying")
+    others = UUID(int=7)
+    for recording_id, segment_ids in ((one.recording_id, one.segment_ids), (others, (*one.segment_ids, others))):
+        world.say(
+            SegmentsCreated(
+                recording_id=recording_id, collection=NAME, segmenter="x", segment_ids=segment_ids, duration_s=1
+            )
+        )
+    erased = erase(world, one)
+    world.work_off()
+    assert finished(world, erased)
+    waiting = (
+        "SELECT data->'segment_ids' FROM delivery JOIN event USING (event_id) WHERE subscription = 'embedder.embed'"
+    )
+    assert world.rows(waiting) == [([str(others)],)]
+
+
+def test_counts_are_locked_before_the_recordings_that_a_voice_is_taken_out_of(world: World) -> None:
+    one = world.recording("staying")
+    erased = threading.Event()
+
+    def erase_voice() -> None:
+        with world.database.begin() as tx:
+            erasure.erase_speaker(tx, "Ada", "test")
+        erased.set()
+
+    eraser = threading.Thread(target=erase_voice)
+    with world.database.begin() as tx:
+        assert progress.hold(tx, one.recording_id)
+        eraser.start()
+        assert not erased.wait(0.5)
+        tx.execute(sa.text("UPDATE recording SET state = 'ready'"))  # as an embedder does
+    eraser.join(30)
+    assert erased.is_set()
+
+
+def test_an_erasure_waits_for_names_of_collections_that_it_learns_of_while_it_waits(world: World) -> None:
+    world.recording("staying")
+    receipts: list[list[str]] = []
+
+    def erase_voice() -> None:
+        with world.database.begin() as tx:
+            receipts.append(erasure.erase_speaker(tx, "Ada", "test").receipt.collections)
+
+    eraser = threading.Thread(target=erase_voice)
+    with world.database.begin() as tx:
+        labels.lock_names(tx, NAME)
+        eraser.start()
+        eraser.join(0.5)
+        collections.create(tx, "another", "whole", ("spectral",))
+        tx.execute(
+            sa.text("""
+                INSERT INTO centroid (collection, encoder_id, speaker_id, vector_sum, n, seconds)
+                SELECT 'another', :space, speaker_id, '', 1, 1 FROM speaker WHERE name = 'Ada'
+            """),
+            {"space": world.space.encoder_id},
+        )
+    eraser.join(30)
+    assert receipts == [["another", NAME]]
+    assert world.rows("SELECT count(*) FROM centroid WHERE collection = 'another'") == [(0,)]
+
+
+def test_an_erasure_of_many_recordings_takes_few_locks(world: World) -> None:
+    with world.database.begin() as tx:
+        tombstones.claim(tx, [ids.recording_id(NAME, str(n)) for n in range(20_000)])
+        assert tx.execute(sa.text("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid()")).scalar_one() < 1100

@@ -1,15 +1,17 @@
 """Archives in a real bucket: members become objects under their relative paths, once, whatever happens meanwhile."""
 
 import gzip
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
 from services.ingest.archives import slices
 from shared.ledger.consumer import FenceLost
-from shared.storage import archives
-from shared.storage.objects import ObjectStore
-from tests.integration.ingest.unpacking_shop import Shop
+from shared.storage import archive_listing, archives, arrivals
+from shared.storage.objects import ObjectStore, StoredObject
+from tests.integration.ingest.unpacking_shop import COLLECTION, Shop
 from tests.support.archives import zip_of
 from tests.support.corpora import contributor_tar, tar_of, wav
 
@@ -61,6 +63,40 @@ def test_an_archive_is_unpacked_in_slices(shop: Shop, monkeypatch: pytest.Monkey
     assert shop.lying() == {"day.tar.gz", *(f"day/{name}" for name in members)}
     assert archive.taken == len(members)
     assert [event["n_members"] for event in shop.announced("archive.found")] == [0, 32, 64, 65]
+
+
+def test_a_compressed_archive_that_would_never_end_is_refused(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slices, "_FINDING_SHARE", 0.0)
+    shop.tune(archive_slice_s=1e-9)
+    shop.put("day.tar.gz", tar_of(numbered(slices.PORTION_MEMBERS + 1), "w:gz"))
+    shop.look()
+    shop.work("ingest.register")
+    shop.work("ingest.unpack")
+    monkeypatch.setattr(slices, "_FINDING_MOST_S", 1e-9)
+    shop.work("ingest.unpack")
+
+    assert (shop.archive().state, shop.archive().code) == ("refused", "archive_compressed")
+    assert shop.archive().taken == slices.PORTION_MEMBERS
+
+
+def test_a_zip_in_a_compressed_tar_counts_once_however_many_slices_it_takes(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = tar_of({"inner.zip": zip_of(numbered(2 * slices.PORTION_MEMBERS + 1))}, "w:gz")
+    shop.put("whole.tar.gz", packed)
+    in_one = shop.unpack().archive_id
+    shop.take_away("whole.tar.gz")
+    monkeypatch.setattr(slices, "_FINDING_SHARE", 0.0)
+    shop.tune(archive_slice_s=1e-9)
+    shop.put("sliced.tar.gz", packed)
+    shop.look()
+    shop.work("ingest.register")
+    while shop.work("ingest.unpack"):
+        pass
+
+    counted = shop.rows("SELECT archive_id = :id, n_bytes FROM archive ORDER BY 1", id=in_one)
+    assert [is_whole for is_whole, _ in counted] == [False, True]
+    assert counted[0][1] == counted[1][1]
 
 
 def test_a_slice_that_dies_is_taken_up_where_its_last_portion_ended(
@@ -197,6 +233,89 @@ def test_a_worker_that_was_overtaken_writes_nothing_down(shop: Shop) -> None:
     with pytest.raises(FenceLost):
         slices.unpack(opened, 60, shop.database, shop.tools())
     assert [member.path for member in shop.members()] == ["000.wav", "001.wav"]
+
+
+def dies(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever unpacks it in its last attempt, without a word."""
+
+    def killed(*_: object) -> None:
+        raise SystemExit
+
+    last = shop.settings.ledger.attempts_before_dead - 1
+    shop.rows("UPDATE delivery SET attempt = :last, not_before = now() RETURNING 1", last=last)
+    with monkeypatch.context() as patch:
+        patch.setattr(slices, "unpack", killed)
+        with pytest.raises(SystemExit):
+            shop.work("ingest.unpack")
+
+
+def test_an_archive_whose_last_attempt_killed_the_process_is_refused(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.put("day.tar", tar_of(numbered(2)))
+    shop.look()
+    shop.work("ingest.register")
+    dies(shop, monkeypatch)
+
+    assert (shop.archive().state, shop.archive().code) == ("refused", "unpacking_abandoned")
+    assert shop.state("day.tar") == ("rejected", "unpacking_abandoned")
+    with shop.database.begin() as tx:
+        arrivals.refuse(tx, COLLECTION, [], [])
+
+
+def test_an_archive_that_was_given_up_is_unpacked_when_it_is_requeued(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.put("day.tar", tar_of(numbered(2)))
+    shop.look()
+    shop.work("ingest.register")
+    dies(shop, monkeypatch)
+    shop.rows("UPDATE delivery SET state = 'pending', attempt = 0 RETURNING 1")
+
+    archive = shop.unpack()
+
+    assert (archive.state, archive.code, archive.taken) == ("unpacked", None, 2)
+    assert shop.state("day.tar") == ("archive", None)
+
+
+def test_the_last_attempt_may_need_many_slices(shop: Shop) -> None:
+    shop.tune(archive_slice_s=1e-9)
+    shop.put("day.tar", tar_of(numbered(slices.PORTION_MEMBERS + 1)))
+    shop.look()
+    shop.work("ingest.register")
+    last = shop.settings.ledger.attempts_before_dead - 1
+    shop.rows("UPDATE delivery SET attempt = :last RETURNING 1", last=last)
+    shop.work("ingest.unpack")
+
+    assert (shop.archive().state, shop.archive().code) == ("unpacking", None)
+    assert shop.state("day.tar") == ("archive", None)
+    assert shop.unpack().state == "unpacked"
+
+
+def test_two_archives_of_one_folder_overwrite_nothing_of_each_other(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.put("day.tar", tar_of({"a.wav": wav(100)}))
+    shop.put("day.zip", zip_of({"a.wav": wav(200)}))
+    shop.look()
+    shop.work("ingest.register")
+    with shop.database.begin() as tx:
+        found = [one.archive_id for one in archive_listing.archives(tx, COLLECTION, most=10)]
+        both = [archives.opened(tx, archive_id) for archive_id in found]
+    stat, met = ObjectStore.stat, threading.Barrier(2)
+
+    def stat_together(store: ObjectStore, bucket: str, key: str) -> StoredObject:
+        try:
+            return stat(store, bucket, key)
+        finally:
+            with suppress(threading.BrokenBarrierError):
+                met.wait(1.0)  # for the other one, should it look before this one puts
+
+    monkeypatch.setattr(ObjectStore, "stat", stat_together)
+    with ThreadPoolExecutor(2) as pool:
+        unpacked = list(pool.map(lambda opened: slices.unpack(opened, 60, shop.database, shop.tools()).unpacked, both))
+
+    assert sorted((one.n_taken, one.n_refused) for one in unpacked) == [(0, 1), (1, 0)]
 
 
 def test_a_bomb_is_rejected_and_what_came_before_it_is_kept(shop: Shop) -> None:

@@ -6,15 +6,16 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from shared.events import ClusteringRequested, ObjectSeen
+from shared.events import ClusteringRequested, ErasureBegun, ObjectSeen, SegmentsRemoved
 from shared.ledger import pauses, queueing
 from shared.ledger.outbox import announce, publish
-from shared.ledger.pauses import UnknownStage
+from shared.ledger.pauses import NotPausable, UnknownStage
 from shared.settings import LedgerSettings
 from shared.storage import collections
 from shared.storage.database import Database, Transaction
 
 SETTINGS = LedgerSettings()
+ENTRIES_READ = sa.text("SELECT sum(pg_stat_get_xact_tuples_returned(oid)) FROM pg_class WHERE relname ~ 'delivery'")
 
 
 def arrive(database: Database, collection: str, n_events: int) -> None:
@@ -55,15 +56,42 @@ def test_a_weight_counts_as_so_many_turns(database: Database) -> None:
         assert taken(tx, 8) == ["heavy", "heavy", "heavy", "light"] * 2
 
 
-def test_a_collection_has_no_more_out_than_it_may(database: Database) -> None:
+def six_are_out(tx: Transaction) -> None:
+    """Queued or in work."""
+    tx.execute(
+        sa.text("""UPDATE delivery SET state = (ARRAY['queued', 'leased'])[1 + n % 2]
+                   FROM (SELECT event_id, row_number() OVER () AS n FROM delivery LIMIT 6) AS six
+                   WHERE delivery.event_id = six.event_id""")
+    )
+
+
+def test_a_collection_has_no_more_out_than_it_may_while_others_wait(database: Database) -> None:
     arrive(database, "many", 100)
     with database.begin() as tx:
+        six_are_out(tx)
+    arrive(database, "ten", 10)
+    with database.begin() as tx:
+        assert Counter(taken(tx, 60, settings=LedgerSettings(out_per_collection=10))) == {"many": 4, "ten": 10}
+
+
+def test_a_collection_that_waits_alone_has_all_the_room(database: Database) -> None:
+    arrive(database, "many", 100)
+    with database.begin() as tx:
+        six_are_out(tx)
+        assert len(taken(tx, 60, settings=LedgerSettings(out_per_collection=10))) == 60
+
+
+def test_the_time_is_part_of_what_the_index_is_asked_for(database: Database) -> None:
+    """Else each look would read past what waits for its next attempt."""
+    with database.begin() as tx:
         tx.execute(
-            sa.text("""UPDATE delivery SET state = (ARRAY['queued', 'leased'])[1 + n % 2]
-                       FROM (SELECT event_id, row_number() OVER () AS n FROM delivery LIMIT 6) AS six
-                       WHERE delivery.event_id = six.event_id""")
+            sa.text("""INSERT INTO delivery (event_id, subscription, collection, not_before)
+                       SELECT gen_random_uuid(), 'ingest.register', 'later', now() + interval '1 hour'
+                       FROM generate_series(1, 20000)""")
         )
-        assert len(taken(tx, 60, settings=LedgerSettings(out_per_collection=10))) == 4
+        tx.execute(sa.text("ANALYZE delivery"))
+        assert queueing.survey(tx, SETTINGS) == []
+        assert tx.execute(ENTRIES_READ).scalar_one() < 1000
 
 
 def test_a_paused_collection_is_left_alone_until_it_is_resumed(database: Database) -> None:
@@ -85,6 +113,20 @@ def test_a_paused_stage_is_left_alone_and_others_go_on(database: Database, stage
         publish(tx, [announce(wanted)])
         pauses.pause(tx, "stage", stage, "ann")
         assert [lane.subscription for lane in queueing.survey(tx, SETTINGS)] == ["clusterer.recluster"]
+
+
+def test_no_pause_keeps_what_was_erased(database: Database) -> None:
+    arrive(database, "c", 5)
+    removed = SegmentsRemoved(collection="c", recording_id=uuid4(), segment_ids=(uuid4(),))
+    with database.begin() as tx:
+        publish(tx, [announce(ErasureBegun(receipt_id=uuid4())), announce(removed)])
+        pauses.pause(tx, "collection", "c", "ann")
+        for stage in ("ingest", "embedder", "clusterer"):
+            pauses.pause(tx, "stage", stage, "ann")
+        found = [lane.subscription for lane in queueing.survey(tx, SETTINGS)]
+        assert found == ["clusterer.forget", "embedder.discard", "ingest.erase"]
+        with pytest.raises(NotPausable):
+            pauses.pause(tx, "stage", "ingest.erase", "ann")
 
 
 def test_who_pauses_again_changes_nothing(database: Database) -> None:
@@ -110,5 +152,4 @@ def test_a_look_reads_past_no_backlog(database: Database) -> None:
         tx.execute(sa.text("ANALYZE delivery"))
         for lane in queueing.survey(tx, SETTINGS):
             queueing.take(tx, lane, 64, "")
-        read = """SELECT sum(pg_stat_get_xact_tuples_returned(oid)) FROM pg_class WHERE relname ~ 'delivery'"""
-        assert tx.execute(sa.text(read)).scalar_one() < 1000
+        assert tx.execute(ENTRIES_READ).scalar_one() < 1000

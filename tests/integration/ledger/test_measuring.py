@@ -92,7 +92,7 @@ def test_work_that_another_worker_has_taken_over_is_counted_as_that(database: Da
     assert "done" not in grown
 
 
-def test_every_line_of_a_message_names_its_chains(database: Database) -> None:
+def test_the_lines_of_a_message_have_its_id_and_the_first_names_its_chains(database: Database) -> None:
     event_ids = announced(database, 2)
 
     def say(work: Work) -> None:
@@ -105,10 +105,22 @@ def test_every_line_of_a_message_names_its_chains(database: Database) -> None:
     inside, after = written[:-1], written[-1]
     assert [line["event"] for line in inside] == ["claimed", "hello", "work_done"]
     for line in inside:
-        assert line["correlation_ids"] == [str(one) for one in event_ids]
         assert (line["subscription"], line["message_id"]) == (NAME, "message")
-    assert inside[0]["event_ids"] == [str(one) for one in event_ids]
-    assert "correlation_ids" not in after
+    assert inside[0]["event_ids"] == inside[0]["correlation_ids"] == [str(one) for one in event_ids]
+    assert not {"correlation_id", "correlation_ids"} & (inside[1].keys() | inside[2].keys())
+    assert "message_id" not in after
+
+
+def test_every_line_of_a_lone_delivery_names_its_chain(database: Database) -> None:
+    (event_id,) = announced(database, 1)
+
+    def say(work: Work) -> None:
+        logger("of the handler").info("hello")
+        commit(work)
+
+    with lines() as written:
+        run(database, say, [event_id])
+    assert [line["correlation_id"] for line in written[1:]] == [str(event_id)] * 2
 
 
 @contextmanager

@@ -1,13 +1,19 @@
 """Deliveries on a real Postgres: retried, deferred, buried, and brought back."""
 
+from uuid import UUID
+
+import pytest
 import sqlalchemy as sa
 from celery.exceptions import SoftTimeLimitExceeded
 
 from shared.errors import PermanentError, TransientError
 from shared.ledger import claims, dead
 from shared.ledger.consumer import Work
+from shared.ledger.reconcile import reconcile
+from shared.storage import receipts
 from shared.storage.database import Database, driver
-from tests.integration.ledger.deliveries import NAME, announced, count, queue, run, states
+from shared.storage.receipts import Rest
+from tests.integration.ledger.deliveries import NAME, QUICK, announced, count, queue, run, states
 
 
 def test_a_transient_error_costs_no_attempt(database: Database) -> None:
@@ -38,6 +44,27 @@ def test_an_unknown_error_is_given_up_after_five_attempts_with_its_reason(databa
     with database.begin() as tx:
         (letter,) = dead.listing(tx)
     assert (letter.error_code, letter.last_error) == ("ZeroDivisionError", "ZeroDivisionError: poison")
+
+
+def test_an_erasure_that_nobody_finishes_is_begun_again_and_never_dropped(database: Database) -> None:
+    def begun() -> list[UUID]:
+        with database.begin() as tx:
+            reconcile(tx, QUICK)
+            return list(tx.execute(sa.text("SELECT event_id FROM delivery")).scalars())
+
+    with database.begin() as tx:
+        receipts.write(tx, UUID(int=1), "test", {}, [], {}, [], Rest())
+    assert begun() == []  # its own delivery was written a moment ago
+    with database.begin() as tx:
+        tx.execute(sa.text("UPDATE erasure SET erased_at = erased_at - interval '1 hour'"))
+    found = begun()
+    assert len(found) == 1
+    assert begun() == found
+    with database.begin() as tx:
+        tx.execute(sa.text("UPDATE delivery SET state = 'dead'"))
+    assert begun() == found
+    with database.begin() as tx, pytest.raises(dead.UnfinishedErasure):
+        dead.drop(tx, found)
 
 
 def test_a_dead_letter_comes_back_with_all_its_attempts(database: Database) -> None:

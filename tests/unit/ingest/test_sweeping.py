@@ -1,5 +1,6 @@
 """When the audio bucket is swept: every few seconds, less often where that takes long, and never in a hint's way."""
 
+import inspect
 import threading
 from collections.abc import Callable
 
@@ -55,12 +56,14 @@ class Pages:
         self.watcher = Watcher(self, SWEEP_S)
         self._n_pages = n_pages
         self._hints = hints
+        self.deepest = 0
 
     def look(self, keys: set[str]) -> int:
         self.seen.append(sorted(keys))
         return 0
 
     def sweep(self, prefix: str, between: Callable[[], None]) -> int:
+        self.deepest = max(self.deepest, len(inspect.stack()))
         for page in range(self._n_pages):
             self.seen.append((prefix, page))
             self.watcher.heard(self._hints.pop((prefix, page), []))
@@ -72,6 +75,23 @@ def test_a_hint_is_followed_between_two_pages_of_a_long_sweep():
     bucket = Pages(3, {("", 0): ["ten/a.wav"]})
     bucket.watcher.step(threading.Event())
     assert bucket.seen == [("", 0), ["ten/a.wav"], ("", 1), ("", 2)]
+
+
+def test_a_hint_to_another_prefix_is_followed_between_two_pages():
+    bucket = Pages(2, {("", 0): ["ten/"]})
+    bucket.watcher.step(threading.Event())
+    assert bucket.seen == [("", 0), ("ten/", 0), ("ten/", 1), ("", 1)]
+
+
+def test_hints_to_ever_other_prefixes_do_not_pile_up():
+    """Else each would be listed within the last one, as deep as there are collections."""
+    hints = {(f"{n}/", 0): [f"{n + 1}/"] for n in range(100)}
+    bucket = Pages(2, {("", 0): ["0/"], **hints})
+    bucket.watcher.step(threading.Event())
+    bucket.watcher._next_sweep_s = float("inf")
+    while ("100/", 1) not in bucket.seen:
+        bucket.watcher.step(threading.Event())
+    assert bucket.deepest < len(inspect.stack()) + 20
 
 
 def test_what_is_swept_already_is_swept_again_when_it_is_through():

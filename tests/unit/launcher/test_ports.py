@@ -35,6 +35,14 @@ def test_kept_ports_are_kept(rng: random.Random) -> None:
     assert ports.assign(first, ports.PURPOSES, rng) == first
 
 
+def test_what_nobody_asks_for_stays_and_is_given_to_nobody_else(rng: random.Random) -> None:
+    state = rng.getstate()
+    first = ports.assign({}, ("metrics",), rng)
+    rng.setstate(state)  # so that the same one is drawn first
+    second = ports.assign(first, ("s3",), rng)
+    assert second["metrics"] == first["metrics"] != second["s3"]
+
+
 def test_only_the_port_that_somebody_took_is_replaced(rng: random.Random) -> None:
     first = ports.assign({}, ("s3", "console"), rng)
     with taken(first["s3"]):

@@ -3,6 +3,7 @@
 Each test counts in processes of its own: where values lie is decided once a process.
 """
 
+import ast
 import json
 import socket
 import subprocess
@@ -42,6 +43,37 @@ def test_what_forked_processes_counted_before_they_died_is_added_up(tmp_path: Pa
     assert found["earmark_decode_seconds_count"] == {(): 2}
     assert found["earmark_decode_seconds_bucket"]["0.1",] == 0
     assert found["earmark_decode_seconds_bucket"]["0.5",] == 2
+
+
+DYING = """
+import os, sys
+from pathlib import Path
+from shared import metrics
+
+metrics.share(Path(sys.argv[1]))
+metrics.count("earmark_handed_on_total", 5, reason="unclaimed")
+pages = []
+for _ in range(2):
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            metrics.count("earmark_handed_on_total", reason="unclaimed")
+            metrics.observe("earmark_decode_seconds", 0.2)
+            os._exit(0)
+        os.waitpid(child, 0)
+    pages.append(metrics.exposition().decode())
+    pages.append(metrics.exposition().decode())
+print(pages, sorted(file.name.replace(str(os.getpid()), "own") for file in Path(sys.argv[1]).iterdir()), sep="\\n")
+"""
+
+
+def test_the_files_of_dead_processes_become_one_and_no_counter_falls(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", DYING, tmp_path], capture_output=True, text=True, check=True)
+    pages, files = map(ast.literal_eval, done.stdout.splitlines())
+    assert [parsed(page)["earmark_handed_on_total"]["unclaimed",] for page in pages] == [8, 8, 11, 11]
+    assert [parsed(page)["earmark_decode_seconds_count"][()] for page in pages] == [3, 3, 6, 6]
+    assert [parsed(page)["earmark_decode_seconds_bucket"]["0.5",] for page in pages] == [3, 3, 6, 6]
+    assert {"counter_dead.db", "counter_own.db", "histogram_dead.db", "histogram_own.db"} >= set(files)
 
 
 SERVED = """

@@ -9,6 +9,9 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # In the order of those who work meanwhile, and all at once, before anything is waited for that holds others up.
+    op.execute("LOCK TABLE collection IN SHARE ROW EXCLUSIVE MODE")
+    op.execute("LOCK TABLE stored_object IN ACCESS EXCLUSIVE MODE")
     op.execute("""
         ALTER TABLE stored_object
             DROP CONSTRAINT ck_stored_object_state,

@@ -9,6 +9,8 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # In the order of those who work meanwhile: they refer to the collection first, and end with their deliveries.
+    op.execute("LOCK TABLE collection, delivery IN ACCESS EXCLUSIVE MODE")
     op.execute("ALTER TABLE delivery ADD collection text DEFAULT '' NOT NULL")
     op.execute("""
         UPDATE delivery d SET collection = coalesce(e.data->>'collection', '') FROM event e
