@@ -5,6 +5,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import soundfile
+
 from tests.support.stack import FullStack
 
 UPLOADS = 4  # at a time
@@ -24,3 +27,15 @@ def putting(target: FullStack, collection: str, clips: Sequence[Path]) -> Iterat
         done = thread.submit(put_all, target, collection, clips)
         yield done
         done.result()
+
+
+def as_wav(clips: Sequence[Path], folder: Path, times: int = 2) -> list[Path]:
+    """At so many times our rate: each will have a blob of its own."""
+    written = []
+    for clip in clips:
+        samples, rate_hz = soundfile.read(clip, dtype="float32")
+        path = folder / clip.parent.name / f"{clip.stem}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.repeat(samples, times), times * rate_hz)
+        written.append(path)
+    return written

@@ -6,12 +6,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
-import numpy as np
 import pytest
-import soundfile
 
 from tests.chaos.conftest import QUICK, Clips
-from tests.chaos.loads import putting
+from tests.chaos.loads import as_wav, putting
 from tests.chaos.misbehaving import CAME, POISON
 from tests.chaos.observing import Observer, Outcome
 from tests.chaos.processes import beside, environment
@@ -38,18 +36,6 @@ def misbehaving(headless: FullStack, tmp_path: Path) -> Iterator[Path]:
     modules = [("tests.chaos.misbehaving", str(tmp_path), service) for service in OURS]
     with beside(environment(headless.state, QUICK), *modules):
         yield tmp_path
-
-
-def as_wav(clips: list[Path], folder: Path) -> list[Path]:
-    """Of another rate than ours: each will have a blob of its own."""
-    written = []
-    for clip in clips:
-        samples, rate_hz = soundfile.read(clip, dtype="float32")
-        path = folder / clip.parent.name / f"{clip.stem}.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, np.repeat(samples, 2), 2 * rate_hz)
-        written.append(path)
-    return written
 
 
 def test_a_crash_at_every_point(
