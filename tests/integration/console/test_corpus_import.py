@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +18,7 @@ from services.launcher.cli.main import run
 from tests.integration.console.conftest import OWNER_TOKEN, Served
 from tests.support import corpora
 from tests.support.corpora import sap_contributor, wav
-from tests.support.stack import Servers, s3_client
+from tests.support.stack import Servers, s3_client, until
 
 Command = Callable[..., tuple[int, dict[str, Any]]]
 
@@ -126,10 +125,11 @@ def test_killed_again_and_again_it_ends_with_every_file_once(
     words = ["corpus", "import", str(tmp_path), "-c", "sap", "--kind", "sap", "--json"]
     environment = os.environ | {"EARMARK_URL": served.url, "EARMARK_TOKEN": OWNER_TOKEN}
     n_killed = 0
-    for round_ in range(5):
+    for _ in range(3):
+        n_before = len(objects(servers))
         command = [sys.executable, "-m", "services.launcher.cli.main", *words]
         child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(0.6 + 0.4 * round_)
+        until(lambda child=child, n=n_before: child.poll() is not None or len(objects(servers)) > n, timeout_s=60)
         child.send_signal(signal.SIGKILL)
         n_killed += child.wait() == -signal.SIGKILL
         sweep(served)
