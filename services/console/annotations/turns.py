@@ -106,8 +106,11 @@ class Reading:
         name = unicodedata.normalize("NFC", name.strip())
         if not name or name.upper() == UNKNOWN:
             return None
-        if len(name) > _LONGEST_NAME or any(unicodedata.category(character) == "Cc" for character in name):
-            raise self.bad(place, f"{_shown(name)} cannot name a speaker: 200 characters, and no line break or tab.")
+        too_long = len(name) > _LONGEST_NAME
+        if too_long or name in {".", ".."} or any(unicodedata.category(character) == "Cc" for character in name):
+            raise self.bad(
+                place, f"{_shown(name)} cannot name a speaker: 200 characters, no line break or tab, not dots alone."
+            )
         return name
 
     def add(

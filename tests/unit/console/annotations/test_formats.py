@@ -3,7 +3,7 @@
 import codecs
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -158,6 +158,7 @@ def test_what_shows_no_format_is_not_guessed(raw):
         formats.sniff(raw, "a.txt")
 
 
+@example(".")
 @given(st.text(max_size=6) | st.text("Aa ë\u0308\x85\u2028\t", max_size=210))
 def test_names_are_those_that_the_api_takes(name):
     reading = Reading("x", BadAnnotations)
