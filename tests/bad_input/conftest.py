@@ -1,15 +1,7 @@
-import os
-
 import pytest
 
 from services.ingest.decode.limits import DecodeLimits
 from services.ingest.decode.sandbox import Decoder
-
-
-@pytest.fixture(scope="session")
-def in_full() -> bool:
-    """Whether every mutant and the longest files are wanted: `EARMARK_BAD_INPUT=full`."""
-    return os.environ.get("EARMARK_BAD_INPUT") == "full"
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from services.ingest.decode.errors import error_of
 from services.ingest.decode.limits import DecodeLimits
 from tests.bad_input.builders import SECRET, encoded
 from tests.bad_input.cases import ABOUT_OTHERS, CASES, Case
+from tests.bad_input.scale import TRIED
 from tests.bad_input.trying import RECORDING, decoded, names_in
 from tests.bad_input.watching import OpenWatch
 from tests.support import audio
@@ -15,10 +16,8 @@ def test_no_two_cases_have_one_name() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_file_ends_as_the_catalogue_says(case: Case, decoders, in_full, tmp_path) -> None:
-    if case.slow and not in_full:
-        pytest.skip("minutes: EARMARK_BAD_INPUT=full")
+@pytest.mark.parametrize("case", TRIED, ids=lambda case: case.name)
+def test_a_file_ends_as_the_catalogue_says(case: Case, decoders, tmp_path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     case.build(source)
     before = names_in(tmp_path)

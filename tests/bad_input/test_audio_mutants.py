@@ -3,12 +3,13 @@
 import pytest
 
 from tests.bad_input.formats import FORMATS, READ
-from tests.bad_input.trying import FULL_MUTANTS, RECORDING, SHORT_MUTANTS, try_mutants
+from tests.bad_input.scale import N_MUTANTS
+from tests.bad_input.trying import RECORDING, try_mutants
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_mutant_is_decoded_or_refused_by_a_child_that_lives_on(name, in_full, tmp_path) -> None:
-    found = try_mutants(name, FORMATS[name](), FULL_MUTANTS if in_full else SHORT_MUTANTS, tmp_path)
+def test_a_mutant_is_decoded_or_refused_by_a_child_that_lives_on(name, tmp_path) -> None:
+    found = try_mutants(name, FORMATS[name](), N_MUTANTS, tmp_path)
 
     assert [(why, content[:200]) for why, content in found.faults] == []
     assert (found.n_deaths, found.strays) == (0, set())

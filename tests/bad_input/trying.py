@@ -19,8 +19,6 @@ from tests.bad_input.mutating import mutated
 
 RECORDING: Final = "recording"
 FAULTS: Final = frozenset({"decoder_crashed", "decode_timeout", "decoder_unavailable"})
-SHORT_MUTANTS: Final = 200  # of each format
-FULL_MUTANTS: Final = 5_000
 LONGEST_S: Final = 30.0  # that any file may hold its child
 _LIMITS: Final = DecodeLimits(base_s=LONGEST_S, share=0.0)
 
