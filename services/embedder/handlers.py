@@ -123,7 +123,7 @@ def _come_back(commit: Commit, delivered: Delivered, error: EarmarkError, source
             again = delivered.claim.fence if error.lost else delivered.claim.deferrals // ASK_AGAIN
             own_id = ids.event_id(delivered.claim.event_id, request.type, f"{request.sample_rate_hz}:{again}")
             commit.publish(request, cause=delivered, event_id=own_id)
-    elif isinstance(error, AudioGone) and (seen := source.look_again(collection)):
+    elif isinstance(error, AudioGone) and (seen := recordings.look_again(commit.tx, source.recording_id)):
         own_id = ids.event_id(delivered.claim.event_id, seen.type, f"{seen.key}:{delivered.claim.fence}")
         commit.publish(seen, cause=delivered, event_id=own_id)
 

@@ -64,8 +64,6 @@ def _audio(source: AudioSource, ingest: Ingest, *, needed: bool) -> Iterator[Aud
         try:
             fetched = ingest.objects.fetch(source.bucket, source.key, path)
         except ObjectGone as error:
-            if source.etag is None:
-                raise  # what we made ourselves does not come back
             raise AudioGone from error
         # An original that serves as it is may have been overwritten since: its new bytes are another recording.
         if source.etag is not None and fetched.sha256 != source.sha256:

@@ -97,7 +97,7 @@ def segment(work: Work, ingest: Ingest) -> None:
         forgotten = recordings.forget(commit.tx, [source.recording_id for source in gone.values()])
         for delivered, source in gone.items():
             if source.recording_id not in forgotten:
-                _look_again(commit, delivered, source, registered[delivered].collection)
+                _look_again(commit, delivered, source.recording_id)
         fresh = segments.write_cuts(commit.tx, list(cuts.values()))
         for delivered, one in cuts.items():
             if one.recording_id in fresh:
@@ -116,7 +116,7 @@ def render(work: Work, ingest: Ingest) -> None:
         for delivered, why in found.deferred.items():
             commit.defer(delivered, why)
         for delivered, source in found.gone.items():
-            _look_again(commit, delivered, source, wanted[delivered].collection)
+            _look_again(commit, delivered, source.recording_id)
         rendering.take_back(commit.tx, wanted, found)
         written = renditions.write(commit.tx, found.made)
         orphans.condemn(commit.tx, {one.key for one in found.made if one.recording_id not in written})
@@ -129,10 +129,10 @@ def _hold(commit: Commit, keys: Sequence[str], ingest: Ingest) -> None:
     orphans.hold(commit.tx, keys, lambda key: ingest.objects.exists(ingest.settings.s3.derived_bucket, key))
 
 
-def _look_again(commit: Commit, delivered: Delivered, source: AudioSource, collection: str) -> None:
+def _look_again(commit: Commit, delivered: Delivered, recording_id: UUID) -> None:
     """Have the object that should hold the recording looked at as if it were new, and come back to this one later."""
     commit.defer(delivered, AudioGone())
-    if event := source.look_again(collection):  # else another object has taken the recording up just now
+    if event := recordings.look_again(commit.tx, recording_id):
         commit.publish(event, cause=delivered, event_id=ids.event_id(delivered.claim.event_id, event.type, event.key))
 
 

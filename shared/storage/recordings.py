@@ -9,7 +9,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from shared import ids
 from shared.events import ObjectSeen
 from shared.storage.database import Transaction
 from shared.storage.objects import StoredObject
@@ -100,16 +99,18 @@ class NewRecording:
 
 
 def register(tx: Transaction, recordings: Sequence[NewRecording]) -> set[UUID]:
-    """Insert the recordings that do not exist yet; returns the ids of the new ones."""
+    """Insert the recordings that do not exist yet; returns the ids of the new ones.
+
+    Of the others, the mono audio lies where it was put just now: what had lain there before may have been lost.
+    """
     unique = {r.recording_id: r for r in recordings}
     if not unique:
         return set()
-    # The update changes nothing: it locks, so that one that is just being forgotten is waited for and made anew.
-    statement = (
-        insert(recording)
-        .on_conflict_do_update(index_elements=["recording_id"], set_={"sha256": recording.c.sha256})
-        .returning(recording.c.recording_id, sa.literal_column("xmax = 0", sa.Boolean))
-    )
+    inserted = insert(recording)
+    # The update also locks, so that one that is just being forgotten is waited for and made anew.
+    statement = inserted.on_conflict_do_update(
+        index_elements=["recording_id"], set_={"derived_key": inserted.excluded.derived_key}
+    ).returning(recording.c.recording_id, sa.literal_column("xmax = 0", sa.Boolean))
     rows = [
         {
             "recording_id": r.recording_id,
@@ -124,9 +125,7 @@ def register(tx: Transaction, recordings: Sequence[NewRecording]) -> set[UUID]:
     return {recording_id for recording_id, is_new in tx.execute(statement.values(rows)) if is_new}
 
 
-_LOCK_UNFINISHED = sa.text(
-    "SELECT FROM recording WHERE recording_id = ANY(:ids) AND state <> 'ready' ORDER BY recording_id FOR UPDATE"
-)
+_LOCK = sa.text("SELECT recording_id FROM recording WHERE recording_id = ANY(:ids) ORDER BY recording_id FOR UPDATE")
 _FORGET = sa.text("""
     WITH gone AS (
         DELETE FROM recording WHERE recording_id = ANY(:ids) AND state <> 'ready'
@@ -141,15 +140,29 @@ _FORGET = sa.text("""
 
 
 def forget(tx: Transaction, recording_ids: Sequence[UUID]) -> set[UUID]:
-    """Delete those that are still in work and lie under no key any more, with what was made of them; returns them.
+    """Delete those that are still in work and lie under no key any more, with what was made of them.
 
-    Whoever puts their bytes back registers them anew.
+    Returns all that do not stand now, also those that were erased meanwhile. Whoever puts their bytes back registers
+    them anew.
     """
-    ids = list(recording_ids)
-    tx.execute(
-        _LOCK_UNFINISHED, {"ids": ids}
-    )  # first: an object that takes one of them up meanwhile must be seen below
-    return set(tx.execute(_FORGET, {"ids": ids}).scalars())
+    asked = {"ids": list(recording_ids)}
+    standing = set(tx.execute(_LOCK, asked).scalars())  # first: what takes one up meanwhile must be seen below
+    return set(recording_ids) - standing | set(tx.execute(_FORGET, asked).scalars())
+
+
+_LOOK_AGAIN = sa.text("""
+    SELECT object_id, collection, bucket, key, etag, size_bytes FROM stored_object WHERE recording_id = :recording_id
+    ORDER BY key LIMIT 1
+""")
+
+
+def look_again(tx: Transaction, recording_id: UUID) -> ObjectSeen | None:
+    """What makes ingest look at an object that should hold a recording as if it were new; None: there is no such one.
+
+    It finds other bytes there, or nothing, or makes the mono audio again that was lost.
+    """
+    row = tx.execute(_LOOK_AGAIN, {"recording_id": recording_id}).mappings().one_or_none()
+    return None if row is None else ObjectSeen(**row)
 
 
 _SETTLE = sa.text("""
@@ -213,19 +226,6 @@ class AudioSource:
     etag: str | None
     sha256: str  # of the original
     sample_rate_hz: int = SAMPLE_RATE_HZ
-
-    def look_again(self, collection: str) -> ObjectSeen | None:
-        """What makes ingest look at the object that should hold these bytes, as if it were new."""
-        if self.bucket is None or self.key is None:
-            return None
-        return ObjectSeen(
-            object_id=ids.object_id(self.bucket, self.key),
-            collection=collection,
-            bucket=self.bucket,
-            key=self.key,
-            etag=self.etag or "",
-            size_bytes=0,
-        )
 
 
 _SOURCES = sa.text("""

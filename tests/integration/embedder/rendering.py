@@ -93,11 +93,11 @@ def rendition_key(workshop: Workshop) -> str:
     return str(key)
 
 
-def created_for_both(workshop: Workshop, own: UUID) -> tuple[UUID, ...]:
-    """Announce the segments of a new recording, of which both encoders are to make vectors."""
+def created(workshop: Workshop, own: UUID, *encoders: str) -> tuple[UUID, ...]:
+    """Announce the segments of a new recording, of which those encoders are to make vectors."""
     segment_ids = tuple(workshop.segment_ids(own))
     with workshop.database.begin() as tx:
-        tx.exec_driver_sql(f"UPDATE collection SET encoders = '{{{FIRST},{WIDE}}}'")
+        tx.exec_driver_sql(f"UPDATE collection SET encoders = '{{{','.join(encoders)}}}'")
     workshop.say(
         SegmentsCreated(
             recording_id=own, collection=COLLECTION, segmenter="whole@1", segment_ids=segment_ids, duration_s=2

@@ -11,7 +11,7 @@ from tests.integration.embedder.rendering import (
     WIDE,
     Failing,
     Heard,
-    created_for_both,
+    created,
     original,
     rendition_key,
     waiting,
@@ -122,7 +122,7 @@ def test_the_other_encoders_of_a_new_recording_do_not_wait_for_what_cannot_be_ma
 ) -> None:
     own = original(workshop)
     decoding.error = DecoderCrashed()
-    segment_ids = created_for_both(workshop, own)
+    segment_ids = created(workshop, own, FIRST, WIDE)
     work_off(workshop)
     assert set(workshop.vectors(FIRST)) == set(segment_ids)
     assert why_not(workshop) == ["not_rendered"] * 2

@@ -13,7 +13,7 @@ from tests.integration.embedder.rendering import (
     RATE_HZ,
     WIDE,
     Heard,
-    created_for_both,
+    created,
     original,
     rendition_key,
     requested,
@@ -46,7 +46,7 @@ def test_each_encoder_of_a_new_recording_hears_its_own_rate(workshop: Workshop, 
     narrow = Heard(workshop.encoders[FIRST].spec)
     workshop.offer(narrow)
     own = original(workshop)
-    segment_ids = created_for_both(workshop, own)
+    segment_ids = created(workshop, own, FIRST, WIDE)
     work_off(workshop)
     assert [clip.size for clip in narrow.clips] == [16_000, 16_000]
     assert [clip.size for clip in wide.clips] == [RATE_HZ, RATE_HZ]
@@ -77,6 +77,15 @@ def test_a_rendition_whose_bytes_are_lost_is_made_again(workshop: Workshop, wide
     work_off(workshop)
     assert [clip.size for clip in wide.clips] == [RATE_HZ] * 4
     assert len(requested(workshop)) == 2
+
+
+def test_mono_audio_that_is_lost_is_made_again_from_the_original(workshop: Workshop) -> None:
+    own = original(workshop)
+    created(workshop, own, FIRST)
+    workshop.store.delete(workshop.settings.s3.derived_bucket, f"{own}.flac")
+    work_off(workshop)
+    assert set(workshop.vectors(FIRST)) == set(workshop.segment_ids(own))
+    assert workshop.rows("SELECT data->>'key' FROM event WHERE type LIKE '%object.seen%'") == [(f"{COLLECTION}/a.wav",)]
 
 
 def test_a_backfill_does_without_a_recording_whose_original_is_gone(workshop: Workshop, wide: Heard) -> None:

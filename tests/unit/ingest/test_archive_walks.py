@@ -126,16 +126,16 @@ def test_a_zip_is_known_by_its_content() -> None:
 @pytest.mark.parametrize(
     "head",
     [
-        b"",
-        bytes(512),
-        b"BZh9 is how a text may begin",
-        riff(fmt(), chunk(b"data", pcm16(tone(0.5, 16_000)))),
-        b"fLaC" + bytes(508),
-        b"ID3" + bytes(509),
-        b"\x1f\x8b\x08" + bytes(100),
-        gzip.compress(SOUND),
-        lzma.compress(SOUND),
-        bz2.compress(SOUND),
+        pytest.param(b"", id="nothing"),
+        pytest.param(bytes(512), id="zeros"),
+        pytest.param(b"BZh9 is how a text may begin", id="text"),
+        pytest.param(riff(fmt(), chunk(b"data", pcm16(tone(0.5, 16_000)))), id="wav"),
+        pytest.param(b"fLaC" + bytes(508), id="flac"),
+        pytest.param(b"ID3" + bytes(509), id="mp3"),
+        pytest.param(b"\x1f\x8b\x08" + bytes(100), id="broken gz"),
+        pytest.param(gzip.compress(SOUND), id="gz of one file"),
+        pytest.param(lzma.compress(SOUND), id="xz of one file"),
+        pytest.param(bz2.compress(SOUND), id="bz2 of one file"),
     ],
 )
 def test_what_is_no_archive_is_none(head: bytes) -> None:
