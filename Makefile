@@ -1,7 +1,7 @@
 # What a person runs. Needs make and Python 3.11 or newer; everything else goes into .venv.
 #
 #   make demo    see it work: an own stack, three recordings, one label     (DEMO_EXIT=1: ends by itself)
-#   make test    every test that needs no GPU                               (ARGS="-k name": some of them)
+#   make test    every test that needs no GPU                               (ARGS="-k name": some of them; JOBS=4: so many at a time)
 #   make check   ruff, ruff format, mypy, import-linter, licences, known vulnerabilities
 #   make bench   the benchmarks             make gpu    the tests that need a CUDA device
 #   make chaos   the long form of tests/chaos; its table is for docs/reliability.md
@@ -14,6 +14,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+JOBS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,6 +22,8 @@ STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 WEIGHTS := requirements/weights.txt
 TEST_WEIGHTS := requirements/test-weights.txt
+# Tests of whole stacks, which take the machine for themselves. The others run beside each other, $(JOBS) at a time.
+ALONE := tests/browser tests/chaos tests/e2e
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench chaos schemathesis soak bad-input fuzz gpu up down clean
@@ -44,7 +47,12 @@ test: $(STAMPS)/dev
 	  deselect="not gpu and not browser"; \
 	  echo "No Chromium here: the browser tests are left out. Install one with: $(BIN)/playwright install chromium"; \
 	fi; \
-	$(BIN)/python -m pytest -m "$$deselect" $(ARGS)
+	pytest() { $(BIN)/python -m pytest -m "$$deselect" "$$@"; }; \
+	$(if $(strip $(ARGS)),pytest $(ARGS); exit;) \
+	status=0; \
+	pytest -n $(JOBS) --dist loadfile $(ALONE:%=--ignore=%) || status=1; \
+	pytest $(ALONE) || status=1; \
+	exit $$status
 
 check: $(STAMPS)/dev
 	@$(BIN)/ruff check

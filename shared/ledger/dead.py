@@ -85,10 +85,3 @@ def drop(tx: Transaction, event_ids: list[UUID]) -> int:
     return tx.execute(
         sa.text("DELETE FROM delivery WHERE state = 'dead' AND event_id = ANY(:ids)"), {"ids": event_ids}
     ).rowcount
-
-
-def backlog(tx: Transaction) -> dict[str, int]:
-    """How many deliveries are in each state."""
-    rows = tx.execute(sa.text("SELECT state, count(*) AS n FROM delivery GROUP BY 1"))
-    counts: dict[str, int] = {row.state: row.n for row in rows}
-    return {state: counts.get(state, 0) for state in ("pending", "queued", "leased", "dead")}

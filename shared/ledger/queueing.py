@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from shared.ledger.packing import Pending
 from shared.ledger.routes import SUBSCRIPTIONS
-from shared.ledger.turns import Waiting, shares, topped_up
+from shared.ledger.turns import Due, shares, topped_up
 from shared.settings import LedgerSettings
 from shared.storage.database import Transaction
 
@@ -37,7 +37,7 @@ class Lane:
     subscription: str
     tier: Tier
     depth: int  # messages of it in Redis
-    waiting: tuple[Waiting, ...]
+    waiting: tuple[Due, ...]
 
 
 # One round trip that says what there is to do: a wake-up with nothing to push must cost next to nothing. The names of
@@ -96,11 +96,11 @@ def survey(tx: Transaction, settings: LedgerSettings) -> list[Lane]:
     ]
 
 
-def _waiting(rows: Sequence[sa.Row[Any]], most_out: int) -> tuple[Waiting, ...]:
+def _waiting(rows: Sequence[sa.Row[Any]], most_out: int) -> tuple[Due, ...]:
     """The cap leaves room for others; where one waits alone, there are none, and workers may be many."""
     if len(rows) == 1:
-        return (Waiting(rows[0].collection, rows[0].weight, sys.maxsize),)
-    return tuple(Waiting(row.collection, row.weight, max(0, most_out - row.n_out)) for row in rows)
+        return (Due(rows[0].collection, rows[0].weight, sys.maxsize),)
+    return tuple(Due(row.collection, row.weight, max(0, most_out - row.n_out)) for row in rows)
 
 
 # Each collection's share is read off the index. They are shuffled together by their weights, so that the first message

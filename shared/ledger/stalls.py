@@ -8,20 +8,21 @@ import sqlalchemy as sa
 from shared.ledger.pauses import SERVICES
 from shared.storage.database import Transaction
 
-# Progress is asked for first: while there is some, no backlog is looked at, however long it is.
+# Progress is asked for first: while there is some, no backlog is looked at, however long it is. (`OFFSET 0`: else each
+# may become a hash of all rows.)
 _STALLED = sa.text("""
     SELECT s.name FROM unnest(CAST(:services AS text[])) AS s(name)
     WHERE CASE
         WHEN EXISTS (SELECT FROM drained d WHERE split_part(d.subscription, '.', 1) = s.name
-                     AND d.at > clock_timestamp() - make_interval(secs => :after_s)) THEN false
+                     AND d.at > statement_timestamp() - make_interval(secs => :after_s) OFFSET 0) THEN false
         WHEN EXISTS (SELECT FROM delivery d WHERE d.state = 'leased' AND split_part(d.subscription, '.', 1) = s.name
-                     AND d.lease_until > clock_timestamp()) THEN false
+                     AND d.lease_until > statement_timestamp() OFFSET 0) THEN false
         ELSE EXISTS (
             SELECT FROM delivery d
             WHERE d.state IN ('pending', 'queued') AND split_part(d.subscription, '.', 1) = s.name
-              AND d.not_before < clock_timestamp() - make_interval(secs => :after_s)
+              AND d.not_before < statement_timestamp() - make_interval(secs => :after_s)
               AND NOT EXISTS (SELECT FROM pause p WHERE p.kind = 'collection' AND p.name = d.collection
-                              OR p.kind = 'stage' AND p.name IN (d.subscription, s.name)))
+                              OR p.kind = 'stage' AND p.name IN (d.subscription, s.name)) OFFSET 0)
     END ORDER BY 1
 """)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Due:
     """A collection with deliveries that are due."""
 
     collection: str
@@ -13,7 +13,7 @@ class Waiting:
     room: int  # deliveries that it may have out, besides those that it has
 
 
-def shares(waiting: Sequence[Waiting], most: int, after: str) -> dict[str, int]:
+def shares(waiting: Sequence[Due], most: int, after: str) -> dict[str, int]:
     """How many deliveries of `most` each collection may send, in the order of their turns, which begin behind `after`.
 
     Weighted round robin: a share of the room as large as the collection's of all weights, and one at least, so that
@@ -26,7 +26,7 @@ def shares(waiting: Sequence[Waiting], most: int, after: str) -> dict[str, int]:
     return {collection: share for collection, share in given.items() if share > 0}
 
 
-def topped_up(given: dict[str, int], taken: dict[str, int], waiting: Sequence[Waiting], most: int) -> dict[str, int]:
+def topped_up(given: dict[str, int], taken: dict[str, int], waiting: Sequence[Due], most: int) -> dict[str, int]:
     """The shares again, with what some collections left over given to those that took all of theirs; {} if none can."""
     left = most - sum(taken.values())
     rooms = {one.collection: one.room for one in waiting}

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from shared.ledger.load import STATES
 from shared.storage.database import Transaction
-
-STATES = ("pending", "queued", "leased", "dead")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,15 @@ from collections.abc import Mapping
 from tests.support.corpora import tar_of
 
 NESTED = "nested"
+END = bytes(1024)
+"""What a tar ends with."""
+
+
+def header(name: str, size_bytes: int = 0) -> bytes:
+    """A tar's header of a file, without its bytes."""
+    member = tarfile.TarInfo(name)
+    member.size = size_bytes
+    return member.tobuf(tarfile.GNU_FORMAT)
 
 
 def special(name: str, kind: bytes, link: str = "") -> tarfile.TarInfo:
@@ -31,26 +40,26 @@ def raw_name(name: bytes, content: bytes = b"sound") -> bytes:
 def sparse(name: str, size_bytes: int) -> bytes:
     """A header of GNU tar's old sparse format, for a file of that size without any bytes in it."""
     member = tarfile.TarInfo(name)
-    header = bytearray(member.tobuf(tarfile.GNU_FORMAT))
-    header[156:157] = tarfile.GNUTYPE_SPARSE
-    header[124:136] = b"%011o\0" % 0
-    header[483:495] = b"\x80" + size_bytes.to_bytes(11, "big")
-    return summed(header)
+    raw = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    raw[156:157] = tarfile.GNUTYPE_SPARSE
+    raw[124:136] = b"%011o\0" % 0
+    raw[483:495] = b"\x80" + size_bytes.to_bytes(11, "big")
+    return summed(raw)
 
 
 def claiming(name: str, size_bytes: int, kind: bytes = tarfile.REGTYPE) -> bytes:
     """A header of a file, or of something that nobody knows, that claims a size, perhaps a negative one."""
-    header = bytearray(tarfile.TarInfo(name).tobuf(tarfile.GNU_FORMAT))
-    header[156:157] = kind
-    header[124:136] = (b"\xff" if size_bytes < 0 else b"\x80") + size_bytes.to_bytes(11, "big", signed=True)
-    return summed(header)
+    raw = bytearray(header(name))
+    raw[156:157] = kind
+    raw[124:136] = (b"\xff" if size_bytes < 0 else b"\x80") + size_bytes.to_bytes(11, "big", signed=True)
+    return summed(raw)
 
 
-def summed(header: bytearray) -> bytes:
+def summed(raw: bytearray) -> bytes:
     """The header with its own checksum."""
-    header[148:156] = b" " * 8
-    header[148:156] = b"%06o\0 " % sum(header[:512])
-    return bytes(header)
+    raw[148:156] = b" " * 8
+    raw[148:156] = b"%06o\0 " % sum(raw[:512])
+    return bytes(raw)
 
 
 def nested(depth: int, innermost: Mapping[str, bytes]) -> bytes:

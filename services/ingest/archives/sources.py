@@ -36,12 +36,11 @@ class Source(Protocol):
         """The next bytes, which stay to be read."""
 
 
-class _Ranges(io.RawIOBase):
-    """An object of the store as a file. Every answer must come from the same version of it."""
+class _Seeking(io.RawIOBase):
+    """A file of so many bytes, with a place in it."""
 
-    def __init__(self, objects: ObjectStore, stored: StoredObject) -> None:
-        self._objects, self._stored = objects, stored
-        self._at = 0
+    def __init__(self, size_bytes: int) -> None:
+        self._size, self._at = size_bytes, 0
 
     def readable(self) -> bool:
         """Yes."""
@@ -56,12 +55,23 @@ class _Ranges(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a byte."""
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._stored.size_bytes}[whence]
-        return self._at
+        """Go to a byte. Raises ValueError for one before the first."""
+        at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if at < 0:
+            raise ValueError("before the beginning")
+        self._at = at
+        return at
+
+
+class _Ranges(_Seeking):
+    """An object of the store as a file. Every answer must come from the same version of it."""
+
+    def __init__(self, objects: ObjectStore, stored: StoredObject) -> None:
+        super().__init__(stored.size_bytes)
+        self._objects, self._stored = objects, stored
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # what BufferedReader hands over
-        wanted = min(len(buffer), self._stored.size_bytes - self._at)
+        wanted = min(len(buffer), self._size - self._at)
         if wanted <= 0:
             return 0
         try:
@@ -101,34 +111,14 @@ class FileSource(io.BufferedReader):
         return peeked(self, n_bytes)
 
 
-class Window(io.RawIOBase):
+class Window(_Seeking):
     """A stretch of another source as a file of its own, as random as that one."""
 
     def __init__(self, source: Source, start: int, size_bytes: int, most_at_once: int | None = None) -> None:
         """`most_at_once`: a read of more bytes, which would all be held in memory, raises OverflowError."""
+        super().__init__(size_bytes)
         self.random = source.random
-        self._source, self._start, self._size = source, start, size_bytes
-        self._most = most_at_once
-        self._at = 0
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Yes, if only forward where it is not random."""
-        return True
-
-    def tell(self) -> int:
-        """Where one is."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a byte."""
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        if self._at < 0:
-            raise ValueError("before the beginning")
-        return self._at
+        self._source, self._start, self._most = source, start, most_at_once
 
     def read(self, n_bytes: int = -1) -> bytes:
         """As many bytes as asked for, unless the window ends before."""

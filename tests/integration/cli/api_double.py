@@ -2,41 +2,25 @@
 
 import hashlib
 import io
-import json
 import threading
 import zipfile
-from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import ThreadingHTTPServer
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from tests.integration.cli.answering import Answering
 from tests.integration.cli.api_script import Script
 
 TOKEN = "token-of-the-test"
 PAUSE = {"kind": "collection", "name": "talk", "paused_at": "2026-11-21T13:00:00Z", "paused_by": "ann"}
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(Answering):
     script: ClassVar[Script]
 
-    def do_GET(self) -> None:
-        self._api(None)
-
-    def do_DELETE(self) -> None:
-        self._api(None)
-
-    def do_POST(self) -> None:
-        length = int(self.headers["Content-Length"])
-        raw = self.rfile.read(length)
-        self._api(raw if raw.startswith(b"PK") else json.loads(raw))
-
-    def do_PATCH(self) -> None:
-        self.do_POST()
-
-    def do_PUT(self) -> None:
+    def do_PUT(self) -> None:  # noqa: N802  # the name that the library calls
         key = unquote(urlsplit(self.path).path.removeprefix("/s3/"))
         length = self.headers.get("Content-Length")
         body = self.rfile.read(int(length or 0))
@@ -264,35 +248,6 @@ class Handler(BaseHTTPRequestHandler):
         after = int(self.headers.get("Last-Event-ID", 0))
         events = [f'id: {n}\ndata: {{"id": "{n}", "type": "t"}}\n\n' for n in range(after + 1, 4)]
         self._send(200, ("".join(events) + ": idle\n\n").encode(), "text/event-stream")
-
-    def _json(self, document: Any) -> None:
-        self._send(200, json.dumps(document).encode(), "application/json")
-
-    def _error(self, status: int, code: str, message: str, remedy: str, retry_after_s: int | None = None) -> None:
-        error = {"error": {"code": code, "message": message, "remedy": remedy}}
-        headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-        self._send(status, json.dumps(error).encode(), "application/json", headers=headers)
-
-    def _send(
-        self,
-        status: int,
-        body: bytes,
-        kind: str,
-        announced: int | None = None,
-        etag: str = "",
-        headers: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("ETag", f'"{etag}"')
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body) if announced is None else announced))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        return
 
 
 def serve() -> tuple[Script, Callable[[], None]]:

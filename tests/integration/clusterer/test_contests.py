@@ -122,8 +122,13 @@ def test_a_page_of_clusters_looks_at_the_members_of_no_other(database: Database)
     nodes = [plan["Plan"]]
     for node in nodes:
         nodes += node.get("Plans", [])
-    read = {n["Actual Loops"] * n["Actual Rows"] for n in nodes if n.get("Relation Name") == "cluster_member"}
-    assert read == {len(CLUSTERS[1])}
+    read = [
+        n["Actual Loops"] * (n["Actual Rows"] + n.get("Rows Removed by Filter", 0))
+        for n in nodes
+        if n.get("Relation Name") == "cluster_member"
+    ]
+    # None of them, if the planner has looked into what is assigned first, which is nothing.
+    assert sum(read) in (0, len(CLUSTERS[1]))
 
 
 def test_members_without_a_vector_keep_the_name_that_a_voice_gave_them(database: Database) -> None:

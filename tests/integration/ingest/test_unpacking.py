@@ -8,23 +8,13 @@ from contextlib import suppress
 import pytest
 
 from services.ingest.archives import slices
-from shared.ledger.consumer import FenceLost
-from shared.storage import archive_listing, archives, arrivals
+from shared.storage import archive_listing, archives
 from shared.storage.objects import ObjectStore, StoredObject
-from tests.integration.ingest.unpacking_shop import COLLECTION, Shop
+from tests.integration.ingest.unpacking_shop import COLLECTION, Shop, numbered, sap
 from tests.support.archives import zip_of
-from tests.support.corpora import contributor_tar, tar_of, wav
+from tests.support.corpora import tar_of, wav
 
 OF_A_AND_B = {f"Train/{c}/{c}/{c}_{n}_{n}_16kHz.wav" for c in "AB" for n in range(2)}
-
-
-def sap(mode: str = "w") -> bytes:
-    """As the release has it: an outer tar of contributors' tars."""
-    return tar_of({f"{name}.tar": contributor_tar(name) for name in "AB"}, mode)
-
-
-def numbered(n: int) -> dict[str, bytes]:
-    return {f"{number:03}.wav": wav(100 + number) for number in range(n)}
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz", "w:bz2"])
@@ -99,35 +89,6 @@ def test_a_zip_in_a_compressed_tar_counts_once_however_many_slices_it_takes(
     assert counted[0][1] == counted[1][1]
 
 
-def test_a_slice_that_dies_is_taken_up_where_its_last_portion_ended(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shop.fetching = ThreadPoolExecutor(1)  # one after the other, to die at a known one
-    members = numbered(2 * slices.PORTION_MEMBERS)
-    shop.put("day.tar", tar_of(members))
-    shop.look()
-    shop.work("ingest.register")
-    put = ObjectStore.put_parts
-    keys: list[str] = []
-
-    def dying(store: ObjectStore, bucket: str, key: str, *rest: object) -> str:
-        if len(keys) == slices.PORTION_MEMBERS + 5:
-            raise MemoryError
-        keys.append(key)
-        return put(store, bucket, key, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ObjectStore, "put_parts", dying)
-        shop.work("ingest.unpack")
-    assert shop.archive().taken == slices.PORTION_MEMBERS
-    monkeypatch.setattr(ObjectStore, "put_parts", lambda *given: keys.append(given[2]) or put(*given))
-    shop.rows("UPDATE delivery SET not_before = now() - interval '1 hour' RETURNING 1")
-    shop.work("ingest.unpack")
-
-    assert shop.archive().taken == len(members)
-    assert sorted(keys) == [f"sap/day/{name}" for name in members]  # each once: those of the lost portion lay there
-
-
 def test_members_that_lie_there_with_the_same_bytes_are_left(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.put("day/000.wav", wav(100))
     shop.put("day.tar", tar_of(numbered(2)))
@@ -192,106 +153,6 @@ def test_an_archive_that_breaks_off_keeps_what_came_before(shop: Shop) -> None:
     assert (told["key"], told["code"]) == ("sap/day.tar", "archive_broken")
 
 
-def test_an_archive_that_is_deleted_while_it_is_unpacked(shop: Shop) -> None:
-    shop.put("day.tar", tar_of(numbered(2)))
-    shop.look()
-    shop.work("ingest.register")
-    shop.take_away("day.tar")
-    shop.work("ingest.unpack")
-
-    assert (shop.archive().state, shop.archive().code) == ("refused", "object_gone")
-    shop.put("day.tar", tar_of(numbered(2)))
-    assert shop.unpack().state == "unpacked"
-
-
-def test_an_archive_that_is_overwritten_while_it_is_unpacked_is_begun_anew(shop: Shop) -> None:
-    shop.tune(archive_slice_s=1e-9)
-    shop.put("day.tar", tar_of(numbered(slices.PORTION_MEMBERS + 1)))
-    shop.look()
-    shop.work("ingest.register")
-    shop.work("ingest.unpack")
-    shop.put("day.tar", tar_of({"000.wav": wav(555)}))
-    shop.work("ingest.unpack")
-    assert shop.archive().state == "replaced"
-
-    archive = shop.unpack()
-
-    assert (archive.state, archive.taken) == ("unpacked", 1)
-    assert shop.content("day/000.wav") == wav(555)
-    assert len(shop.announced("archive.unpacked")) == 1
-
-
-def test_a_worker_that_was_overtaken_writes_nothing_down(shop: Shop) -> None:
-    shop.put("day.tar", tar_of(numbered(2)))
-    shop.look()
-    shop.work("ingest.register")
-    with shop.database.begin() as tx:
-        opened = archives.opened(tx, shop.archive().archive_id)
-    assert opened is not None
-    slices.unpack(opened, 60, shop.database, shop.tools())
-
-    with pytest.raises(FenceLost):
-        slices.unpack(opened, 60, shop.database, shop.tools())
-    assert [member.path for member in shop.members()] == ["000.wav", "001.wav"]
-
-
-def dies(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever unpacks it in its last attempt, without a word."""
-
-    def killed(*_: object) -> None:
-        raise SystemExit
-
-    last = shop.settings.ledger.attempts_before_dead - 1
-    shop.rows("UPDATE delivery SET attempt = :last, not_before = now() RETURNING 1", last=last)
-    with monkeypatch.context() as patch:
-        patch.setattr(slices, "unpack", killed)
-        with pytest.raises(SystemExit):
-            shop.work("ingest.unpack")
-
-
-def test_an_archive_whose_last_attempt_killed_the_process_is_refused(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shop.put("day.tar", tar_of(numbered(2)))
-    shop.look()
-    shop.work("ingest.register")
-    dies(shop, monkeypatch)
-
-    assert (shop.archive().state, shop.archive().code) == ("refused", "unpacking_abandoned")
-    assert shop.state("day.tar") == ("rejected", "unpacking_abandoned")
-    with shop.database.begin() as tx:
-        arrivals.refuse(tx, COLLECTION, [], [])
-
-
-def test_an_archive_that_was_given_up_is_unpacked_when_it_is_requeued(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shop.put("day.tar", tar_of(numbered(2)))
-    shop.look()
-    shop.work("ingest.register")
-    dies(shop, monkeypatch)
-    shop.rows("UPDATE delivery SET state = 'pending', attempt = 0 RETURNING 1")
-
-    archive = shop.unpack()
-
-    assert (archive.state, archive.code, archive.taken) == ("unpacked", None, 2)
-    assert shop.state("day.tar") == ("archive", None)
-
-
-def test_the_last_attempt_may_need_many_slices(shop: Shop) -> None:
-    shop.tune(archive_slice_s=1e-9)
-    shop.put("day.tar", tar_of(numbered(slices.PORTION_MEMBERS + 1)))
-    shop.look()
-    shop.work("ingest.register")
-    last = shop.settings.ledger.attempts_before_dead - 1
-    shop.rows("UPDATE delivery SET attempt = :last RETURNING 1", last=last)
-    shop.work("ingest.unpack")
-
-    assert (shop.archive().state, shop.archive().code) == ("unpacking", None)
-    assert shop.state("day.tar") == ("archive", None)
-    assert shop.unpack().state == "unpacked"
-
-
 def test_two_archives_of_one_folder_overwrite_nothing_of_each_other(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,18 +187,6 @@ def test_a_bomb_is_rejected_and_what_came_before_it_is_kept(shop: Shop) -> None:
     assert (archive.state, archive.code, archive.taken) == ("refused", "archive_expansion", 1)
     assert shop.state("day.zip") == ("rejected", "archive_expansion")
     assert shop.lying() == {"day.zip", "day/a.wav"}
-
-
-def test_a_seen_archive_that_was_overwritten_is_unpacked_as_it_is_now(shop: Shop) -> None:
-    shop.put("day.tar", tar_of(numbered(3)))
-    shop.look()
-    shop.work("ingest.register")
-    shop.put("day.tar", tar_of(numbered(1)))
-    shop.look()
-    shop.work("ingest.register")
-    shop.work("ingest.unpack")  # both events
-
-    assert (shop.archive().state, shop.archive().taken) == ("unpacked", 1)
 
 
 def test_what_is_compressed_and_no_tar_is_no_audio(shop: Shop) -> None:

@@ -24,6 +24,7 @@ from shared.storage import archive_listing
 from shared.storage.archive_listing import ListedArchive, ListedMember
 from shared.storage.database import Database
 from shared.storage.objects import ObjectStore
+from tests.support.corpora import contributor_tar, tar_of, wav
 from tests.support.stack import AUDIO, Servers, s3_client
 
 COLLECTION = "sap"
@@ -136,3 +137,12 @@ class Shop:
     def rows(self, query: str, **values: object) -> list[tuple[Any, ...]]:
         with self.database.begin() as tx:
             return [tuple(row) for row in tx.execute(sa.text(query), values)]
+
+
+def sap(mode: str = "w") -> bytes:
+    """As the release has it: an outer tar of contributors' tars."""
+    return tar_of({f"{name}.tar": contributor_tar(name) for name in "AB"}, mode)
+
+
+def numbered(n: int) -> dict[str, bytes]:
+    return {f"{number:03}.wav": wav(100 + number) for number in range(n)}

@@ -5,7 +5,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from shared.events import ObjectSeen, RecordingRejected
-from shared.ledger import consumer, dead
+from shared.ledger import consumer, load
 from shared.ledger.outbox import announce, publish
 from shared.settings import LedgerSettings
 from shared.storage.database import Database
@@ -41,7 +41,7 @@ def count(database: Database, query: str) -> int:
 
 def states(database: Database) -> dict[str, int]:
     with database.begin() as tx:
-        return dead.backlog(tx)
+        return load.measure(tx).backlog()
 
 
 def run(database: Database, handler, event_ids, settings: LedgerSettings = QUICK) -> None:

@@ -11,6 +11,8 @@ from services.ingest.archives.walking import START, Position, Step, Walk
 from shared.errors import RejectedInput
 from shared.settings import IngestSettings
 
+SOUND = b"as good as a sound" * 100
+
 
 class Memory(io.BytesIO):
     """Bytes as a source that counts what was read of them."""

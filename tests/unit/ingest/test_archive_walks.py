@@ -15,9 +15,8 @@ from services.ingest.archives.sniffing import HEAD_BYTES, sniff
 from tests.support.archives import zip_of
 from tests.support.audio import chunk, fmt, pcm16, riff, tone
 from tests.support.corpora import contributor_tar, tar_of
-from tests.unit.ingest.archive_walks import Walked
+from tests.unit.ingest.archive_walks import SOUND, Walked
 
-SOUND = b"as good as a sound" * 100
 MODES = {"w": Kind.TAR, "w:gz": Kind.TAR_GZ, "w:bz2": Kind.TAR_BZ2, "w:xz": Kind.TAR_XZ}
 
 
