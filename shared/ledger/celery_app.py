@@ -15,6 +15,7 @@ from shared.errors import TransientError
 from shared.ledger.heartbeat import Heart
 from shared.ledger.routes import QUEUES, queues_of
 from shared.ledger.scratch import scratch_folder
+from shared.ledger.transport import NAME as TRANSPORT
 from shared.settings import Settings
 from shared.storage.database import Database
 from shared.telemetry import configure_logging, logger
@@ -43,6 +44,7 @@ def make_app(service: str, announce: Callable[[Database], None] | None = None) -
     app.conf.update(
         accept_content=["json"],
         broker_connection_retry_on_startup=True,
+        broker_transport=TRANSPORT,
         broker_transport_options=transport_options(settings),
         result_backend=None,
         task_acks_late=True,
