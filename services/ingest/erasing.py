@@ -1,5 +1,9 @@
 """Finish erasures: delete originals from the bucket, and once no work is left on them, what the log of events tells."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
 from uuid import UUID
 
 from services.ingest.ports import Ingest
@@ -8,14 +12,19 @@ from services.ingest.rendering import rendition_key
 from shared.errors import TransientError
 from shared.events import ErasureBegun
 from shared.ledger import traces
-from shared.ledger.consumer import Work
+from shared.ledger.consumer import Delivered, Work
+from shared.ledger.stream import Position
 from shared.storage import encoders, orphans, receipts
 from shared.storage.database import Transaction
 from shared.storage.objects import ObjectGone, ObjectRefused
-from shared.storage.receipts import Original, Rest
+from shared.storage.receipts import Original, Rest, together
 from shared.telemetry import logger
 
 log = logger("ingest")
+
+
+SLICE_S: Final = 120.0
+"""Of reading the log; what is left of it is read when the delivery comes back."""
 
 
 class StillInWork(TransientError):
@@ -24,22 +33,66 @@ class StillInWork(TransientError):
     code = "still_in_work"
 
 
+class StillReading(TransientError):
+    """The log is long, and is read through in portions; this erasure goes on where it was."""
+
+    code = "log_still_read"
+
+
+@dataclass(slots=True)
+class _Begun:
+    """An erasure of which nothing is in work any more."""
+
+    receipt_id: UUID
+    rest: Rest
+    n_undeletable: int
+
+
 def erase(work: Work, ingest: Ingest) -> None:
-    """One erasure after the other. What a crash interrupts is done again, to the same end."""
+    """Objects one erasure after the other, the log for all together. What a crash interrupts goes on where it was."""
+    begun: dict[Delivered, _Begun] = {}
+    waiting: dict[Delivered, TransientError] = {}
     for delivered in work.delivered:
         assert isinstance(delivered.event, ErasureBegun)
         receipt_id = delivered.event.receipt_id
         with work.database.begin() as tx:
             rest = receipts.rest(tx, receipt_id)
-        outcomes = [_delete(one, ingest) for one in rest.originals] if rest else []
-        with work.commit([delivered]) as commit:
-            if rest is None:  # finished, by whoever had this delivery before
-                continue
+        if rest is None:  # finished, by whoever had this delivery before
+            continue
+        outcomes = list(ingest.fetching.map(lambda one: _delete(one, ingest), rest.originals))
+        with work.database.begin() as tx:
             # Whoever listed the bucket just before writes down what it found within a second, and must find the rows.
-            if "deleted" in outcomes or traces.in_work(commit.tx, rest):
-                commit.defer(delivered, StillInWork())
+            if "deleted" in outcomes or traces.in_work(tx, rest):
+                waiting[delivered] = StillInWork()
                 continue
-            _finish(commit.tx, receipt_id, rest, outcomes.count("refused"))
+            traces.mend_backlog(tx, rest)
+        begun[delivered] = _Begun(receipt_id, rest, outcomes.count("refused"))
+    read = _read_log(work, begun)
+    waiting |= {delivered: StillReading() for delivered in begun.keys() - read}
+    with work.commit() as commit:
+        for delivered, why in waiting.items():
+            commit.defer(delivered, why)
+        for delivered in read:
+            _finish(commit.tx, begun[delivered])
+
+
+def _read_log(work: Work, begun: Mapping[Delivered, _Begun]) -> set[Delivered]:
+    """Go on reading the log for those that are furthest; returns those for which it is read to its end."""
+    if not begun:
+        return set()
+    furthest = max(one.rest.read_to for one in begun.values())
+    mine = {delivered: one for delivered, one in begun.items() if one.rest.read_to == furthest}
+    whole, own = together(one.rest for one in mine.values()), [one.receipt_id for one in mine.values()]
+    at: Position | None = Position(*furthest)
+    began_s = monotonic()
+    while at is not None:
+        with work.database.begin() as tx:
+            at = traces.erase_page(tx, whole, at)
+            if at is not None:
+                receipts.note_read(tx, own, at.xid, at.seq)
+        if monotonic() - began_s > SLICE_S:
+            break
+    return set(mine) if at is None else set()
 
 
 def _delete(original: Original, ingest: Ingest) -> str:
@@ -60,10 +113,9 @@ def _delete(original: Original, ingest: Ingest) -> str:
     return "deleted"
 
 
-def _finish(tx: Transaction, receipt_id: UUID, rest: Rest, n_undeletable: int) -> None:
+def _finish(tx: Transaction, one: _Begun) -> None:
     # Whoever was killed after it had put one of these, and before it said so, left it to nobody.
     rates_hz = {int(e.spec["sample_rate_hz"]) for e in encoders.encoders(tx).values() if "sample_rate_hz" in e.spec}
-    orphans.condemn(tx, {derived_key(sha256) for sha256 in rest.sha256s})
-    orphans.condemn(tx, {rendition_key(sha256, rate_hz) for sha256 in rest.sha256s for rate_hz in rates_hz})
-    traces.erase(tx, rest)
-    receipts.finish(tx, receipt_id, rest, n_undeletable)
+    orphans.condemn(tx, {derived_key(sha256) for sha256 in one.rest.sha256s})
+    orphans.condemn(tx, {rendition_key(sha256, rate_hz) for sha256 in one.rest.sha256s for rate_hz in rates_hz})
+    receipts.finish(tx, one.receipt_id, one.rest, one.n_undeletable)

@@ -1,7 +1,7 @@
 """What the log of events tells of what was erased: whether work on it is still under way, and that it is told no more.
 
 Events keep their place and their id, so that readers of the stream lose nothing but what was erased. Nothing indexes
-events by what they are about: each of these statements reads the whole log, or the whole backlog.
+events by what they are about: the whole backlog is read, and then the whole log, page by page.
 """
 
 from typing import Any, Final
@@ -9,8 +9,13 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from shared.events import ErasureBegun, EventErased, RecordingErased, RecordingRejected
+from shared.ledger.stream import Position
 from shared.storage.database import Transaction
 from shared.storage.receipts import Rest
+
+PAGE_EVENTS: Final = 20_000
+"""That are read in one transaction: half a second's work."""
+_LAST: Final = 2**63 - 1
 
 # Of a key that holds other bytes by now, only what was told of the erased ones: those had another ETag.
 _WHOLLY = """
@@ -43,18 +48,23 @@ _BURY = sa.text(f"""
     DELETE FROM delivery d USING event e
     WHERE d.event_id = e.event_id AND d.state = 'dead' AND ({_WHOLLY} OR {_IN_PART})
 """)  # noqa: S608  # constants
+_PAGE = sa.text("""
+    SELECT xid, seq FROM event WHERE (xid, seq) > (:xid, :seq) ORDER BY xid, seq OFFSET :n_skipped LIMIT 1
+""")
+_ON_PAGE = "((e.xid, e.seq) > (:xid, :seq) AND (e.xid, e.seq) <= (:to_xid, :to_seq))"
 _BLANK = sa.text(f"""
-    UPDATE event e SET type = :erased, subject = '', data = '{{}}' WHERE {_WHOLLY}
+    UPDATE event e SET type = :erased, subject = '', data = '{{}}' WHERE {_ON_PAGE} AND {_WHOLLY}
 """)  # noqa: S608  # constants
-_WITHOUT = sa.text(f"""
+_WITHOUT = """
     UPDATE event e SET data = e.data || jsonb_strip_nulls(jsonb_build_object(
         'segment_ids', (SELECT coalesce(jsonb_agg(i.id), '[]') FROM jsonb_array_elements_text(e.data->'segment_ids')
                         AS i(id) WHERE i.id <> ALL(:segments)),
         'speaker_ids', CASE WHEN e.data ? 'speaker_ids' THEN (
             SELECT coalesce(jsonb_agg(i.id), '[]') FROM jsonb_array_elements_text(e.data->'speaker_ids')
             AS i(id) WHERE i.id <> ALL(:speakers)) END))
-    WHERE {_IN_PART}
-""")  # noqa: S608  # constants
+"""
+_MEND_PAGE = sa.text(f"{_WITHOUT} WHERE {_ON_PAGE} AND {_IN_PART}")
+_MEND_WAITING = sa.text(f"{_WITHOUT} FROM delivery d WHERE d.event_id = e.event_id AND {_WAITS} AND {_IN_PART}")
 
 
 def in_work(tx: Transaction, rest: Rest) -> bool:
@@ -68,12 +78,27 @@ def in_work(tx: Transaction, rest: Rest) -> bool:
     return bool(tx.execute(_IN_WORK, values).scalar_one())
 
 
-def erase(tx: Transaction, rest: Rest) -> None:
-    """Have the log tell nothing of it but that it was erased. Call it once nothing is `in_work`."""
-    values = _values(rest)
-    tx.execute(_BURY, values)
+def mend_backlog(tx: Transaction, rest: Rest) -> None:
+    """Have what waits tell nothing of it, nor any dead letter. Call it in the transaction that found nothing `in_work`:
+    it holds what waits, so that nobody is told before.
+    """
+    tx.execute(_BURY, _values(rest))
+    tx.execute(_MEND_WAITING, {**_values(rest), "of_one_recording": list(_OF_ONE_RECORDING)})
+
+
+def erase_page(tx: Transaction, rest: Rest, after: Position) -> Position | None:
+    """Have the next page of the log tell nothing of it but that it was erased; where that ends, None for the last one.
+
+    Call it once nothing is `in_work`: whatever is announced from then on tells nothing of it.
+    """
+    place = {"xid": after.xid, "seq": after.seq}
+    row = tx.execute(_PAGE, {**place, "n_skipped": PAGE_EVENTS - 1}).one_or_none()
+    end = Position(row.xid, row.seq) if row is not None else None
+    to = end or Position(_LAST, _LAST)
+    values = {**_values(rest), **place, "to_xid": to.xid, "to_seq": to.seq}
     tx.execute(_BLANK, {**values, "erased": EventErased.type})
-    tx.execute(_WITHOUT, values)
+    tx.execute(_MEND_PAGE, values)
+    return end
 
 
 def _values(rest: Rest) -> dict[str, Any]:

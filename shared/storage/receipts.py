@@ -1,6 +1,6 @@
 """Receipts of erasures: how much was erased, what was kept and why; and what of an erasure is still to be done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -56,9 +56,22 @@ class Rest:
     speakers: list[UUID] = field(default_factory=list)
     originals: list[Original] = field(default_factory=list)
     sha256s: list[str] = field(default_factory=list)  # of the originals
+    read_to: tuple[int, int] = (0, 0)  # xid and seq: how far the log has been read through for it
 
 
 _REST = TypeAdapter(Rest)
+
+
+def together(rests: Iterable[Rest]) -> Rest:
+    """What several erasures leave, as if they were one; each has its own place in the log."""
+    whole = Rest()
+    for one in rests:
+        whole.recordings.extend(one.recordings)
+        whole.segments.extend(one.segments)
+        whole.speakers.extend(one.speakers)
+        whole.originals.extend(one.originals)
+        whole.sha256s.extend(one.sha256s)
+    return whole
 
 
 def write(
@@ -119,6 +132,18 @@ def rest(tx: Transaction, receipt_id: UUID) -> Rest | None:
     mine = sa.select(erasure.c.left_over).where(erasure.c.receipt_id == receipt_id)
     found = tx.execute(mine).scalar_one_or_none()
     return None if found is None else _REST.validate_python(found)
+
+
+_READ_TO = sa.text("""
+    UPDATE erasure SET left_over =
+        jsonb_set(left_over, '{read_to}', jsonb_build_array(CAST(:xid AS bigint), CAST(:seq AS bigint)))
+    WHERE receipt_id = ANY(:receipts) AND left_over IS NOT NULL
+""")
+
+
+def note_read(tx: Transaction, receipt_ids: Sequence[UUID], xid: int, seq: int) -> None:
+    """How far the log has been read through for these."""
+    tx.execute(_READ_TO, {"receipts": list(receipt_ids), "xid": xid, "seq": seq})
 
 
 _FORGET_OBJECTS = sa.text("""
