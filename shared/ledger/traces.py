@@ -17,17 +17,27 @@ PAGE_EVENTS: Final = 20_000
 """That are read in one transaction: half a second's work."""
 _LAST: Final = 2**63 - 1
 
+
+def _among(name: str) -> str:
+    """A list to look things up in: `ANY` is gone through one by one wherever its array is a parameter."""
+    return f"(SELECT unnest(CAST(:{name} AS text[])))"
+
+
 # Of a key that holds other bytes by now, only what was told of the erased ones: those had another ETag.
-_WHOLLY = """
+_WHOLLY = f"""
     (e.type <> ALL(:announcing) AND (
-        e.data->>'recording_id' = ANY(:recordings) OR e.data->>'after' = ANY(:recordings)
-        OR e.data->>'segment_id' = ANY(:segments) OR e.data->>'speaker_id' = ANY(:speakers)
-        OR e.data->>'object_id' = ANY(:objects) AND (e.data->>'etag' = ANY(:etags) OR e.type = :rejected)))
+        e.data->>'recording_id' IN {_among("recordings")} OR e.data->>'after' IN {_among("recordings")}
+        OR e.data->>'segment_id' IN {_among("segments")} OR e.data->>'speaker_id' IN {_among("speakers")}
+        OR e.data->>'object_id' IN {_among("objects")}
+           AND (e.data->>'etag' IN {_among("etags")} OR e.type = :rejected)))
 """
-_IN_PART = """
-    (EXISTS (SELECT FROM jsonb_array_elements_text(e.data->'segment_ids') AS i(id) WHERE i.id = ANY(:segments))
-     OR EXISTS (SELECT FROM jsonb_array_elements_text(e.data->'speaker_ids') AS i(id) WHERE i.id = ANY(:speakers)))
-"""
+# `IS TRUE`: else each event would be joined with the whole list.
+_IN_PART = f"""
+    (EXISTS (SELECT FROM jsonb_array_elements_text(e.data->'segment_ids') AS i(id)
+             WHERE (i.id IN {_among("segments")}) IS TRUE)
+     OR EXISTS (SELECT FROM jsonb_array_elements_text(e.data->'speaker_ids') AS i(id)
+                WHERE (i.id IN {_among("speakers")}) IS TRUE))
+"""  # noqa: S608  # constants
 # These do nothing but for their one recording, and would find it gone: nobody waits for them, as they may be paused.
 _OF_ONE_RECORDING: Final = (
     "ingest.register", "ingest.segment", "ingest.render", "embedder.embed", "embedder.supply", "clusterer.assign",
