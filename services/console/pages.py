@@ -37,7 +37,13 @@ def page(console: ConsoleDep, request: Request, token: Annotated[str | None, Que
         return _signed_out(f"The token {caller.name!r} may not read.")
     with console.database.begin() as tx:
         names = [found.name for found in collections.listing(tx) if caller.sees(found.name)]
-    body = _render("page.html", collections=names, event_types=sorted(EVENT_TYPES), csrf_cookie=csrf_cookie(port))
+    body = _render(
+        "page.html",
+        collections=names,
+        event_types=sorted(EVENT_TYPES),
+        csrf_cookie=csrf_cookie(port),
+        administers=caller.may(["admin"]),
+    )
     return HTMLResponse(body)
 
 

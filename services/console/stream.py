@@ -16,7 +16,7 @@ import psycopg
 from anyio import CapacityLimiter, move_on_after, to_thread
 
 from shared.errors import InvalidRequest, TransientError
-from shared.events import EVENT_TYPES, CloudEvent
+from shared.events import EVENT_TYPES, OF_STAGES, CloudEvent
 from shared.ledger import stream as ledger
 from shared.ledger.heartbeat import Heart
 from shared.ledger.outbox import EVENTS_CHANNEL
@@ -57,6 +57,8 @@ class Wanted:
         if self.types is not None and event.type not in self.types:
             return False
         happened_in = event.data.get("collection")
+        if event.type in OF_STAGES and not happened_in:
+            return True
         if self.within is not None and happened_in not in self.within:
             return False
         return self.collection is None or happened_in == self.collection

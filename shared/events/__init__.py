@@ -29,6 +29,7 @@ from shared.events.names import (
     ReviewRequested,
     SegmentsAssigned,
 )
+from shared.events.pauses import WorkPaused, WorkResumed
 from shared.events.vectors import (
     BackfillFinished,
     BackfillRequested,
@@ -42,6 +43,7 @@ from shared.events.vectors import (
 
 __all__ = [
     "EVENT_TYPES",
+    "OF_STAGES",
     "ArchiveFound",
     "ArchiveUnpacked",
     "BackfillFinished",
@@ -72,6 +74,8 @@ __all__ = [
     "SegmentsEnlisted",
     "SegmentsRemoved",
     "UnknownEvent",
+    "WorkPaused",
+    "WorkResumed",
     "parse",
 ]
 
@@ -105,8 +109,13 @@ EVENT_TYPES: dict[str, type[Event]] = {
         LabelsPropagated,
         ReviewRequested,
         ComparisonRequested,
+        WorkPaused,
+        WorkResumed,
     )
 }
+
+OF_STAGES: frozenset[str] = frozenset({WorkPaused.type, WorkResumed.type})
+"""Types that concern every collection where they name none: a stage works for all of them."""
 
 
 class UnknownEvent(PermanentError):

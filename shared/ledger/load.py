@@ -8,6 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from shared.ledger import pauses
+from shared.ledger.pauses import Pause
 from shared.ledger.routes import SUBSCRIPTIONS
 from shared.storage.database import Transaction
 
@@ -49,6 +50,12 @@ class Loads:
     def backlog(self) -> dict[str, int]:
         """How many deliveries are in each state."""
         return {state: sum(getattr(one, state) for one in self.stages) for state in STATES}
+
+    def held(self, pause: Pause) -> int:
+        """How many deliveries a pause keeps from being sent."""
+        if pause.kind == "collection":
+            return sum(one.pending for one in self.collections if one.name == pause.name)
+        return sum(one.pending for one in self.stages if pauses.covers([pause], one.name))
 
 
 # Every open delivery is read, once.

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.errors import Conflict, NotFound
-from shared.ledger.outbox import PENDING_CHANNEL
+from shared.events import WorkPaused, WorkResumed
+from shared.ledger.outbox import PENDING_CHANNEL, announce, publish
 from shared.ledger.routes import BY_NAME, SUBSCRIPTIONS
 from shared.storage.database import Transaction, notify
 from shared.storage.tables import pause as pause_table
@@ -53,7 +54,9 @@ def pause(tx: Transaction, kind: Kind, name: str, by: str) -> Pause:
     if kind == "stage" and not _is_pausable(name):
         raise NotPausable(f"{name} cannot be paused.")
     values = {"kind": kind, "name": name, "paused_by": by}
-    tx.execute(insert(pause_table).values(values).on_conflict_do_nothing())
+    fresh = insert(pause_table).values(values).on_conflict_do_nothing().returning(pause_table.c.name)
+    if tx.execute(fresh).one_or_none():
+        publish(tx, [announce(WorkPaused.model_validate({kind: name}))])
     (standing,) = [one for one in listing(tx) if (one.kind, one.name) == (kind, name)]
     return standing
 
@@ -63,6 +66,8 @@ def resume(tx: Transaction, kind: Kind, name: str) -> bool:
     _check(kind, name)
     gone = sa.delete(pause_table).where(pause_table.c.kind == kind, pause_table.c.name == name)
     resumed = tx.execute(gone).rowcount > 0
+    if resumed:
+        publish(tx, [announce(WorkResumed.model_validate({kind: name}))])
     notify(tx, PENDING_CHANNEL)
     return resumed
 

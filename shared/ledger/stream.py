@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from shared.errors import NotFound
-from shared.events import CloudEvent
+from shared.events import OF_STAGES, CloudEvent
 from shared.storage.database import Transaction
 
 
@@ -62,7 +62,8 @@ _NEWEST = sa.text("""
         SELECT xid, seq FROM event
         WHERE xid < (pg_snapshot_xmin(pg_current_snapshot())::text)::bigint
           AND (CAST(:types AS text[]) IS NULL OR type = ANY(:types))
-          AND (CAST(:collection AS text) IS NULL OR data->>'collection' = :collection)
+          AND (CAST(:collection AS text) IS NULL OR data->>'collection' = :collection
+               OR data->>'collection' = '' AND type = ANY(:of_stages))
         ORDER BY xid DESC, seq DESC LIMIT :n
     ) AS newest ORDER BY xid, seq LIMIT 1
 """)
@@ -72,7 +73,12 @@ def before_newest(
     tx: Transaction, n: int, types: Iterable[str] | None = None, collection: str | None = None
 ) -> Position:
     """Just before the newest n events of these types and this collection, or however many there are."""
-    values = {"n": n, "types": None if types is None else list(types), "collection": collection}
+    values = {
+        "n": n,
+        "types": None if types is None else list(types),
+        "collection": collection,
+        "of_stages": list(OF_STAGES),
+    }
     row = tx.execute(_NEWEST, values).one_or_none()
     return present(tx) if row is None else Position(row.xid, row.seq - 1)
 

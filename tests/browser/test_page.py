@@ -82,12 +82,19 @@ def test_a_name_that_is_refused_is_explained(page: Page) -> None:
     expect(field).to_have_value("UNKNOWN")  # what was typed is not lost
 
 
-def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
+def tabbed(page: Page, n_times: int) -> set[str]:
+    """What has the focus while one goes on from where one is."""
     reached = set()
-    for _ in range(40):
+    for _ in range(n_times):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
-    assert {"skip", "collection", "to-next", "cluster-now", "play", "members"} <= reached
+    return reached
+
+
+def test_everything_can_be_reached_by_keyboard(page: Page) -> None:
+    assert {"skip", "collection", "to-next", "cluster-now", "play", "members"} <= tabbed(page, 40)
+    show(page, "recordings")
+    assert "pause-collection" in tabbed(page, 10)
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("g")
     page.keyboard.press("l")

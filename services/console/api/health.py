@@ -103,6 +103,12 @@ class CollectionWork(Backlog):
     paused: bool
 
 
+class PauseInForce(PauseShown):
+    """A pause, and the deliveries that wait for its end."""
+
+    pending: int
+
+
 class Status(Shown):
     """How the whole stands; `waiting` has the collections with the longest backlogs."""
 
@@ -115,7 +121,7 @@ class Status(Shown):
     troubles: list[CollectionTrouble]
     stages: list[StageShown]
     waiting: list[CollectionWork]
-    pauses: list[PauseShown]
+    pauses: list[PauseInForce]
 
 
 @router.get("/v1/health/live")
@@ -169,7 +175,7 @@ def status(console: ConsoleDep, caller: Reader) -> Status:
             troubles=_troubles(tx, seen),
             stages=[StageShown(stage=one.name, **_counts(one)) for one in loads.stages],
             waiting=[CollectionWork(collection=one.name, **_counts(one)) for one in loads.collections[:_MOST_SHOWN]],
-            pauses=[PauseShown.model_validate(one) for one in pauses.listing(tx, within)],
+            pauses=[PauseInForce(**asdict(one), pending=loads.held(one)) for one in pauses.listing(tx, within)],
         )
 
 

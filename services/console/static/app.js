@@ -5,6 +5,7 @@ import { byId, plural, setText } from "./dom.js";
 import { watchKeys } from "./keys.js";
 import { listen } from "./live.js";
 import { loadSpeakers } from "./names.js";
+import { showPauses, watchPauses } from "./pauses.js";
 import { stop, watchPlayer } from "./player.js";
 import { watchSegments } from "./recording_segments.js";
 import { watchReview } from "./review.js";
@@ -43,11 +44,12 @@ async function loadNaming() {
 }
 
 async function loadStatus() {
-  const { backlog } = await get("/v1/status");
+  const { backlog, pauses } = await get("/v1/status");
   const open = backlog.pending + backlog.queued + backlog.leased;
   setText(byId("backlog"), `${open ? `${plural(open, "step")} of work open` : "all work done"}${
     backlog.dead ? ` · ${plural(backlog.dead, "step")} given up` : ""}`);
   byId("backlog").classList.toggle("failed", backlog.dead > 0);
+  showPauses(pauses);
 }
 
 /** Events come in swarms: read once for all that came within a moment, and never twice at a time. What takes long to
@@ -121,6 +123,7 @@ function start() {
   watchReview();
   watchWhy();
   watchSegments();
+  watchPauses();
   watchKeys();
   Object.values(views).forEach((each) => each.watch());
   chooser.addEventListener("change", () => { location.hash = addressOf(view, {}, chooser.value); });

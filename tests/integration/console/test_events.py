@@ -19,6 +19,7 @@ from shared.ledger.stream import beginning
 from shared.settings import DatabaseSettings
 from shared.storage.database import Database, DatabaseUnavailable
 from tests.integration.console.conftest import Served
+from tests.integration.console.seeding import NAME, Meetings
 from tests.support.stack import until
 
 
@@ -111,6 +112,22 @@ def test_filters_keep_the_rest_out(served: Served) -> None:
     (last,) = announced(served, "meetings")
     with opened(served, last_event_id=str(first), collection="meetings", types="clustering.requested") as lines:
         assert ids(lines, 1) == [last]
+
+
+def test_a_pause_is_told_once_and_that_of_a_stage_in_every_collection(served: Served, meetings: Meetings) -> None:
+    for paused in ({"collection": NAME}, {"collection": NAME}, {"stage": "ingest"}):
+        served.http.post("/v1/pauses", json=paused)
+    resumed = [served.http.post("/v1/pauses/resume", json={"stage": "ingest"}).json()["resumed"] for _ in range(2)]
+    assert resumed == [True, False]
+    told = {"begin": "start", "types": "work.paused,work.resumed"}
+    everything = until(lambda: so_far(served, **told)[2:] and so_far(served, **told))
+    of_the_stage = everything[1:]
+    assert len(of_the_stage) == 2
+    assert so_far(served, collection=NAME, **told) == everything
+    assert so_far(served, collection="elsewhere", **told) == of_the_stage
+    assert so_far(served, collection="elsewhere", newest=1) == of_the_stage[-1:]
+    with served.as_(served.token("read", collections=["elsewhere"])) as confined:
+        assert confined.get("/v1/events", params={"follow": "false", **told}).text.count("id: ") == 2
 
 
 def test_a_quiet_stream_shows_that_it_lives(served: Served, monkeypatch) -> None:

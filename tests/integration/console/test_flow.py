@@ -108,7 +108,7 @@ def test_a_pause_is_shown_with_who_said_so_until_it_is_resumed(served: Served, m
     with served.as_(served.token("admin")) as admin:
         made = admin.post("/v1/pauses", json={"collection": NAME}).json()
     assert (made["kind"], made["name"], made["paused_by"]) == ("collection", NAME, "t admin")
-    assert served.http.get("/v1/status").json()["pauses"] == [made]
+    assert served.http.get("/v1/status").json()["pauses"] == [{**made, "pending": 0}]
     assert served.http.get(f"/v1/collections/{NAME}/work").json()["pauses"] == [made]
     assert served.http.post("/v1/pauses/resume", json={"collection": NAME}).json() == {"resumed": True}
     assert served.http.get("/v1/pauses").json() == []
@@ -155,6 +155,7 @@ def test_the_status_says_what_waits_for_how_long_and_how_fast_it_goes(served: Se
     (stage,) = [one for one in status["stages"] if one["pending"]]
     assert (stage["stage"], stage["pending"], stage["drained_per_minute"]) == ("ingest.register", 7, 40)
     assert stage["paused"]
+    assert [(one["name"], one["pending"]) for one in status["pauses"]] == [("ingest", 7)]
     assert 3600 <= stage["lag_s"] < 3700
     assert [(one["collection"], one["pending"]) for one in status["waiting"]] == [("many", 5), ("few", 2)]
     assert status["backlog"]["pending"] == 7

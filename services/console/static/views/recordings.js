@@ -1,6 +1,7 @@
-/* The view "Recordings": each as a line of time, with who speaks when; and the files that could not be used. */
+/* The view "Recordings": each as a line of time, with who speaks when; archives; and what could not be used. */
 
 import { get, getRows, inCollection } from "../api.js";
+import { loadArchives, resetArchives, watchArchives } from "../archives.js";
 import { byId, clock, el, fileOf, plural, reconcile, setText } from "../dom.js";
 import { chip } from "../names.js";
 import { playButton, toggle } from "../player.js";
@@ -79,15 +80,16 @@ function rejectedRow(row) {
 
 async function load() {
   const asked = state.collection;
-  const [found, refused, whole] = await Promise.all([
+  const [found, refused, whole, hasArchives] = await Promise.all([
     getRows(inCollection(asked, "/recordings"), {}, shown),
     getRows(inCollection(asked, "/objects"), { state: "rejected" }, shownRejected),
     get(inCollection(asked)),
+    loadArchives(),
   ]);
   if (asked !== state.collection) return;
   reconcile(byId("recording-list"), found.items, (row) => row.recording_id, recordingRow);
   byId("more-recordings").hidden = !found.more;
-  byId("no-recordings").hidden = found.items.length > 0;
+  byId("no-recordings").hidden = found.items.length > 0 || hasArchives;
   reconcile(byId("rejected-list"), refused.items, (row) => row.object_key, rejectedRow);
   byId("more-rejected").hidden = !refused.more;
   byId("rejected").hidden = refused.items.length === 0;
@@ -105,8 +107,10 @@ export const recordings = {
     [shown, shownRejected] = [PAGE, PAGE];
     byId("recording-list").replaceChildren();
     byId("rejected-list").replaceChildren();
+    resetArchives();
   },
   watch() {
+    watchArchives();
     byId("more-recordings").addEventListener("click", () => {
       shown += PAGE;
       attempt(load);
