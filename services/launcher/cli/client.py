@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar
 from urllib.parse import quote, urlsplit
@@ -25,10 +26,9 @@ _CONNECT_TIMEOUT_S = 5.0
 _READ_TIMEOUT_S = 60.0
 _EXPORT_TIMEOUT_S = 600.0  # an archive is written as a whole before its first byte is sent
 _BUSY_PATIENCE_S = 10.0
-_PASSING_STATUSES = frozenset({502, 503, 504})
-_RETRY_PAUSE_S = 0.5
 _TOO_MANY = 429
-HOLD_S = 60.0
+_PASSING_STATUSES = frozenset({_TOO_MANY, 502, 503, 504})
+_RETRY_PAUSE_S = 0.5
 _DOWNLOAD_CHUNK_BYTES = 1 << 20
 
 
@@ -46,11 +46,11 @@ class Client:
         token: str | None,
         told: Callable[[Failure], Failure] = lambda failure: failure,
         on_hold: Callable[[Failure, float], None] = lambda _failure, _pause_s: None,
-        hold_s: float = HOLD_S,
+        hold_s: float = inf,
     ) -> None:
         """`told`: how the caller is told what the API refuses; `on_hold`: and that a call waits for so many seconds.
 
-        A call that is sent away since there is too much to do comes back for `hold_s`.
+        A call that is sent away for now comes back whenever it is told to, for `hold_s` at most.
         """
         import httpx
 
@@ -174,23 +174,25 @@ class Client:
     def _patiently(self, call: Callable[[], T], patience_s: float, passes: Callable[[Failure], bool]) -> T:
         """Call again and again while the failure is of a kind that passes, for so long at most.
 
-        A call that was sent away because there is too much to do has changed nothing and comes back when it is told to.
+        A call that was sent away for now has changed nothing, and comes back when it is told to.
         """
-        began_s = time.monotonic()
+        began_s = since_s = time.monotonic()
         while True:
             try:
                 return call()
             except Failure as failure:
-                pause_s, most_s = _RETRY_PAUSE_S, patience_s
-                if failure.status == _TOO_MANY:
-                    pause_s, most_s = failure.retry_after_s or _RETRY_PAUSE_S, self._hold_s
-                elif not passes(failure):
+                held = _is_sent_away(failure)
+                if not (held or passes(failure)):
                     raise
-                if time.monotonic() - began_s + pause_s > most_s:
+                pause_s = failure.retry_after_s or _RETRY_PAUSE_S if held else _RETRY_PAUSE_S
+                waits_s = time.monotonic() + pause_s - (began_s if held else since_s)
+                if waits_s > (self._hold_s if held else patience_s):
                     raise
-                if failure.status == _TOO_MANY:
+                if held:
                     self._on_hold(failure, pause_s)
                 time.sleep(pause_s)
+                if held:
+                    since_s = time.monotonic()  # whoever says "not now" is there: no patience was spent on them
 
     def _timeout(self, read_s: float | None) -> "httpx.Timeout":
         import httpx
@@ -221,6 +223,11 @@ def is_loopback(url: str) -> bool:
     """Whether the address is on this machine: a proxy from the environment does not lead there."""
     host = urlsplit(url).hostname or ""
     return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def _is_sent_away(failure: Failure) -> bool:
+    """Whether the API has said when to come back; a 429 of anybody before it tells no time."""
+    return failure.status == _TOO_MANY and failure.retry_after_s is not None
 
 
 def _is_busy(failure: Failure) -> bool:

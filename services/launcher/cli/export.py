@@ -1,18 +1,21 @@
 """`earmark export`: segments, vectors and annotation files, each there as a whole or not at all."""
 
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
 
-from services.launcher.cli.client import api_path
-from services.launcher.cli.delivery import deliver_file, deliver_folder
+from services.launcher.cli.client import Client, api_path
+from services.launcher.cli.delivery import Fetch, deliver_file, deliver_folder
 from services.launcher.cli.failure import REJECTED_INPUTS
 from services.launcher.cli.options import AsJson, Collection, Encoder, Subset
 from services.launcher.cli.output import print_document, say, tell
 from services.launcher.cli.progress import spinner
 from services.launcher.cli.session import connect
 from shared.wording import counted
+
+if TYPE_CHECKING:
+    from services.launcher.cli.export_folder import Delivered
 
 app = typer.Typer(no_args_is_help=True, help="Take segments, vectors and annotation files out.")
 OutFile = Annotated[Path, typer.Option("--out", metavar="FILE.jsonl", dir_okay=False, help="Replaced when complete.")]
@@ -28,8 +31,9 @@ By = Annotated[
 ]
 
 
+Form = Literal["npy", "parquet", "arrow", "pt", "files"]
 AnyFormat = Annotated[
-    Literal["npy", "parquet", "arrow", "pt", "files"],
+    Form,
     typer.Option(
         "--format",
         help="npy: one array and its index. parquet, arrow, pt: one file of vectors with their segments. files: a .npy "
@@ -65,10 +69,6 @@ def embeddings(
 
     Exit status 3: some segments have no vector; those of all others are written.
     """
-    from services.launcher.cli.export_folder import backfill_of, deliver_vectors
-    from services.launcher.cli.sample_files import frames_by, shape_files
-    from services.launcher.cli.vector_files import shape_as
-
     path = api_path("collections", collection, "export", "embeddings")
     chosen = {"encoder": encoder, "subset": subset}
     with connect(ctx) as api:
@@ -77,25 +77,40 @@ def embeddings(
             with spinner("exporting embeddings"):
                 api.download(path, file, chosen)
 
-        match form:
-            case "npy":
-                done = deliver_vectors(out, fetch, lambda folder: folder)
-            case "files":
-                done = deliver_vectors(out, fetch, shape_files(out, frames_by(api)))
-            case _:
-                done = deliver_vectors(out, fetch, shape_as(form))
-    n_segments, n_without = done.facts["segments"], done.facts["without_vector"]
+        done = _deliver_vectors(api, out, fetch, form)
+    _report_vectors(out, done, as_json=as_json)
+    if done.facts["without_vector"]:
+        raise typer.Exit(REJECTED_INPUTS)
+
+
+def _deliver_vectors(api: Client, out: Path, fetch: Fetch, form: Form) -> "Delivered":
+    """The download as a folder of this form. Raises Failure."""
+    from services.launcher.cli.export_folder import deliver_vectors
+    from services.launcher.cli.sample_files import frames_by, shape_files
+    from services.launcher.cli.vector_files import shape_as
+
+    match form:
+        case "npy":
+            return deliver_vectors(out, fetch, lambda folder: folder)
+        case "files":
+            return deliver_vectors(out, fetch, shape_files(out, frames_by(api)))
+        case _:
+            return deliver_vectors(out, fetch, shape_as(form))
+
+
+def _report_vectors(out: Path, done: "Delivered", *, as_json: bool) -> None:
+    from services.launcher.cli.export_folder import backfill_of
+
     if as_json:
         counts = {name: done.facts[name] for name in ("segments", "without_vector", "to_backfill", "dtype")}
         print_document({"out": str(out), "files": done.n_files, **counts})
-    else:
-        embedded = f"{n_segments - n_without} of {counted(n_segments, 'segment')}"
-        say(f"{embedded} in {out} ({counted(done.n_files, 'file')})")
-        if n_without:
-            remedy = f": earmark {backfill_of(done.facts)}" if done.facts["to_backfill"] else " and cannot have one."
-            tell(f"{n_without} have no vector{remedy}")
+        return
+    n_segments, n_without = done.facts["segments"], done.facts["without_vector"]
+    embedded = f"{n_segments - n_without} of {counted(n_segments, 'segment')}"
+    say(f"{embedded} in {out} ({counted(done.n_files, 'file')})")
     if n_without:
-        raise typer.Exit(REJECTED_INPUTS)
+        remedy = f": earmark {backfill_of(done.facts)}" if done.facts["to_backfill"] else " and cannot have one."
+        tell(f"{n_without} have no vector{remedy}")
 
 
 @app.command("rttm")

@@ -66,7 +66,7 @@ def ingest(
     """Upload files or folders into a collection."""
     begun_s = time.monotonic()
     sources = find_sources(paths, collection, Choice(tuple(include or ()), tuple(exclude or ())))
-    _tell_skipped(sources)
+    _tell_left_out(sources)
     if not sources.fit and not sources.unfit:
         raise Failure("nothing_to_upload", "There is no file to upload.", "Name recordings, or folders of them.")
     with connect(ctx) as api, _bars(sources, wait=wait) as bars:
@@ -110,12 +110,17 @@ def _exit_status(outcomes: Sequence[Outcome]) -> int:
     return REJECTED_INPUTS if "rejected" in statuses else 0
 
 
-def _tell_skipped(sources: Sources) -> None:
+def _tell_left_out(sources: Sources) -> None:
+    """Before any byte goes up."""
     if sources.skipped:
         tell(f"Skipped as hidden or special ({len(sources.skipped)}): {_some(map(str, sources.skipped))}")
     if sources.sidecars:
         endings = sorted({path.suffix.lower() for path in sources.sidecars})
         tell(f"Skipped {counted(len(sources.sidecars), 'file')} as no audio by name ({_some(endings)})")
+    for unfit in sources.unfit[:_SKIPPED_SHOWN]:
+        tell(f"{unfit.path} cannot go up ({unfit.code}): {unfit.reason}")
+    if n_more := len(sources.unfit[_SKIPPED_SHOWN:]):
+        tell(f"So cannot {counted(n_more, 'more file')}")
 
 
 def _some(names: Iterable[str]) -> str:

@@ -16,7 +16,8 @@ from services.launcher.cli.wording import in_words
 if TYPE_CHECKING:
     from services.launcher.cli.client import Client
 
-SAID_EVERY_S = 10.0
+SAID_EVERY_S = 60.0
+_SAFE = "Ctrl-C is safe: what was done stays, and nothing of this call was."
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +29,27 @@ class Address:
 
 
 def connect(ctx: typer.Context) -> "Client":
-    """A client of the API that the caller means.
+    """A client of the API that the caller means; a call that is sent away for now waits for the command's --timeout.
 
     Raises Failure when none was named and none runs here.
     """
-    from services.launcher.cli.client import HOLD_S, Client
+    from services.launcher.cli.client import Client
 
     def told(failure: Failure) -> Failure:
         return in_words(failure, ctx.command.params, ctx.command_path)
 
-    # A command that waits in any case is on hold for as long as that may take.
-    waits_s: float = ctx.params.get("timeout", HOLD_S) if ctx.params.get("wait", True) else HOLD_S
-    hold = Hold()
+    hold, hold_s = Hold(), ctx.params.get("timeout", inf)
     given: Address = ctx.obj
     if given.url:
-        return Client(given.url, given.token or _own_token(given.url), told, hold, waits_s)
+        return Client(given.url, given.token or _own_token(given.url), told, hold, hold_s)
     stack = local_stack()
     if stack is None:
         raise no_stack()
-    return Client(stack.url, given.token or stack.token, told, hold, waits_s)
+    return Client(stack.url, given.token or stack.token, told, hold, hold_s)
 
 
 class Hold:
-    """Says that a call waits because there is too much to do, and again only after a while."""
+    """Says that a call waits because it was sent away for now, and again only after a while."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -60,7 +59,7 @@ class Hold:
         """One sentence on stderr."""
         if self._clock() - self._said_s >= SAID_EVERY_S:
             self._said_s = self._clock()
-            tell(f"On hold ({failure.code}): {failure.message} Asking again in {pause_s:.0f} s.")
+            tell(f"On hold ({failure.code}): {failure.message} Asking again in {pause_s:.0f} s. {_SAFE}")
 
 
 def _own_token(url: str) -> str | None:

@@ -11,7 +11,7 @@ import typer
 from shared.sidecars import SIDECARS
 
 MAX_PUT_BYTES = 5 * 1024**3
-"""What S3 takes in one PUT; longer objects would need a multipart upload."""
+"""What S3 takes in one PUT, and a presigned URL is for one; longer objects go up in parts."""
 
 MAX_KEY_BYTES = 1024
 """Of an S3 key, in UTF-8."""
@@ -138,5 +138,6 @@ def examine(file: Path, path: str, collection: str) -> Source | Unfit:
     except OSError as error:
         return Unfit(path, "unreadable", f"It cannot be read: {error.strerror}.")
     if size_bytes > MAX_PUT_BYTES:
-        return Unfit(path, "too_large", "An upload holds 5 GiB at most; split the recording.")
+        remedy = f"Put it into the bucket as {collection}/{path} with an S3 client, which sends it in parts: README.md."
+        return Unfit(path, "upload_too_large", f"It has more than 5 GiB, the most that one upload takes. {remedy}")
     return Source(file, path, size_bytes)

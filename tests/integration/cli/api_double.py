@@ -45,7 +45,7 @@ class Handler(Answering):
                 return self._error(401, "unauthorized", "No valid token came with the request.", "Send a token.")
             if self.script.holds:
                 hold_s = self.script.holds.pop(0)
-                return self._error(429, "overloaded", "Too much waits.", "Come back.", retry_after_s=hold_s)
+                return self._error(429, self.script.hold_code, "Too much waits.", "Come back.", retry_after_s=hold_s)
             if self.script.outage_left > 0:
                 self.script.outage_left -= 1
                 return self._error(503, "unavailable", "Restarting.", "Try again.")
@@ -113,10 +113,13 @@ class Handler(Answering):
                 self._json({"names": None, "values": self.script.values})
             case ["collections", _, "subsets"] if body is None:
                 self._json({"items": self.script.rows["subsets"]})
-            case ["dead"]:
-                self._json({"items": self.script.rows["dead"]})
-            case ["dead", _]:
-                self._json({})
+            case ["dead", "kinds"]:
+                found = self.script.rows["kinds"]
+                self._json({"items": found, "n_letters": 9, "n_kinds": 2 + len(found)})
+            case ["dead", "requeue"]:
+                self._json({"requeued": 3, "next": "cursor" if "code" in body and "after" not in body else None})
+            case ["dead", "drop"]:
+                self._json({"dropped": 1, "next": None})
             case ["collections", _, "work"]:
                 self.script.polls["work"] += 1
                 self._json(self.script.work)

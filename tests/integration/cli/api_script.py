@@ -25,7 +25,8 @@ class Script:
     page_rows: int = 1000
     polls: Counter[str] = field(default_factory=Counter)
     outage_left: int = 0  # so many more requests are answered 503
-    holds: list[int] = field(default_factory=list)  # the next requests are answered 429, and these are the seconds
+    holds: list[int | None] = field(default_factory=list)  # the next requests are answered 429: the seconds, if any
+    hold_code: str = "overloaded"
     cut_downloads: bool = False
     import_report: dict[str, Any] = field(default_factory=dict)
     queries: list[dict[str, str]] = field(default_factory=list)  # of imports, listings and events

@@ -23,26 +23,72 @@ def test_an_upload_that_is_sent_away_comes_back_when_it_is_told_to(api: Script, 
     assert "On hold (overloaded): Too much waits. Asking again in 1 s." in result.err
 
 
-def test_a_command_that_waits_for_nothing_is_not_held_up_for_long(
-    api: Script, earmark: Earmark, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client, "HOLD_S", 2.0)
-    api.holds += [300]
-    result = earmark("cluster", "-c", "talk", "--json")
-    assert (result.status, result.document["error"]["code"]) == (1, "overloaded")
-    api.holds += [1]
-    assert earmark("collections", "create", "talk").status == 0
+class Clock:
+    """Nobody has to sit through an hour."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, pause_s: float) -> None:
+        self.now_s += pause_s
 
 
-@pytest.mark.parametrize("waiting", [[], ["--wait", "--timeout", 2]])
-def test_an_upload_is_not_held_up_for_ever(
-    api: Script, earmark: Earmark, file: Path, monkeypatch: pytest.MonkeyPatch, waiting: list[object]
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The one by which calls are repeated."""
+    clock = Clock()
+    monkeypatch.setattr(client, "time", clock)
+    return clock
+
+
+WORK = [
+    "backfill -c talk --encoder spectral",
+    "cluster -c talk",
+    "collections switch -c talk --encoder spectral",
+    "ingest FILE -c talk",
+    "label --segment s1 Marta",
+]
+
+
+@pytest.mark.parametrize("words", [*WORK, "collections create talk"])
+def test_a_command_that_is_sent_away_waits_as_long_as_it_is_told_to(
+    api: Script, earmark: Earmark, file: Path, clock: Clock, words: str
 ) -> None:
-    monkeypatch.setattr(client, "HOLD_S", 60.0 if waiting else 2.0)
-    api.holds += [1] * 9
-    result = earmark("ingest", file, "-c", "talk", "--json", *waiting)
+    api.holds += [300] * 10
+    result = earmark(*words.replace("FILE", str(file)).split())
+    assert (result.status, clock.now_s) == (0, 3000.0)
+    assert result.err.count("On hold (overloaded): Too much waits. Asking again in 300 s. Ctrl-C is safe") == 1
+
+
+@pytest.mark.parametrize("words", WORK)
+def test_its_own_timeout_ends_it(api: Script, earmark: Earmark, file: Path, clock: Clock, words: str) -> None:
+    api.holds += [10] * 99
+    result = earmark(*words.replace("FILE", str(file)).split(), "--timeout", 60, "--json")
     assert (result.status, result.document["error"]["code"]) == (1, "overloaded")
-    assert "On hold (overloaded)" in result.err
+    assert clock.now_s == 60.0
+
+
+def test_whoever_asks_too_fast_waits_likewise(api: Script, earmark: Earmark, clock: Clock) -> None:
+    api.hold_code = "too_many_requests"
+    api.holds += [7] * 100
+    result = earmark("backfill", "-c", "talk", "--encoder", "spectral")
+    assert (result.status, clock.now_s) == (0, 700.0)
+
+
+def test_a_restart_after_a_long_hold_is_waited_out_like_any_other(
+    api: Script, earmark: Earmark, file: Path, clock: Clock
+) -> None:
+    api.holds, api.outage_left = [300], 2
+    assert earmark("ingest", file, "-c", "talk").status == 0
+
+
+def test_who_says_no_time_is_not_waited_for(api: Script, earmark: Earmark, clock: Clock) -> None:
+    api.holds += [None]
+    result = earmark("backfill", "-c", "talk", "--encoder", "spectral", "--json")
+    assert (result.document["error"]["code"], clock.now_s) == ("overloaded", 0.0)
 
 
 def test_whoever_waits_for_files_hears_that_their_collection_is_paused(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from services.launcher.cli import sources
 from tests.integration.cli.api_script import Script
 from tests.integration.cli.conftest import Earmark
 
@@ -160,6 +161,20 @@ def test_a_refused_upload_fails_and_the_others_go_on(api: Script, earmark: Earma
     assert (files["talk/plain.mp3"]["status"], len(files)) == ("failed", 5)
     assert "HTTP 400" in files["talk/plain.mp3"]["reason"]
     assert "talk/plain.mp3" not in api.announced
+
+
+def test_a_file_that_is_too_large_is_told_before_anything_goes_up(
+    api: Script, earmark: Earmark, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "MAX_PUT_BYTES", 600_000)
+    (folder / "huge.tar").write_bytes(b"x" * 600_001)
+    alone = earmark("ingest", folder / "huge.tar", "-c", "talk", "--wait")
+    assert (alone.status, api.put_headers) == (3, [])
+    assert alone.err.startswith("huge.tar cannot go up (upload_too_large): It has more than 5 GiB")
+    among = earmark("ingest", folder, "-c", "talk", "--wait", "--json")
+    rejected = [row for row in among.document["files"] if row["status"] == "rejected"]
+    assert (among.status, len(api.objects), len(rejected)) == (3, 5, 1)
+    assert rejected[0]["reason"].startswith("upload_too_large: ")
 
 
 def test_a_restart_of_the_api_is_waited_out(api: Script, earmark: Earmark, folder: Path) -> None:

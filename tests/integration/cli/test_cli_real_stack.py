@@ -69,6 +69,7 @@ def test_a_label_spreads_over_the_files(full_stack: FullStack, report: Any, tmp_
         ("encoders", "list"),
         ("segmenters", "list"),
         ("dead", "list"),
+        ("dead", "requeue", "--code", "no_such_code"),
         ("events",),
         ("tokens", "create", "cli-test", "--scope", "read", "--collection", COLLECTION, "--expires", "30d"),
         ("tokens", "list"),

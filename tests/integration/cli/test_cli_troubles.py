@@ -89,16 +89,35 @@ def letter(n: int, code: str) -> dict[str, Any]:
     return {**kind, "event_id": f"e{n}", "error_code": code, "last_error": "It is so.", "created_at": f"day {n}"}
 
 
-def test_equal_failures_are_one_line_and_can_be_requeued_together(api: Script, earmark: Earmark) -> None:
-    api.rows["dead"] = [letter(n, "rare" if n == 1 else "often") for n in range(4)]
-    lines = earmark("dead", "list").out.splitlines()[2:]
+def test_equal_failures_are_one_line(api: Script, earmark: Earmark) -> None:
+    api.rows["kinds"] = [
+        {"n": n, "subscription": "embedder.embed", "error_code": code, "last_error": "It is so.", "since": "day 0"}
+        for n, code in ((3, "often"), (1, "rare"))
+    ]
+    said = earmark("dead", "list")
+    lines = said.out.splitlines()[2:]
     assert [line.split()[:3] for line in lines] == [["3", "embedder.embed", "often"], ["1", "embedder.embed", "rare"]]
     assert "day 0" in lines[0]
-    assert "e3" in earmark("dead", "list", "--all").out
-    assert len(earmark("dead", "list", "--json").document) == 4
-    earmark("dead", "requeue", "--code", "often")
-    earmark("dead", "drop", "e1")
-    assert api.bodies["dead/requeue"] == [{"event_ids": ["e0", "e2", "e3"]}]
+    assert "2 rarer kinds of 9 dead letters not shown: --all" in said.err
+
+
+def test_each_dead_letter_is_shown_however_many_there_are(api: Script, earmark: Earmark) -> None:
+    api.rows["dead"], api.page_rows = [letter(n, "often") for n in range(5)], 2
+    assert "e4" in earmark("dead", "list", "--all").out
+    assert len(earmark("dead", "list", "--code", "often", "-c", "talk", "--json").document) == 5
+    assert (api.queries[-1]["code"], api.queries[-1]["collection"]) == ("often", "talk")
+
+
+def test_equal_failures_are_requeued_together_portion_by_portion(api: Script, earmark: Earmark) -> None:
+    api.rows["kinds"] = []
+    asked = ("--code", "often", "--subscription", "embedder.embed", "-c", "talk")
+    chosen = {"code": "often", "subscription": "embedder.embed", "collection": "talk"}
+    assert earmark("dead", "requeue", *asked, "--json").document == {"requeued": 6}
+    assert api.bodies["dead/requeue"] == [chosen, chosen | {"after": "cursor"}]
+
+
+def test_dead_letters_are_named_by_their_ids_or_by_what_they_have_in_common(api: Script, earmark: Earmark) -> None:
+    assert earmark("dead", "drop", "e1", "--json").document == {"dropped": 1}
     assert api.bodies["dead/drop"] == [{"event_ids": ["e1"]}]
     assert earmark("dead", "requeue").status == earmark("dead", "drop", "e1", "--code", "rare").status == 2
 

@@ -58,9 +58,13 @@ def test_a_key_longer_than_s3_allows_is_unfit(tmp_path: Path) -> None:
 
 
 def test_a_file_longer_than_one_put_is_unfit(tmp_path: Path) -> None:
-    with (tmp_path / "sparse.wav").open("wb") as file:
-        file.truncate(5 * 1024**3 + 1)
-    assert [unfit.code for unfit in find_sources([tmp_path], "c").unfit] == ["too_large"]
+    for name, size_bytes in (("just.tar", 5 * 1024**3), ("over.tar", 5 * 1024**3 + 1)):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(size_bytes)
+    found = find_sources([tmp_path], "c")
+    assert [source.path for source in found.fit] == ["just.tar"]
+    assert [(unfit.path, unfit.code) for unfit in found.unfit] == [("over.tar", "upload_too_large")]
+    assert "as c/over.tar with an S3 client" in found.unfit[0].reason
 
 
 def choose(folder: Path, **patterns: tuple[str, ...]) -> list[str]:
