@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.browsed import PATIENCE_MS, name, said, segments, suggest, voices
 from tests.support.stack import FullStack, until
@@ -63,6 +63,29 @@ def test_a_voice_is_named_with_a_letter_and_enter(page: Page, clustered: FullSta
     expect(named.locator("h3")).to_contain_text("Ada Lovelace")
     expect(following.locator("input")).to_be_focused()  # on to the next one
     expect(page.locator("#notice")).to_contain_text("Ada Lovelace")
+
+
+def test_names_that_come_while_one_types_complete_what_was_typed(page: Page, clustered: FullStack) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/speakers", hold)
+    name(clustered, "Ada Lovelace", cluster_id=largest(clustered))
+    typed = card(page, largest(clustered, 1)).locator("input")
+    typed.focus()
+    page.keyboard.type("a")
+    expect(typed).to_have_value("a")
+    until_held(page, held)
+    for route in held:
+        route.continue_()
+    expect(typed).to_have_value("Ada Lovelace")
+
+
+def until_held(page: Page, held: list[Route]) -> None:
+    while not held:
+        page.wait_for_timeout(20)
 
 
 def test_what_was_typed_is_not_taken_for_a_longer_name(page: Page, clustered: FullStack) -> None:

@@ -71,7 +71,7 @@ def story(demo_audio: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def work(of: FullStack, demo_audio: Path) -> None:
-    of.earmark("ingest", str(demo_audio), "-c", "meetings", "--wait", "--timeout", "120")
+    of.earmark("ingest", str(demo_audio), "-c", "meetings", "--wait")
     of.earmark("cluster", "-c", "meetings", "--wait")
     ((segment_id,),) = of.sql("SELECT segment_id FROM assignment RIGHT JOIN segment USING (segment_id) LIMIT 1")
     of.earmark("label", "Ada", "--segment", str(segment_id), "--wait")

@@ -1,7 +1,7 @@
 /* A field for a name: completes known names while one types, and obeys single keys as long as it is empty. */
 
 import { button, el } from "./dom.js";
-import { completion, dot, isKnown, matching } from "./names.js";
+import { NAMES_CAME, completion, dot, isKnown, matching } from "./names.js";
 
 let count = 0;
 
@@ -22,6 +22,7 @@ export function nameField({ label, submit, keys = {}, review = false, action = "
   const go = el("button", { type: "submit", class: "go" }, action);
   const form = el("form", { class: "name" }, input, options, go);
   let active = -1;
+  let isWriting = false; // rather than deleting, pasting or composing
 
   function close() {
     options.hidden = true;
@@ -71,14 +72,21 @@ export function nameField({ label, submit, keys = {}, review = false, action = "
     if (done) input.value = "";
   }
 
-  input.addEventListener("input", (event) => {
+  function complete() {
     const typed = input.value;
     open(typed);
-    const writing = event.inputType === "insertText" && !event.isComposing && input.selectionStart === typed.length;
-    const whole = writing ? completion(typed) : "";
+    const whole = isWriting && input.selectionStart === typed.length ? completion(typed) : "";
     if (!whole || whole.length <= typed.length) return;
     input.value = whole;
     input.setSelectionRange(typed.length, whole.length); // the next letter, or Delete, takes it away again
+  }
+
+  input.addEventListener("input", (event) => {
+    isWriting = event.inputType === "insertText" && !event.isComposing;
+    complete();
+  });
+  input.addEventListener(NAMES_CAME, () => {
+    if (isWriting && input.value && active < 0) complete();
   });
   input.addEventListener("keydown", (event) => {
     if (event.isComposing) return;

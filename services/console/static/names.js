@@ -4,6 +4,9 @@ import { get } from "./api.js";
 import { el } from "./dom.js";
 import { state } from "./state.js";
 
+/** An event for the field in which somebody types: there may be more to complete it with. */
+export const NAMES_CAME = "names-came";
+
 const COLOURS = 12;
 let speakers = [];
 let colours = new Map();
@@ -13,6 +16,7 @@ export async function loadSpeakers() {
   // Ids grow with time: a new speaker takes no colour away from an old one.
   const byAge = [...speakers].sort((a, b) => (a.speaker_id < b.speaker_id ? -1 : 1));
   colours = new Map(byAge.map((speaker, index) => [speaker.name, index % COLOURS]));
+  document.activeElement?.dispatchEvent(new Event(NAMES_CAME));
   return speakers;
 }
 
