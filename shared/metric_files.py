@@ -20,7 +20,7 @@ class Together:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._collector = MultiProcessCollector(None, str(folder))  # type: ignore[no-untyped-call]
+        self._collector = MultiProcessCollector(None, str(folder))
         self._one_at_a_time = Lock()
 
     def collect(self) -> "Iterable[Metric]":
@@ -28,20 +28,20 @@ class Together:
         with self._one_at_a_time:
             for kind in _KINDS:
                 _fold([file for file in self._folder.glob(f"{kind}_*.db") if _is_left(file)], kind)
-            found: Iterable[Metric] = self._collector.collect()  # type: ignore[no-untyped-call]
+            found: Iterable[Metric] = self._collector.collect()
             return found
 
 
 def _fold(left: list[Path], kind: str) -> None:
     if not left:
         return
-    whole = MmapedDict(left[0].with_name(f"{kind}_dead.db"))  # type: ignore[no-untyped-call]
+    whole = MmapedDict(left[0].with_name(f"{kind}_dead.db"))
     for file in left:
         # All of it first: what cannot be read must not be added by half, and again the next time.
-        for key, value, timestamp, _ in list(MmapedDict.read_all_values_from_file(file)):  # type: ignore[no-untyped-call]
-            whole.write_value(key, whole.read_value(key)[0] + value, timestamp)  # type: ignore[no-untyped-call]
+        for key, value, timestamp, _ in list(MmapedDict.read_all_values_from_file(file)):
+            whole.write_value(key, whole.read_value(key)[0] + value, timestamp)
         file.unlink()
-    whole.close()  # type: ignore[no-untyped-call]
+    whole.close()
 
 
 def _is_left(file: Path) -> bool:

@@ -146,7 +146,7 @@ def share(folder: Path) -> None:
     from prometheus_client import values
 
     # It looks as it is imported, and somebody may have been first: where Flower is installed, it comes with Celery.
-    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
+    values.ValueClass = values.get_value_class()
     _made()
 
 
@@ -198,7 +198,7 @@ def _made() -> _Made:
     """At the first count, or as they are shared: where the values lie is decided as they are made."""
     from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # when each series began doubles their number
+    disable_created_metrics()  # when each series began doubles their number
     registry = CollectorRegistry()
     of: Mapping[MetricName, Spec] = SPECS
     counters: tuple[CounterName, ...] = get_args(CounterName)
