@@ -1,7 +1,7 @@
 """Every setting of every service, read once from the environment; nothing here opens or reads anything else.
 
 The prefix is `EARMARK_`, nested by `__`: `EARMARK_LEDGER__LEASE_S=60`. Each has a default that works on one machine
-and a row in docs/operations.md.
+and a row in docs/settings.md.
 """
 
 from typing import Literal

@@ -17,7 +17,7 @@ PAGES = sorted(
 LINK = re.compile(r"\]\(([^)#]+)(#[^)]*)?\)")
 BLOCK = re.compile(r"^```(?:sh)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`((?:earmark|make) [a-z][^`]*)`")
-# Read elsewhere than in shared/settings.py, whose variables docs/operations.md lists.
+# Read elsewhere than in shared/settings.py, whose variables docs/settings.md lists.
 OTHER_VARIABLES = {
     "EARMARK_DATA_DIR",
     "EARMARK_URL",
@@ -72,7 +72,7 @@ def test_every_make_target_exists():
 
 
 def test_every_variable_is_a_setting():
-    settings = set(re.findall(r"^\| `(EARMARK_\w+)` \|", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE))
+    settings = set(re.findall(r"^\| `(EARMARK_\w+)` \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE))
     named = {name for page in PAGES for name in re.findall(r"EARMARK_[A-Z0-9_]+[A-Z0-9]", page.read_text())}
     assert named - settings - OTHER_VARIABLES == set()
 

@@ -1,4 +1,4 @@
-"""docs/operations.md has a row for every setting, with the default that the code has."""
+"""docs/settings.md has a row for every setting, with the default that the code has."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretStr
 from services.launcher.stack.services import Sizes
 from shared.settings import Settings
 
-PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 ROW = re.compile(r"^\| `(EARMARK_\w+)` \| ([^|]+) \| (unset|`[^`]+`) \| ([^|]+) \|$", re.MULTILINE)
 UNITS = {"_s": "seconds", "_bytes": "bytes"}
 

@@ -21,7 +21,7 @@ _TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 @router.get("/v1/metrics", responses={200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}})
 def everything(console: ConsoleDep, _: Reader) -> Response:
-    """Metrics; docs/operations.md lists them. Reads every open delivery: ask each 15 s, not each second."""
+    """Metrics; docs/metrics.md lists them. Reads every open delivery: ask each 15 s, not each second."""
     with console.database.begin() as tx:
         samples = [*_work(tx), *_things(tx, console.settings.console.stalled_after_s)]
     return Response(metrics.exposition(samples), media_type=_TYPE)

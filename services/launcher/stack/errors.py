@@ -75,7 +75,7 @@ class HalfRestored(StackError):
 
 class PostgresOtherMajor(StackError):
     """Go back to the Earmark that wrote it, `earmark backup DEST`, come forward again, and `earmark restore DEST` into
-    a new data directory: docs/operations.md, Upgrading.
+    a new data directory: docs/backup.md, Upgrading.
     """
 
     code = "postgres_other_major"
