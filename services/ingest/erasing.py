@@ -39,9 +39,9 @@ class StillReading(TransientError):
     code = "log_still_read"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Begun:
-    """An erasure of which nothing is in work any more."""
+    """An erasure whose originals have left the bucket."""
 
     receipt_id: UUID
     rest: Rest
@@ -60,20 +60,36 @@ def erase(work: Work, ingest: Ingest) -> None:
         if rest is None:  # finished, by whoever had this delivery before
             continue
         outcomes = list(ingest.fetching.map(lambda one: _delete(one, ingest), rest.originals))
-        with work.database.begin() as tx:
-            # Whoever listed the bucket just before writes down what it found within a second, and must find the rows.
-            if "deleted" in outcomes or traces.in_work(tx, rest):
-                waiting[delivered] = StillInWork()
-                continue
-            traces.mend_backlog(tx, rest)
-        begun[delivered] = _Begun(receipt_id, rest, outcomes.count("refused"))
-    read = _read_log(work, begun)
-    waiting |= {delivered: StillReading() for delivered in begun.keys() - read}
+        # Whoever listed the bucket just before writes down what it found within a second, and must find the rows.
+        if "deleted" in outcomes:
+            waiting[delivered] = StillInWork()
+        else:
+            begun[delivered] = _Begun(receipt_id, rest, outcomes.count("refused"))
+    at_rest = _at_rest(work, begun)
+    read = _read_log(work, at_rest)
+    waiting |= {delivered: StillInWork() for delivered in begun.keys() - at_rest.keys()}
+    waiting |= {delivered: StillReading() for delivered in at_rest.keys() - read}
     with work.commit() as commit:
         for delivered, why in waiting.items():
             commit.defer(delivered, why)
         for delivered in read:
             _finish(commit.tx, begun[delivered])
+
+
+def _at_rest(work: Work, begun: Mapping[Delivered, _Begun]) -> dict[Delivered, _Begun]:
+    """Those of which nothing is in work any more: asked of all together, as the backlog may be long, then of halves."""
+    if not begun:
+        return {}
+    whole = together(one.rest for one in begun.values())
+    with work.database.begin() as tx:
+        if not traces.in_work(tx, whole):
+            traces.mend_backlog(tx, whole)
+            return dict(begun)
+    if len(begun) == 1:
+        return {}
+    each = list(begun.items())
+    half = len(each) // 2
+    return _at_rest(work, dict(each[:half])) | _at_rest(work, dict(each[half:]))
 
 
 def _read_log(work: Work, begun: Mapping[Delivered, _Begun]) -> set[Delivered]:

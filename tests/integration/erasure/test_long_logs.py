@@ -88,3 +88,17 @@ def test_several_erasures_read_it_together(world: World, monkeypatch: pytest.Mon
         go_on(world)
     assert all(finished(world, one) for one in erased)
     assert len(pages) == 1
+
+
+def test_one_that_waits_for_work_holds_up_no_other(world: World) -> None:
+    both = [world.recording("staying"), world.recording("doomed")]
+    created = SegmentsCreated(
+        recording_id=both[0].recording_id, collection=NAME, segmenter="x", segment_ids=both[0].segment_ids, duration_s=1
+    )
+    world.say(created)
+    world.rows("UPDATE delivery SET state = 'leased' WHERE subscription = 'embedder.embed' RETURNING 1")
+    erased = [erase(world, one) for one in both]
+    for _ in range(2):
+        go_on(world)
+    assert [finished(world, one) for one in erased] == [False, True]
+    assert world.rows("SELECT error_code FROM delivery WHERE subscription = 'ingest.erase'") == [("still_in_work",)]
