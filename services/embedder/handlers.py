@@ -22,9 +22,6 @@ from shared.storage.frames import frames_key
 from shared.storage.recordings import AudioSource
 from shared.units import SAMPLE_RATE_HZ
 
-ASK_AGAIN = 10
-"""A rendition is asked for anew after so many times of coming back for it: after 15 minutes, then every 50."""
-
 
 def embed(work: Work, embedder: Embedder) -> None:
     """Read every recording of a message once, embed what is asked for of it, commit vectors and counts."""
@@ -120,11 +117,11 @@ def _come_back(commit: Commit, delivered: Delivered, error: EarmarkError, source
     if isinstance(error, RenditionMissing):
         for request in renditions.requests(error, source, collection):
             # What had been made is asked for at once; else once, and now and then in case nobody works at it any more.
-            again = delivered.claim.fence if error.lost else delivered.claim.deferrals // ASK_AGAIN
+            again = delivered.claim.fence if error.lost else delivered.claim.asking
             own_id = ids.event_id(delivered.claim.event_id, request.type, f"{request.sample_rate_hz}:{again}")
             commit.publish(request, cause=delivered, event_id=own_id)
     elif isinstance(error, AudioGone) and (seen := recordings.look_again(commit.tx, source.recording_id)):
-        own_id = ids.event_id(delivered.claim.event_id, seen.type, f"{seen.key}:{delivered.claim.fence}")
+        own_id = ids.event_id(delivered.claim.event_id, seen.type, f"{seen.key}:{delivered.claim.asking}")
         commit.publish(seen, cause=delivered, event_id=own_id)
 
 

@@ -1,9 +1,10 @@
 """Finish erasures: delete originals from the bucket, and once no work is left on them, what the log of events tells."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from services.ingest.ports import Ingest
@@ -24,19 +25,13 @@ log = logger("ingest")
 
 
 SLICE_S: Final = 120.0
-"""Of reading the log; what is left of it is read when the delivery comes back."""
+"""Of reading the log, after which the erasure is announced again, to go on where it was."""
 
 
 class StillInWork(TransientError):
     """Work on what was erased is under way, and will find it gone; what the log tells of it is erased after that."""
 
     code = "still_in_work"
-
-
-class StillReading(TransientError):
-    """The log is long, and is read through in portions; this erasure goes on where it was."""
-
-    code = "log_still_read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +43,36 @@ class _Begun:
     n_undeletable: int
 
 
+class _Log(Enum):
+    """How far the log of events has been read."""
+
+    TO_ITS_END = auto()
+    IN_PART = auto()
+    TO_WHAT_RUNS = auto()  # a transaction of before may still write into it
+
+
 def erase(work: Work, ingest: Ingest) -> None:
     """Objects one erasure after the other, the log for all together. What a crash interrupts goes on where it was."""
+    begun, early = _without_originals(work, ingest)
+    at_rest, horizon = _at_rest(work, begun)
+    read = _read_log(work, at_rest, horizon)
+    with work.commit() as commit:
+        for delivered in [*early, *(begun.keys() - at_rest.keys())]:
+            commit.defer(delivered, StillInWork())
+        for delivered, one in at_rest.items():
+            match read:
+                case _Log.TO_ITS_END:
+                    _finish(commit.tx, one)
+                case _Log.IN_PART:
+                    commit.publish(ErasureBegun(receipt_id=one.receipt_id), cause=delivered)
+                case _Log.TO_WHAT_RUNS:
+                    commit.defer(delivered, StillInWork())
+
+
+def _without_originals(work: Work, ingest: Ingest) -> tuple[dict[Delivered, _Begun], list[Delivered]]:
+    """Those whose originals are gone, and those that have to wait as one was deleted just now."""
     begun: dict[Delivered, _Begun] = {}
-    waiting: dict[Delivered, TransientError] = {}
+    early: list[Delivered] = []
     for delivered in work.delivered:
         assert isinstance(delivered.event, ErasureBegun)
         receipt_id = delivered.event.receipt_id
@@ -62,53 +83,46 @@ def erase(work: Work, ingest: Ingest) -> None:
         outcomes = list(ingest.fetching.map(lambda one: _delete(one, ingest), rest.originals))
         # Whoever listed the bucket just before writes down what it found within a second, and must find the rows.
         if "deleted" in outcomes:
-            waiting[delivered] = StillInWork()
+            early.append(delivered)
         else:
             begun[delivered] = _Begun(receipt_id, rest, outcomes.count("refused"))
-    at_rest = _at_rest(work, begun)
-    read = _read_log(work, at_rest)
-    waiting |= {delivered: StillInWork() for delivered in begun.keys() - at_rest.keys()}
-    waiting |= {delivered: StillReading() for delivered in at_rest.keys() - read}
-    with work.commit() as commit:
-        for delivered, why in waiting.items():
-            commit.defer(delivered, why)
-        for delivered in read:
-            _finish(commit.tx, begun[delivered])
+    return begun, early
 
 
-def _at_rest(work: Work, begun: Mapping[Delivered, _Begun]) -> dict[Delivered, _Begun]:
-    """Those of which nothing is in work any more: asked of all together, as the backlog may be long, then of halves."""
-    if not begun:
-        return {}
-    whole = together(one.rest for one in begun.values())
-    with work.database.begin() as tx:
-        if not traces.in_work(tx, whole):
-            traces.mend_backlog(tx, whole)
-            return dict(begun)
-    if len(begun) == 1:
-        return {}
-    each = list(begun.items())
-    half = len(each) // 2
-    return _at_rest(work, dict(each[:half])) | _at_rest(work, dict(each[half:]))
-
-
-def _read_log(work: Work, begun: Mapping[Delivered, _Begun]) -> set[Delivered]:
-    """Go on reading the log for those that are furthest; returns those for which it is read to its end."""
-    if not begun:
-        return set()
-    furthest = max(one.rest.read_to for one in begun.values())
-    mine = {delivered: one for delivered, one in begun.items() if one.rest.read_to == furthest}
-    whole, own = together(one.rest for one in mine.values()), [one.receipt_id for one in mine.values()]
-    at: Position | None = Position(*furthest)
-    began_s = monotonic()
-    while at is not None:
+def _at_rest(work: Work, begun: Mapping[Delivered, _Begun]) -> tuple[dict[Delivered, _Begun], int]:
+    """Those of which nothing is in work any more, and the id below which transactions may still write of them."""
+    left = dict(begun)
+    while left:
+        whole = together(one.rest for one in left.values())
         with work.database.begin() as tx:
-            at = traces.erase_page(tx, whole, at)
-            if at is not None:
-                receipts.note_read(tx, own, at.xid, at.seq)
-        if monotonic() - began_s > SLICE_S:
-            break
-    return set(mine) if at is None else set()
+            told = traces.in_work(tx, whole)
+            if not told:
+                return left, traces.mend_backlog(tx, whole)
+        words = {word for data in told for word in _words(data)}
+        left = {delivered: one for delivered, one in left.items() if words.isdisjoint(one.rest.words())}
+    return {}, 0
+
+
+def _words(data: Mapping[str, Any]) -> Iterator[str]:
+    for value in data.values():
+        yield from value if isinstance(value, list) else [str(value)]
+
+
+def _read_log(work: Work, begun: Mapping[Delivered, _Begun], horizon: int) -> _Log:
+    """Go on reading the log, from where the one is that has read least of it."""
+    if not begun:
+        return _Log.TO_ITS_END
+    whole = together(one.rest for one in begun.values())
+    at, is_last = Position(*min(one.rest.read_to for one in begun.values())), False
+    began_s = monotonic()
+    while not is_last:
+        with work.database.begin() as tx:
+            at, is_last = traces.erase_page(tx, whole, at)
+            behind = [one.receipt_id for one in begun.values() if one.rest.read_to < (at.xid, at.seq)]
+            receipts.note_read(tx, behind, at.xid, at.seq)
+        if not is_last and monotonic() - began_s > SLICE_S:
+            return _Log.IN_PART
+    return _Log.TO_ITS_END if at.xid >= horizon - 1 else _Log.TO_WHAT_RUNS
 
 
 def _delete(original: Original, ingest: Ingest) -> str:

@@ -133,7 +133,8 @@ def _look_again(commit: Commit, delivered: Delivered, recording_id: UUID) -> Non
     """Have the object that should hold the recording looked at as if it were new, and come back to this one later."""
     commit.defer(delivered, AudioGone())
     if event := recordings.look_again(commit.tx, recording_id):
-        commit.publish(event, cause=delivered, event_id=ids.event_id(delivered.claim.event_id, event.type, event.key))
+        own_id = ids.event_id(delivered.claim.event_id, event.type, f"{event.key}:{delivered.claim.asking}")
+        commit.publish(event, cause=delivered, event_id=own_id)
 
 
 def _announce_segments(commit: Commit, delivered: Delivered, one: segments.Cut, most: int) -> None:

@@ -7,14 +7,14 @@ from time import monotonic
 from typing import Any
 
 from celery import Celery, bootsteps
-from celery.signals import setup_logging, worker_before_create_process, worker_init
+from celery.signals import setup_logging, worker_before_create_process, worker_init, worker_shutdown
 from kombu import Exchange, Queue
 
 from shared import metrics
 from shared.errors import TransientError
 from shared.ledger.heartbeat import Heart
 from shared.ledger.routes import QUEUES, queues_of
-from shared.ledger.scratch import scratch_folder
+from shared.ledger.scratch import scratch_folder, sweep_folders
 from shared.ledger.transport import NAME as TRANSPORT
 from shared.settings import Settings
 from shared.storage.database import Database
@@ -198,3 +198,9 @@ def _count_together(**_: object) -> None:
     """Before the pool forks: its processes count in files of one folder, which the parent adds up."""
     if Settings().metrics.port is not None:
         metrics.share(scratch_folder("metrics"))
+
+
+@worker_shutdown.connect(weak=False)
+def _leave_nothing(**_: object) -> None:
+    """The pool's processes are gone, and what they kept of audio goes too, even if they could not see to it."""
+    sweep_folders()

@@ -17,6 +17,7 @@ from shared.settings import LedgerSettings
 from shared.storage.database import Transaction, notify
 
 MAX_ERROR_CHARS = 2000
+_ASK_AGAIN = 10  # times of coming back: after 15 minutes, then every 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +34,11 @@ class Claim:
     correlation_id: UUID
     occurred_at: datetime
     claimed_at: datetime
+
+    @property
+    def asking(self) -> int:
+        """Rises now and then: what the delivery waits for is asked for again, should nobody work at it any more."""
+        return self.deferrals // _ASK_AGAIN
 
     def as_cause(self) -> Cause:
         """What the events that follow from this one name as their cause."""

@@ -10,7 +10,11 @@ STRATEGY: Final = "shared.ledger.strategy:careful"  # what a task names as its o
 
 
 def careful(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[..., Any]:
-    """Celery's strategy, for messages of the relay's shape; all others are logged and thrown away."""
+    """Celery's strategy, for messages of the relay's shape; all others are logged and thrown away.
+
+    The transport has left nothing in their headers at which Celery could fail. If it fails all the same, its pool does,
+    and the worker had better end than throw away whatever comes.
+    """
     handle: Callable[..., Any] = default(task, app, consumer, **options)
 
     def received(message: Any, *arguments: Any, **named: Any) -> Any:
@@ -22,10 +26,9 @@ def careful(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[...,
 
 
 def _is_ours(message: Any) -> bool:
-    """Arguments by place, and nothing that would have the worker keep the message: no time to come, no way back."""
+    """Arguments by place, and nothing that is to follow: no answer, no other task."""
     match message.payload:  # decoded here; Celery throws away what cannot be
-        case [[str(), [*event_ids]], {}, {}]:
-            headers = message.headers
-            return all(isinstance(e, str) for e in event_ids) and not (headers.get("eta") or headers.get("expires"))
+        case [[str(), [*event_ids]], dict() as named, dict() as following]:
+            return all(isinstance(e, str) for e in event_ids) and not named and not any(following.values())
         case _:
             return False

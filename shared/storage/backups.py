@@ -93,6 +93,7 @@ _SETTLE = (
     # Ids of transactions belong to the server that the backup was taken of: docs/decisions 0006 and 0019.
     "UPDATE event SET xid = 0",
     "UPDATE condemned_blob SET horizon = NULL",
+    "UPDATE erasure SET left_over = left_over - 'read_to' WHERE left_over ? 'read_to'",
     # Nobody holds them: Redis is empty, and the workers that had them worked for another database. None is to blame.
     """UPDATE delivery SET state = 'pending', message_id = NULL, lease_until = NULL, not_before = clock_timestamp(),
               attempt = CASE WHEN state = 'leased' THEN greatest(0, attempt - 1) ELSE attempt END

@@ -171,13 +171,17 @@ _ORIGINALS = sa.text("""
     SELECT object_id, bucket, key, etag FROM stored_object WHERE recording_id = ANY(:recordings)
     ORDER BY object_id FOR UPDATE
 """)
-# Of a speaker, the recordings that they were heard in; of a recording, the same bytes elsewhere, also in an archive.
+# The recordings that a speaker was heard in, the same bytes elsewhere, and the archives that any of them came out of.
 _AUDIO_KEPT = sa.text("""
-    SELECT DISTINCT key FROM stored_object WHERE recording_id = ANY(:touched) AND recording_id <> ALL(:recordings)
-    UNION SELECT o.key FROM recording r JOIN stored_object o USING (recording_id)
-    WHERE r.sha256 = ANY(:sha256s) AND r.recording_id <> ALL(:recordings)
-    UNION SELECT a.key FROM archive a JOIN archive_member m USING (archive_id)
-    WHERE a.collection = ANY(:emptied) AND m.key = ANY(:keys)
+    WITH bytes AS (
+        SELECT sha256 FROM recording WHERE recording_id = ANY(:touched) OR recording_id = ANY(:recordings)
+    ), heard AS (
+        SELECT o.key, o.collection, r.recording_id = ANY(:recordings) AS goes
+        FROM recording r JOIN stored_object o USING (recording_id) WHERE r.sha256 IN (SELECT sha256 FROM bytes)
+    )
+    SELECT key FROM heard WHERE NOT goes
+    UNION SELECT a.key FROM heard h JOIN archive a USING (collection)
+    JOIN archive_member m ON m.archive_id = a.archive_id AND m.key = h.key
     ORDER BY key
 """)
 
@@ -198,13 +202,7 @@ def _hold(tx: Transaction, key: dict[str, Any]) -> _Doomed:
     earlier = _cut_from(tx, sorted(set(doomed.collection_of.values())), theirs)
     doomed.ever = [*(row.segment_id for row in doomed.rows), *earlier]
     doomed.originals = [Original(*row) for row in tx.execute(_ORIGINALS, {"recordings": list(doomed.recordings)})]
-    kept = {
-        "touched": doomed.touched,
-        "recordings": list(doomed.recordings),
-        "sha256s": list(doomed.recordings.values()),
-        "emptied": sorted(set(doomed.collection_of.values())),
-        "keys": [one.key for one in doomed.originals],
-    }
+    kept = {"touched": doomed.touched, "recordings": list(doomed.recordings)}
     doomed.audio_kept = list(tx.execute(_AUDIO_KEPT, kept).scalars())
     return doomed
 

@@ -58,6 +58,11 @@ class Rest:
     sha256s: list[str] = field(default_factory=list)  # of the originals
     read_to: tuple[int, int] = (0, 0)  # xid and seq: how far the log has been read through for it
 
+    def words(self) -> set[str]:
+        """All ids by which events tell of it."""
+        objects = (one.object_id for one in self.originals)
+        return {str(own) for own in (*self.recordings, *self.segments, *self.speakers, *objects)}
+
 
 _REST = TypeAdapter(Rest)
 

@@ -5,21 +5,32 @@ import json
 import os
 import pickle
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 import pytest
 import redis
+from celery import Celery
 
+from shared.ledger.transport import NAME as TRANSPORT
 from shared.settings import RedisSettings
 from tests.support import audio
 from tests.support.processes import living
-from tests.support.stack import FullStack
+from tests.support.stack import FullStack, until
 
 pytestmark = pytest.mark.slow
 QUEUES: Final = ("ingest", "embedder", "clusterer")
 PREFIX: Final = RedisSettings().key_prefix
+HEADERS: Final[list[tuple[str, Any]]] = [
+    *(("task", odd) for odd in ([], 7)),
+    *(("id", odd) for odd in ([], None)),
+    *(("timelimit", odd) for odd in ("abc", 7, [[], {}])),
+    *(("eta", odd) for odd in ([], "x", 1e999)),
+    *((name, {}) for name in ("root_id", "group", "origin", "shadow", "argsrepr")),
+    *((name, 7) for name in ("stamps", "stamped_headers", "compression", "retries")),
+]
 
 
 class Canary:
@@ -57,6 +68,13 @@ def message(body: bytes, content_type: str = "application/json", **changed: Any)
 def spoilt(**parts: Any) -> bytes:
     """A sound one, but for parts of its envelope."""
     return json.dumps(json.loads(message(call("m", []))) | parts).encode()
+
+
+def without(name: str) -> bytes:
+    """A sound one that lacks a header."""
+    whole = json.loads(message(call("m", [])))
+    del whole["headers"][name]
+    return json.dumps(whole).encode()
 
 
 def call(*arguments: Any) -> bytes:
@@ -100,7 +118,43 @@ def forged(canary: Path) -> dict[str, bytes]:
         "with a body that cannot be unpacked": spoilt(body="é"),
         "with a body of another kind": spoilt(body={"a": 1}),
         "packed in a way that nobody knows": message(call("m", []), properties={"body_encoding": "rot13"}),
-    }
+        "without a body, of another type": spoilt(**{"body": None, "content-type": "application/x-yaml"}),
+        "of a type that is none": spoilt(**{"content-type": []}),
+        "of a type that kombu does not know": b'{"__type__": "x", "__value__": 1}',
+        "of a type that cannot be one": b'{"__type__": [], "__value__": 1}',
+        "of a number that is none": b'{"__type__": "decimal", "__value__": "zz"}',
+        "of bytes that are none": b'{"__type__": "bytes", "__value__": 7}',
+        "of a number too long": b"9" * 5_000,
+        "with a tag that cannot be written": message(call("m", []), properties={"delivery_tag": "\ud800"}),
+        "delivered from nowhere at all": message(call("m", []), properties={"delivery_info": {}}),
+        "delivered from somewhere else": message(call("m", []), properties={"delivery_info": {"exchange": []}}),
+        "without a task": without("task"),
+        "without an id": without("id"),
+        "of an older kind": spoilt(headers={}, body=base64.b64encode(b'{"task": [], "id": []}').decode()),
+        "that has others follow": message(json.dumps([["m", []], {}, {"callbacks": 7, "chain": [7]}]).encode()),
+    } | {f"with the {name} {value!r}": message(call("m", []), headers={name: value}) for name, value in HEADERS}
+
+
+def broadcasts() -> list[bytes]:
+    """What might be published to whoever listens for remote control."""
+    commands: list[Any] = [
+        {},
+        [],
+        7,
+        {"method": []},
+        {"method": "ping", "destination": 7},
+        {"method": "ping", "arguments": 7, "reply_to": 7},
+        {"method": "ping", "reply_to": {"exchange": {}, "routing_key": []}},
+        {"method": "ping", "matcher": "glob", "pattern": []},
+        {"method": "ping", "": 7},
+    ]
+    return [
+        *(b"{}", b"[]", b"7", b"no JSON", b"\xff", b"[" * 500_000, b"9" * 5_000, spoilt(headers=7), spoilt(body=None)),
+        *(b'{"__type__": "decimal", "__value__": "zz"}', b'{"__type__": "bytes", "__value__": 7}'),
+        *(message(json.dumps(command).encode()) for command in commands),
+        *(message(b'{"method": "ping"}', headers={"clock": clock}) for clock in ("x", [1], 10**4_300 - 1)),
+        message(pickle.dumps({"method": "ping"}), "application/x-python-serialize"),
+    ]
 
 
 @pytest.fixture
@@ -137,3 +191,22 @@ def test_forged_messages_do_nothing_and_kill_nobody(full_stack: FullStack, doorb
 
     assert not canary.exists()
     assert workers(full_stack) == before
+
+
+def test_broadcasts_that_are_none_stop_nobody(full_stack: FullStack, doorbell, still_works) -> None:
+    """Commands that are sound are obeyed: whoever may write to Redis may look after the workers, as Flower does."""
+    before = workers(full_stack)
+    app = Celery(broker=full_stack.state.redis_url, set_as_current=False)
+    app.conf.update(broker_transport=TRANSPORT, broker_transport_options={"global_keyprefix": PREFIX})
+
+    def answers() -> bool:
+        return len(app.control.ping(timeout=5, limit=len(QUEUES))) == len(QUEUES)
+
+    until(answers)
+    for broadcast in broadcasts():
+        until(partial(doorbell.publish, f"{PREFIX}/0.celery.pidbox", broadcast))
+
+    still_works("published")
+
+    assert workers(full_stack) == before
+    until(answers)

@@ -22,7 +22,6 @@ export function nameField({ label, submit, keys = {}, review = false, action = "
   const go = el("button", { type: "submit", class: "go" }, action);
   const form = el("form", { class: "name" }, input, options, go);
   let active = -1;
-  let isWriting = false; // rather than deleting, pasting or composing
 
   function close() {
     options.hidden = true;
@@ -72,21 +71,17 @@ export function nameField({ label, submit, keys = {}, review = false, action = "
     if (done) input.value = "";
   }
 
-  function complete() {
+  input.addEventListener("input", (event) => {
     const typed = input.value;
     open(typed);
-    const whole = isWriting && input.selectionStart === typed.length ? completion(typed) : "";
+    const writing = event.inputType === "insertText" && !event.isComposing && input.selectionStart === typed.length;
+    const whole = writing ? completion(typed) : "";
     if (!whole || whole.length <= typed.length) return;
     input.value = whole;
     input.setSelectionRange(typed.length, whole.length); // the next letter, or Delete, takes it away again
-  }
-
-  input.addEventListener("input", (event) => {
-    isWriting = event.inputType === "insertText" && !event.isComposing;
-    complete();
   });
-  input.addEventListener(NAMES_CAME, () => {
-    if (isWriting && input.value && active < 0) complete();
+  input.addEventListener(NAMES_CAME, () => { // to choose from: what stands in the field stays as it was typed
+    if (active < 0 && input.selectionStart === input.selectionEnd) open(input.value);
   });
   input.addEventListener("keydown", (event) => {
     if (event.isComposing) return;

@@ -38,7 +38,8 @@ def archives(
                 if one["refused"]
                 for row in api.rows(f"{path}/{one['archive_id']}/members", limit=wanted, refused="true")
             ]
-    show_rows(rows[:wanted], _REFUSED_COLUMNS if refused else _COLUMNS, as_json=as_json, none="No archives yet.")
+    none = "Nothing of any archive was refused." if refused and found else "No archives yet."
+    show_rows(rows[:wanted], _REFUSED_COLUMNS if refused else _COLUMNS, as_json=as_json, none=none)
 
 
 def _percent(archive: Document) -> int:

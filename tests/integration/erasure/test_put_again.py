@@ -10,6 +10,7 @@ from services.ingest import refusing
 from shared.storage import (
     attributes,
     collections,
+    erasure,
     recordings,
     tombstones,
 )
@@ -135,6 +136,17 @@ def test_what_a_recording_of_another_collection_needs_is_kept(world: World) -> N
     ((recording_id,),) = world.rows("SELECT recording_id FROM recording")
     with world.database.begin() as tx:
         assert recordings.audio_sources(tx, [recording_id], "derived")[recording_id].key in world.blobs()
+
+
+def test_a_voice_is_named_in_all_copies_of_what_it_was_heard_in(world: World) -> None:
+    one = world.recording("staying")
+    with world.database.begin() as tx:
+        collections.create(tx, "other", "whole", ("spectral",))
+    put_again(world, elsewhere := "other/giraffe.wav")
+    world.look()
+    with world.database.begin() as tx:
+        receipt = erasure.erase_speaker(tx, "Ada", "test").receipt
+    assert receipt.audio_kept == sorted({elsewhere, *one.keys})
 
 
 def test_a_copy_that_waits_to_be_read_while_its_bytes_are_erased_is_erased_too(world: World) -> None:
