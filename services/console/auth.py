@@ -28,7 +28,7 @@ _bearer = HTTPBearer(auto_error=False, description="A token of POST /v1/tokens, 
 
 
 class TokenUnknown(Unauthenticated):
-    """The token is not, or no longer, valid here; `earmark up` prints where this stack's own lies."""
+    """The token is not, or no longer, valid here; this stack's own lies in its data directory, in `run/token`."""
 
     code = "token_unknown"
 

@@ -19,7 +19,7 @@ _MOST_PROBLEMS: Final = 5
 
 
 class Unauthenticated(PermanentError):
-    """Send `Authorization: Bearer TOKEN`; on one machine `earmark up` prints where the token lies."""
+    """Send `Authorization: Bearer TOKEN`; on one machine it lies in the data directory, in `run/token`."""
 
     code = "token_missing"
 
