@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,9 +23,12 @@ from shared.telemetry import logger
 
 log = logger("ingest")
 
-
 SLICE_S: Final = 120.0
 """Of reading the log, after which the erasure is announced again, to go on where it was."""
+
+PATIENCE_S: Final = 2.0
+LOOK_S: Final = 0.05
+"""At the log's end for transactions of before, of which most are over in no time, and between two looks."""
 
 
 class StillInWork(TransientError):
@@ -113,16 +116,22 @@ def _read_log(work: Work, begun: Mapping[Delivered, _Begun], horizon: int) -> _L
     if not begun:
         return _Log.TO_ITS_END
     whole = together(one.rest for one in begun.values())
-    at, is_last = Position(*min(one.rest.read_to for one in begun.values())), False
+    at = Position(*min(one.rest.read_to for one in begun.values()))
     began_s = monotonic()
-    while not is_last:
+    while True:
         with work.database.begin() as tx:
             at, is_last = traces.erase_page(tx, whole, at)
             behind = [one.receipt_id for one in begun.values() if one.rest.read_to < (at.xid, at.seq)]
             receipts.note_read(tx, behind, at.xid, at.seq)
-        if not is_last and monotonic() - began_s > SLICE_S:
+        took_s = monotonic() - began_s
+        if is_last and at.xid >= horizon - 1:
+            return _Log.TO_ITS_END
+        if not is_last and took_s > SLICE_S:
             return _Log.IN_PART
-    return _Log.TO_ITS_END if at.xid >= horizon - 1 else _Log.TO_WHAT_RUNS
+        if is_last and took_s > PATIENCE_S:
+            return _Log.TO_WHAT_RUNS
+        if is_last:
+            sleep(LOOK_S)
 
 
 def _delete(original: Original, ingest: Ingest) -> str:

@@ -66,7 +66,8 @@ def test_what_does_not_fit_into_a_portion_goes_on_where_it_was(world: World, mon
     assert [told_of(world, str(gone)) for gone in one.segment_ids] == [0] * len(one.segment_ids)
 
 
-def test_what_is_committed_late_is_not_passed_over(world: World) -> None:
+def test_what_is_committed_late_is_not_passed_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasing, "PATIENCE_S", 0.1)
     one = world.recording("staying")
     late = announce(SegmentsRemoved(collection=NAME, recording_id=UUID(int=7), segment_ids=one.segment_ids))
     with world.database.begin() as tx:

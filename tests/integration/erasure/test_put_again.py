@@ -121,12 +121,18 @@ def test_a_key_that_holds_other_bytes_by_now_keeps_them(world: World) -> None:
     assert [code for _, code, _ in rejected(world, one.keys[0])] not in ([], ["erased"])
 
 
-def test_what_a_recording_of_another_collection_needs_is_kept(world: World) -> None:
-    one = world.recording("staying")
+def put_elsewhere(world: World) -> str:
+    """The same bytes, in another collection; returns their key."""
     with world.database.begin() as tx:
         collections.create(tx, "other", "whole", ("spectral",))
-    put_again(world, elsewhere := "other/giraffe.wav")
+    put_again(world, key := "other/giraffe.wav")
     world.look()
+    return key
+
+
+def test_what_a_recording_of_another_collection_needs_is_kept(world: World) -> None:
+    one = world.recording("staying")
+    elsewhere = put_elsewhere(world)
     receipt = erase(world, one).receipt
     world.work_off()
     world.sweep()
@@ -140,10 +146,7 @@ def test_what_a_recording_of_another_collection_needs_is_kept(world: World) -> N
 
 def test_a_voice_is_named_in_all_copies_of_what_it_was_heard_in(world: World) -> None:
     one = world.recording("staying")
-    with world.database.begin() as tx:
-        collections.create(tx, "other", "whole", ("spectral",))
-    put_again(world, elsewhere := "other/giraffe.wav")
-    world.look()
+    elsewhere = put_elsewhere(world)
     with world.database.begin() as tx:
         receipt = erasure.erase_speaker(tx, "Ada", "test").receipt
     assert receipt.audio_kept == sorted({elsewhere, *one.keys})
