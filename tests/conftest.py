@@ -1,14 +1,21 @@
 """Real servers for whoever asks: started by the tests on free loopback ports, stopped after them."""
 
 import os
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from shared.settings import Settings
 from shared.storage.database import Database
 from tests.support.stack import FullStack, Servers, open_folder, running_servers, running_stack
+
+
+def pytest_configure() -> None:
+    """Our logs go to stderr, as in production: services that run in a test's process must not mix with its stdout."""
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ def page(console: ConsoleDep, request: Request, token: Annotated[str | None, Que
     port = console.settings.console.port
     secret = request.cookies.get(session_cookie(port))
     if secret is None:
-        return _signed_out("Open the address that “earmark up” has printed, or enter a token.")
+        return _signed_out("You are not signed in.")
     try:
         caller = caller_of(secret, console)
     except Unauthenticated as error:

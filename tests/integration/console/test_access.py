@@ -132,9 +132,10 @@ def test_a_change_by_cookie_needs_the_second_proof(served: Served, browser: http
 
 def test_the_page_without_a_token_says_what_to_do(served: Served) -> None:
     with served.as_(None) as client:
-        for address in ("/", "/?token=wrong"):
+        for address, reason in (("/", "You are not signed in."), ("/?token=wrong", "The token is not")):
             answer = client.get(address)
             assert (answer.status_code, answer.headers["content-type"]) == (401, "text/html; charset=utf-8")
+            assert reason in answer.text
             assert "earmark up" in answer.text
             assert "set-cookie" not in answer.headers
 
