@@ -51,6 +51,8 @@ class Step:
     waited_s: float | None
     worked_s: float | None
     attempt: int | None
+    code: str | None
+    """Why, of what refused something."""
     open: list[OpenDelivery] = field(default_factory=list)
 
 
@@ -132,7 +134,7 @@ def _newest(tx: Transaction, subjects: Sequence[str]) -> UUID | None:
 
 
 _STEPS = sa.text("""
-    SELECT e.event_id, e.type, e.subject, e.occurred_at, e.causation_id, e.attempt,
+    SELECT e.event_id, e.type, e.subject, e.occurred_at, e.causation_id, e.attempt, e.data->>'code' AS code,
            extract(epoch FROM e.began_at - cause.occurred_at)::float AS waited_s,
            extract(epoch FROM e.occurred_at - e.began_at)::float AS worked_s
     FROM event e LEFT JOIN event cause ON cause.event_id = e.causation_id

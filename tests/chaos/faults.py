@@ -9,17 +9,10 @@ from pathlib import Path
 import psutil
 import redis
 
-from services.launcher import stack
-from tests.support.processes import kill_program
-from tests.support.stack import FullStack, until
+from tests.support.processes import kill_program, program
+from tests.support.stack import FullStack
 
 WORKERS = ("ingest", "embedder")
-
-
-def program(data_dir: Path, name: str) -> psutil.Process:
-    """The main process of a program of the stack, which may just be started again."""
-    pid = until(lambda: next((p.pid for p in stack.processes(data_dir) if p.name == name), None))
-    return psutil.Process(pid)
 
 
 def workers(data_dir: Path, name: str) -> list[psutil.Process]:

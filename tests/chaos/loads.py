@@ -11,20 +11,23 @@ import soundfile
 from tests.support.stack import FullStack
 
 UPLOADS = 4  # at a time
+CHEAP = ("spectral",)
 
 
-def put_all(target: FullStack, collection: str, clips: Sequence[Path]) -> None:
-    """Into a collection of its own, in which a file is one segment, and its vector costs little."""
-    target.collection(collection, segmenter="whole", encoders=["spectral"])
+def put_all(target: FullStack, collection: str, clips: Sequence[Path], encoders: Sequence[str] = CHEAP) -> None:
+    """Into a collection of its own, in which a file is one segment."""
+    target.collection(collection, segmenter="whole", encoders=encoders)
     with ThreadPoolExecutor(UPLOADS) as threads:
         list(threads.map(lambda clip: target.put(clip, f"{collection}/{clip.parent.name}/{clip.name}"), clips))
 
 
 @contextmanager
-def putting(target: FullStack, collection: str, clips: Sequence[Path]) -> Iterator[Future[None]]:
+def putting(
+    target: FullStack, collection: str, clips: Sequence[Path], encoders: Sequence[str] = CHEAP
+) -> Iterator[Future[None]]:
     """Upload in the background; at the end all has been uploaded."""
     with ThreadPoolExecutor(1) as thread:
-        done = thread.submit(put_all, target, collection, clips)
+        done = thread.submit(put_all, target, collection, clips, encoders)
         yield done
         done.result()
 

@@ -31,7 +31,7 @@ def test_valkey_is_killed_and_emptied(mortal: FullStack, observer: Observer, cli
             observer.fault()
             if fault % 4 == 2:
                 with suppress(redis.ConnectionError):
-                    redis.Redis.from_url(mortal.state.redis_url).flushall()
+                    faults.valkey(mortal).flushall()
             else:
                 faults.kill_program(mortal.data_dir, "valkey")
     observer.wait("valkey", n)

@@ -60,17 +60,11 @@ def _worker(target: FullStack, rng: random.Random) -> None:
 
 
 def _carrier(target: FullStack, rng: random.Random) -> None:
-    _kill(target, rng.choice(("relay", "reconciler", "watch", "console")))
+    faults.kill_program(target.data_dir, rng.choice(("relay", "reconciler", "watch", "console")))
 
 
 def _server(target: FullStack, rng: random.Random) -> None:
-    _kill(target, rng.choice(("valkey", "postgres", "clusterer")))
-
-
-def _kill(target: FullStack, name: str) -> None:
-    for process in faults.family(faults.program(target.data_dir, name)):
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
+    faults.kill_program(target.data_dir, rng.choice(("valkey", "postgres", "clusterer")))
 
 
 def _emptied(target: FullStack, rng: random.Random) -> None:

@@ -1,7 +1,7 @@
 """The processes of a stack, looked at from outside."""
 
-import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,6 +10,7 @@ import psutil
 
 from services.launcher import stack
 from shared.units import MIB
+from tests.support.stack import until
 
 
 def living(data_dir: Path) -> list[psutil.Process]:
@@ -24,17 +25,18 @@ def _traces(process: psutil.Process) -> str:
         return ""
 
 
-def kill_program(data_dir: Path, name: str) -> int:
+def program(data_dir: Path, name: str) -> psutil.Process:
+    """The main process of a program of the stack, which may just be started again."""
+    pid = until(lambda: next((p.pid for p in stack.processes(data_dir) if p.name == name), None))
+    return psutil.Process(pid)
+
+
+def kill_program(data_dir: Path, name: str) -> None:
     """SIGKILL a program of the stack with all its children, as a power cut would; supervisord starts it again."""
-    root = next(p for p in stack.processes(data_dir) if p.name == name)
-    family = psutil.Process(root.pid)
-    members = [*family.children(recursive=True), family]
-    for process in members:
-        try:
-            process.send_signal(signal.SIGKILL)
-        except psutil.NoSuchProcess:
-            continue
-    return len(members)
+    main = program(data_dir, name)
+    for process in [*main.children(recursive=True), main]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 class MemoryWatch:

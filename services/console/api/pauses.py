@@ -61,8 +61,12 @@ def pause(console: ConsoleDep, caller: Admin, wanted: Pausable) -> PauseShown:
 @router.post("/v1/pauses/resume")
 def resume(console: ConsoleDep, _: Admin, wanted: Pausable) -> Resumed:
     """Let it go on where it stopped."""
+    kind, name = wanted.named()
     with console.database.begin() as tx:
-        return Resumed(resumed=pauses.resume(tx, *wanted.named()))
+        resumed = pauses.resume(tx, kind, name)
+        if kind == "collection" and not resumed:
+            collections.get(tx, name)  # raises, if that is why
+        return Resumed(resumed=resumed)
 
 
 @router.get("/v1/pauses")

@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 
 from services.console.api.shapes import Shown
 from services.console.auth import Reader
@@ -35,6 +36,7 @@ class StepShown(Shown):
     waited_s: float | None
     worked_s: float | None
     attempt: int | None
+    code: str | None = Field(description="why, of what refused something")
     open: list[OpenDeliveryShown]
 
 

@@ -76,7 +76,7 @@ class KeyTaken(RejectedInput):
 
 
 class ArchiveTooDeep(RejectedInput):
-    """More archives lie within each other than EARMARK_INGEST__ARCHIVE_DEPTH; unpack the inner ones beforehand."""
+    """Unpack the inner ones beforehand, or raise EARMARK_INGEST__ARCHIVE_DEPTH."""
 
     code = "archive_too_deep"
 
@@ -88,19 +88,19 @@ class BrokenArchive(RejectedInput):
 
 
 class TooManyMembers(RejectedInput):
-    """The archive holds more members than EARMARK_INGEST__ARCHIVE_MEMBERS; split it, or raise that setting."""
+    """Split the archive, or raise EARMARK_INGEST__ARCHIVE_MEMBERS."""
 
     code = "archive_too_many_members"
 
 
 class ArchiveTooLarge(RejectedInput):
-    """The archive unpacks to more than EARMARK_INGEST__ARCHIVE_BYTES; split it, or raise that setting."""
+    """Split the archive, or raise EARMARK_INGEST__ARCHIVE_BYTES."""
 
     code = "archive_too_large"
 
 
 class ArchiveExpansion(RejectedInput):
-    """The archive unpacks to far more than its size allows; raise EARMARK_INGEST__ARCHIVE_EXPANSION if it is meant."""
+    """So small an archive holds less; raise EARMARK_INGEST__ARCHIVE_EXPANSION if it is meant."""
 
     code = "archive_expansion"
 

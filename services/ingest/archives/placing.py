@@ -49,7 +49,7 @@ def put(one: Placed, origins: Origins, archive: NewArchive, objects: ObjectStore
     """
     step = one.step
     if origins.by_this:
-        return refused(step, MemberDoubled(f"{step.path!r} came before."))
+        return refused(step, MemberDoubled())
     try:
         standing = _etag(archive.bucket, one.key, objects)
         if standing in one.staged.etags:
@@ -57,7 +57,7 @@ def put(one: Placed, origins: Origins, archive: NewArchive, objects: ObjectStore
         elif standing is None or standing in origins.etags_before:
             etag = objects.put_parts(archive.bucket, one.key, one.staged.path, _CONTENT_TYPE)
         else:
-            return refused(step, KeyTaken(f"{one.key!r} holds other bytes."))
+            return refused(step, KeyTaken(f"It belongs at {one.key!r}."))
     except ObjectRefused as error:
         return refused(step, error)
     return Member(names.shown(step.path), step.size_bytes, key=one.key, etag=etag)

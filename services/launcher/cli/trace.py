@@ -36,7 +36,8 @@ def trace(ctx: typer.Context, of: Of, *, as_json: AsJson = False) -> None:
 def _rows(step: Document) -> Iterator[Document]:
     """The event, and under it who has not dealt with it yet."""
     times = {name: step[name] for name in ("waited_s", "worked_s", "attempt")}
-    yield {"at": step["occurred_at"], "event": short(step["type"]), "about": step["subject"], **times}
+    about = f"{step['subject']} ({step['code']})" if step["code"] else step["subject"]
+    yield {"at": step["occurred_at"], "event": short(step["type"]), "about": about, **times}
     for one in step["open"]:
         why = f" ({one['error_code']})" if one["error_code"] else ""
         state = f"{one['state']}{why}"

@@ -112,6 +112,7 @@ def test_a_pause_is_shown_with_who_said_so_until_it_is_resumed(served: Served, m
     assert served.http.get(f"/v1/collections/{NAME}/work").json()["pauses"] == [made]
     assert served.http.post("/v1/pauses/resume", json={"collection": NAME}).json() == {"resumed": True}
     assert served.http.get("/v1/pauses").json() == []
+    assert served.http.post("/v1/pauses/resume", json={"collection": NAME}).json() == {"resumed": False}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,8 @@ def test_a_pause_is_shown_with_who_said_so_until_it_is_resumed(served: Served, m
     ],
 )
 def test_a_pause_of_nothing_is_refused(served: Served, body: dict, code: str) -> None:
-    assert served.http.post("/v1/pauses", json=body).json()["error"]["code"] == code
+    for path in ("/v1/pauses", "/v1/pauses/resume"):
+        assert served.http.post(path, json=body).json()["error"]["code"] == code
 
 
 def test_only_administrators_pause_and_weigh(served: Served, meetings: Meetings) -> None:
