@@ -1,4 +1,4 @@
-"""Writes changing calls into the audit log once they are answered, and lets old entries go."""
+"""Writes calls that change something, or were refused, into the audit log before their answer leaves; old ones go."""
 
 from http import HTTPStatus
 from time import monotonic
@@ -33,7 +33,7 @@ class Audited:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and write it down before its answer leaves."""
-        if scope["type"] != "http" or scope["method"] not in CHANGING:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
@@ -54,7 +54,8 @@ class Audited:
             raise
 
     async def _note(self, scope: Scope, status: int) -> None:
-        if call_in(scope).actor is not None and (status in _REFUSED or not only_asks(scope)):
+        changes = scope["method"] in CHANGING and not only_asks(scope)
+        if call_in(scope).actor is not None and (changes or status in _REFUSED):
             await to_thread.run_sync(self._write, scope, status)
 
     def _write(self, scope: Scope, status: int) -> None:

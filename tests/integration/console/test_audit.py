@@ -74,6 +74,7 @@ def test_no_entry_can_be_changed(served: Served) -> None:
 def test_only_administrators_read_it(served: Served) -> None:
     with served.as_(served.token("read", "label", "ingest")) as other:
         assert other.get("/v1/audit").status_code == 403
+    assert [(one["method"], one["route"], one["status"]) for one in entries(served)][:1] == [("GET", "/v1/audit", 403)]
 
 
 def test_a_post_that_only_asks_is_written_down_where_it_is_refused(served: Served, meetings: Meetings) -> None:

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from shared import ids
-from shared.events import Event, ObjectSeen, RecordingRegistered, SegmentsCreated
+from shared.events import Event, ObjectSeen, RecordingRegistered, RecordingRejected, SegmentsCreated
 from shared.ledger.outbox import Cause, announce, publish
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import NAME, Meetings
@@ -69,6 +69,14 @@ def test_a_chain_tells_what_waited_what_took_how_long_and_what_is_open(served: S
     assert [one["open"] for one in (seen, registered)] == [[], []]
     (waits,) = created["open"]
     assert (waits["subscription"], waits["state"], waits["attempt"]) == ("embedder.embed", "pending", 0)
+
+
+def test_a_refusal_has_its_code(served: Served) -> None:
+    object_id = ids.object_id("audio", KEY)
+    seen = ObjectSeen(object_id=object_id, collection=NAME, bucket="audio", key=KEY, etag="e", size_bytes=1)
+    refused = RecordingRejected(object_id=object_id, collection=NAME, key=KEY, code="too_short", reason="Too short.")
+    published(served, refused, published(served, seen))
+    assert [step["code"] for step in trace(served, KEY)["steps"]] == [None, "too_short"]
 
 
 def test_a_label_leads_to_the_upload_of_its_segment_and_back(served: Served, meetings: Meetings, upload: UUID) -> None:
