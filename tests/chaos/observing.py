@@ -100,18 +100,23 @@ class Observer:
         self.faults_at.append(time())
 
     def wait(self, collection: str, n: int, timeout_s: float = 600) -> None:
-        """Until `n` objects of a collection are ready and nothing is left to do; servers may be away meanwhile."""
+        """Until `n` objects of a collection are ready and nothing is left to do; servers may be away meanwhile.
+
+        What is dead never will be done: then it is an error at once.
+        """
 
         def ready() -> bool:
             try:
-                ((n_ready, n_open),) = self.stack.sql(
+                ((n_ready, n_open, dead),) = self.stack.sql(
                     """SELECT (SELECT count(*) FROM stored_object JOIN recording r USING (recording_id)
                                WHERE r.collection = %s AND r.state = 'ready'),
-                              (SELECT count(*) FROM delivery WHERE state <> 'dead')""",
+                              (SELECT count(*) FROM delivery),
+                              (SELECT min(last_error) FROM delivery WHERE state = 'dead')""",
                     collection,
                 )
             except psycopg.Error:
                 return False
+            assert dead is None, dead
             return n_ready >= n and n_open == 0
 
         until(ready, timeout_s, every_s=0.25)

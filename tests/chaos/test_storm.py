@@ -15,7 +15,7 @@ from tests.support.stack import FullStack
 Report = Callable[[Outcome], Outcome]
 FAULTS = ("embedder", "flush", "embedder", "valkey", "embedder", "postgres")
 EVERY_S = 1.2
-ENCODERS = ("ecapa",)
+ENCODERS = ("ge2e",)
 _VECTORS = """
     SELECT r.sha256, e.vector::real[] FROM embedding e JOIN segment s USING (segment_id)
     JOIN recording r ON r.recording_id = s.recording_id WHERE e.collection = %s
