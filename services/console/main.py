@@ -9,6 +9,7 @@ import uvicorn
 from services.console.app import create_app
 from services.console.bootstrap import build
 from services.console.stream import Hub
+from shared.ledger.scratch import sweep_folders
 from shared.settings import Settings
 from shared.telemetry import configure_logging
 
@@ -31,6 +32,7 @@ def main() -> int:
     """Exit status: 0 after SIGTERM, 1 when the port is taken."""
     settings = Settings()
     configure_logging(settings.log_level, json=settings.log_json)
+    sweep_folders()  # a console that was killed has left audio behind
     console = build(settings)
     config = uvicorn.Config(
         create_app(console),

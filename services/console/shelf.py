@@ -5,7 +5,6 @@ What nobody has listened to for half an hour goes by itself: another console may
 
 import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,6 +16,7 @@ from uuid import UUID
 import soundfile
 
 from shared.errors import NotFound
+from shared.ledger.scratch import scratch_folder
 from shared.storage.objects import ObjectGone, ObjectStore
 from shared.storage.recordings import AudioSource
 from shared.upkeep import KEPT_S, Upkeep
@@ -112,5 +112,5 @@ class AudioShelf:
     def _home(self) -> Path:
         with self._making_folder:
             if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix="earmark-audio-"))  # 0700
+                self._folder = scratch_folder("console")
         return self._folder

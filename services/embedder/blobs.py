@@ -95,6 +95,12 @@ class BlobCache:
         self._upkeep.begin()
         return target
 
+    def drop(self, source: AudioSource) -> None:
+        """Fetch it anew the next time: this copy cannot be read, or there is none."""
+        with self._lock:
+            if copy := self._kept.pop((source.sha256, source.sample_rate_hz), None):
+                copy.path.unlink(missing_ok=True)
+
     def shrink(self) -> None:
         """Delete the least recently used copies until the rest fit and are not too many; call it when none is open."""
         with self._lock:

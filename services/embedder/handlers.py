@@ -43,9 +43,11 @@ def embed(work: Work, embedder: Embedder) -> None:
         forgotten = recordings.forget(commit.tx, sorted(lost | lacking.gone))
         back = _to_come_back(asked, unread, forgotten)
         back |= _of_broken(asked, there.broken, unread)
-        for delivered, error in back.items():
-            a = asked[delivered]
-            _come_back(commit, delivered, error, sources[SAMPLE_RATE_HZ][a.recording_id], a.collection)
+        for delivered, a in asked.items():
+            if error := back.get(delivered):
+                _come_back(commit, delivered, error, sources[SAMPLE_RATE_HZ][a.recording_id], a.collection)
+            elif a.recording_id in lost - forgotten:  # this backfill does without; the next one need not
+                _look_again(commit, delivered, a.recording_id)
         read = {d: a for d, a in asked.items() if a.recording_id not in unread}
         standing = segments.hold(commit.tx, [s for a in read.values() for s in a.segment_ids])
         for name, outcome in sorted(there.outcomes.items()):  # one order everywhere: two workers' locks never cross
@@ -120,7 +122,13 @@ def _come_back(commit: Commit, delivered: Delivered, error: EarmarkError, source
             again = delivered.claim.fence if error.lost else delivered.claim.asking
             own_id = ids.event_id(delivered.claim.event_id, request.type, f"{request.sample_rate_hz}:{again}")
             commit.publish(request, cause=delivered, event_id=own_id)
-    elif isinstance(error, AudioGone) and (seen := recordings.look_again(commit.tx, source.recording_id)):
+    elif isinstance(error, AudioGone):
+        _look_again(commit, delivered, source.recording_id)
+
+
+def _look_again(commit: Commit, delivered: Delivered, recording_id: UUID) -> None:
+    """Have the object of a recording whose audio is gone looked at: it makes the audio anew, or is gone itself."""
+    if seen := recordings.look_again(commit.tx, recording_id):
         own_id = ids.event_id(delivered.claim.event_id, seen.type, f"{seen.key}:{delivered.claim.asking}")
         commit.publish(seen, cause=delivered, event_id=own_id)
 

@@ -1,11 +1,13 @@
 """Read the clips of many segments, each recording opened once and read forwards."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import numpy as np
@@ -18,8 +20,14 @@ from shared.storage.recordings import AudioSource
 from shared.storage.segments import SegmentSpan
 from shared.units import SAMPLE_RATE_HZ, samples
 
+if TYPE_CHECKING:
+    import soundfile
+
 LONGEST_CLIP_S = 120.0
 """A longer segment is read in even pieces of at most two minutes, so that a recording of hours needs no more memory."""
+
+_MOST_MISSING_S: Final = 0.01
+"""What a rendition may lack at its end, as resamplers round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +57,42 @@ def clips(
     by_recording = [(key, list(group)) for key, group in groupby(spans, key=lambda s: s.recording_id)]
     fetching = {key: embedder.fetching.submit(embedder.blobs.path, sources[key]) for key, _ in by_recording}
     for key, group in by_recording:
-        yield from _of_recording(group, fetching[key], rate_hz)
+        for one in _of_recording(group, sources[key], fetching[key], rate_hz):
+            if isinstance(one, NoClip):
+                embedder.blobs.drop(sources[key])
+            yield one
 
 
-def _of_recording(spans: Sequence[SegmentSpan], fetching: "Future[Path]", rate_hz: int) -> Iterator[Clip | NoClip]:
+def _of_recording(
+    spans: Sequence[SegmentSpan], source: AudioSource, fetching: "Future[Path]", rate_hz: int
+) -> Iterator[Clip | NoClip]:
     import soundfile  # loads a codec library: not before there is something to read
 
+    unread = deque(spans)
     try:
-        path = fetching.result()
+        with soundfile.SoundFile(fetching.result()) as file:
+            while unread:
+                yield from _of_segment(unread[0], file, rate_hz)
+                unread.popleft()
     except EarmarkError as error:
-        yield from (NoClip(span, error) for span in spans)
-        return
-    with soundfile.SoundFile(path) as file:
-        for span in spans:
-            start, end = (sample * rate_hz // SAMPLE_RATE_HZ for sample in (span.start_sample, span.end_sample))
-            if file.tell() != start:
-                file.seek(start)
-            pieces = _pieces(end - start, samples(LONGEST_CLIP_S, rate_hz))
-            for number, n_samples in enumerate(pieces, 1):
-                piece = file.read(n_samples, dtype="float32")
-                yield Clip(span, piece, number == len(pieces)) if len(piece) else NoClip(span, AudioGone())
+        yield from (NoClip(span, error) for span in unread)
+    except soundfile.LibsndfileError as error:
+        if source.etag is not None or rate_hz != SAMPLE_RATE_HZ:  # an original, or a rendition: none would be made anew
+            raise
+        yield from (NoClip(span, AudioGone(f"Its copy cannot be read: {error}.")) for span in unread)
+
+
+def _of_segment(span: SegmentSpan, file: "soundfile.SoundFile", rate_hz: int) -> Iterator[Clip]:
+    """Raises AudioGone when the file breaks off before the segment's end."""
+    start, end = (sample * rate_hz // SAMPLE_RATE_HZ for sample in (span.start_sample, span.end_sample))
+    if file.tell() != start:
+        file.seek(start)
+    pieces = _pieces(end - start, samples(LONGEST_CLIP_S, rate_hz))
+    for number, n_samples in enumerate(pieces, 1):
+        piece = file.read(n_samples, dtype="float32")
+        if n_samples - len(piece) > rate_hz * _MOST_MISSING_S:
+            raise AudioGone("Its copy breaks off.")
+        yield Clip(span, piece, number == len(pieces))
 
 
 def _pieces(n_samples: int, longest: int) -> list[int]:

@@ -144,9 +144,17 @@ def derived_key(sha256: str) -> str:
 def _store(sha256: str, flac: Path, ingest: Ingest) -> str:
     key = derived_key(sha256)
     bucket = ingest.settings.s3.derived_bucket
-    if not ingest.objects.exists(bucket, key):
+    if not _stands(bucket, key, flac, ingest):
         ingest.objects.put_file(bucket, key, flac, "audio/flac")
     return key
+
+
+def _stands(bucket: str, key: str, flac: Path, ingest: Ingest) -> bool:
+    """Whether it lies there whole: one that broke off is put again."""
+    try:
+        return ingest.objects.stat(bucket, key).size_bytes == flac.stat().st_size
+    except ObjectGone:
+        return False
 
 
 def _facts(facts: DecodedFacts, fetched: Fetched) -> dict[str, object]:

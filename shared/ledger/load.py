@@ -1,6 +1,6 @@
 """How much work waits, how long it has waited, and how fast it is done: stage by stage, collection by collection."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -41,11 +41,13 @@ class Loads:
     """The same deliveries summed up both ways: all stages in their order, the collections largest first.
 
     `oldest_s` is the `lag_s` of the stages without the collections that are paused: what is meant to be worked on.
+    `resting` has, by collection, how many deliveries wait that a pause of it holds.
     """
 
     stages: list[Load]
     collections: list[Load]
     oldest_s: dict[str, float]
+    resting: dict[str, int]
 
     def backlog(self) -> dict[str, int]:
         """How many deliveries are in each state."""
@@ -54,7 +56,7 @@ class Loads:
     def held(self, pause: Pause) -> int:
         """How many deliveries a pause keeps from being sent."""
         if pause.kind == "collection":
-            return sum(one.pending for one in self.collections if one.name == pause.name)
+            return self.resting.get(pause.name, 0)
         return sum(one.pending for one in self.stages if pauses.covers([pause], one.name))
 
 
@@ -79,16 +81,19 @@ def measure(tx: Transaction, within: Collection[str] | None = None) -> Loads:
     # Those of a newer version, whose processes work side by side with this one, come last.
     known = dict.fromkeys([*(s.name for s in SUBSCRIPTIONS), *sorted({row.subscription for row in opened})])
     oldest_s: dict[str, float] = {}
+    resting = Counter[str]()
     for row in opened:
         if row.state != "dead" and row.collection not in held:
             oldest_s[row.subscription] = max(row.age_s, oldest_s.get(row.subscription, 0.0))
+        if row.state == "pending" and row.collection in held and pauses.is_pausable(row.subscription):
+            resting[row.collection] += row.n
     by_stage, done_by_stage = _by("subscription", opened), _by("subscription", drained)
     stages = [_sum(name, by_stage, done_by_stage, paused=pauses.covers(paused, name)) for name in known]
     by_collection, done_by_collection = _by("collection", opened), _by("collection", drained)
     names = by_collection.keys() | held
     found = [_sum(name, by_collection, done_by_collection, paused=name in held) for name in names]
     largest_first = sorted(found, key=lambda one: (-one.pending - one.queued - one.leased, one.name))
-    return Loads(stages, largest_first, oldest_s)
+    return Loads(stages, largest_first, oldest_s, resting)
 
 
 def _by(what: str, rows: Sequence[Any]) -> dict[str, list[Any]]:

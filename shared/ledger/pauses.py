@@ -51,7 +51,7 @@ class Pause:
 def pause(tx: Transaction, kind: Kind, name: str, by: str) -> Pause:
     """Push nothing more of it; a pause that stands already stays as it is. Raises UnknownStage, NotPausable."""
     _check(kind, name)
-    if kind == "stage" and not _is_pausable(name):
+    if kind == "stage" and not is_pausable(name):
         raise NotPausable(f"{name} cannot be paused.")
     values = {"kind": kind, "name": name, "paused_by": by}
     fresh = insert(pause_table).values(values).on_conflict_do_nothing().returning(pause_table.c.name)
@@ -86,12 +86,13 @@ def touching(tx: Transaction, collection: str) -> list[Pause]:
 
 def covers(pauses: list[Pause], stage: str) -> bool:
     """Whether a subscription is paused, by its own name or with its service."""
-    return _is_pausable(stage) and any(
+    return is_pausable(stage) and any(
         one.kind == "stage" and one.name in {stage, stage.partition(".")[0]} for one in pauses
     )
 
 
-def _is_pausable(stage: str) -> bool:
+def is_pausable(stage: str) -> bool:
+    """Whether a pause holds it: what was erased goes whatever is paused."""
     return stage not in BY_NAME or BY_NAME[stage].pausable
 
 

@@ -65,7 +65,7 @@ class Plain:
         until(lambda: self.waiting() == 0, timeout_s=300)
         before = -1
         while before != (before := self.embedded()):
-            sleep(4.0)
+            sleep(2.0)
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_ten_times_too_much(
     mortal: FullStack, observer: Observer, strict: str, clips: Clips, report: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A third comes straight into the bucket, the rest by `earmark ingest`, which is sent away and comes back."""
-    n = scaled(12_500, 200)
+    n = scaled(12_500, 150)
     files = clips(n)
     straight, asked = files[: n // 3], files[n // 3 :]
     monkeypatch.setattr("services.launcher.cli.pipeline.BATCH", scaled(BATCH, 20))

@@ -23,9 +23,9 @@ from tests.support.stack import FullStack
 
 Report = Callable[[Outcome], Outcome]
 
-MINUTES: Final = float(environ.get("EARMARK_SOAK_MINUTES", "0.3"))
+MINUTES: Final = float(environ.get("EARMARK_SOAK_MINUTES", "0.2"))
 FILES_PER_S: Final = 12.0  # 21,600 in half an hour
-FAULT_EVERY_S: Final = 5.0 if MINUTES < 1 else 20.0  # most faults are over by then
+FAULT_EVERY_S: Final = 3.0 if MINUTES < 1 else 20.0  # most faults are over by then
 WATCHED: Final = ("relay", "reconciler", "watch", "ingest", "embedder", "clusterer", "console")
 
 

@@ -28,16 +28,16 @@ def test_a_storm_of_kills_changes_no_vector(
     files = clips(scaled(1000, 100))
     put_all(mortal, "quiet", files, ENCODERS)
     observer.wait("quiet", len(files))
-    with putting(mortal, "storm", files, ENCODERS):
+    with putting(mortal, "struck", files, ENCODERS):
         for fault in FAULTS:
             sleep(EVERY_S)
             observer.fault()
             strike(mortal, fault)
-    observer.wait("storm", len(files))
-    outcome = report(observer.outcome("everything killed once while networks embed", "storm", len(files)))
+    observer.wait("struck", len(files))
+    outcome = report(observer.outcome("everything killed once while networks embed", "struck", len(files)))
     assert (outcome.lost, outcome.doubled) == (0, 0)
     assert not mortal.sql("SELECT FROM delivery WHERE state = 'dead'")
-    quiet, storm = vectors(mortal, "quiet"), vectors(mortal, "storm")
+    quiet, storm = vectors(mortal, "quiet"), vectors(mortal, "struck")
     assert len(quiet) == len(files)
     assert quiet.keys() == storm.keys()
     assert max(float(np.abs(storm[sha256] - quiet[sha256]).max()) for sha256 in quiet) < 1e-5

@@ -13,6 +13,7 @@ const STATES = {
   replaced: ["replaced by another file", "unknown"],
 };
 let shown = PAGE;
+let nAsked = 0; // answers may come in another order than they were asked for
 const opened = new Map(); // by archive_id: how many refused members are wanted, and those that were read
 
 const count = (n) => n.toLocaleString("en");
@@ -51,7 +52,9 @@ function archiveRow(row) {
 function membersRow(row) {
   const list = el("ul");
   const more = button("More members", () => {
-    opened.get(row.archive_id).wanted += PAGE;
+    const mine = opened.get(row.archive_id);
+    if (!mine) return; // closed, and about to go
+    mine.wanted += PAGE;
     attempt(loadArchives);
   }, { class: "small" });
   const element = el("tr", {}, el("td", { colspan: 5 }, list, more));
@@ -73,7 +76,7 @@ function toggle(row) {
 
 async function readMembers(collection, { archive_id: id, refused }) {
   const mine = opened.get(id);
-  if (mine.members.length >= Math.min(mine.wanted, refused)) return;
+  if (!mine || mine.members.length >= Math.min(mine.wanted, refused)) return;
   const path = inCollection(collection, `/archives/${id}/members`);
   mine.members = (await getRows(path, { refused: true }, mine.wanted)).items;
 }
@@ -81,9 +84,11 @@ async function readMembers(collection, { archive_id: id, refused }) {
 /** Read and draw them; returns whether there are any. */
 export async function loadArchives() {
   const asked = state.collection;
+  const mine = ++nAsked;
   const { items, more } = await getRows(inCollection(asked, "/archives"), {}, shown);
   await Promise.all(items.filter(isOpen).map((row) => readMembers(asked, row)));
   if (asked !== state.collection) return false;
+  if (mine !== nAsked) return items.length > 0; // a later answer has been drawn, or will be
   const rows = items.flatMap((row) => (isOpen(row) ? [row, { ...row, isDetail: true }] : [row]));
   reconcile(byId("archive-rows"), rows, (row) => `${row.archive_id}${row.isDetail ? " members" : ""}`,
     (row) => (row.isDetail ? membersRow(row) : archiveRow(row)));

@@ -1,12 +1,15 @@
 """`earmark db`: the tables. The one group that talks to Postgres, because without tables there is no API."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.launcher.cli.discovery import local_stack
 from services.launcher.cli.options import AsJson
 from services.launcher.cli.output import show_fields
+
+if TYPE_CHECKING:
+    from shared.storage.database import Database
 
 app = typer.Typer(no_args_is_help=True, help="The database's tables.")
 _VARIABLE = "EARMARK_DATABASE__URL"
@@ -32,18 +35,32 @@ def upgrade(
 @app.command("roles")
 def roles(*, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Make a role for each service, without a login, with its rights; for the superuser of a server of your own."""
-    from pydantic import SecretStr
-
-    from shared.settings import DatabaseSettings
     from shared.storage import roles as service_roles
-    from shared.storage.database import Database
 
-    database = Database(DatabaseSettings(url=SecretStr(_address(database_url))))
-    with database.begin() as tx:
+    with _database(database_url).begin() as tx:
         made = service_roles.create(tx)
         service_roles.grant(tx)
     names = [service_roles.name_of(service) for service in service_roles.SERVICES]
     show_fields({"roles": names, "made": made}, as_json=as_json)
+
+
+@app.command("settle")
+def settle(*, database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
+    """After a restore by hand, as of `pg_dump`, and before any service starts; `earmark restore` sees to it itself."""
+    from shared.storage import backups
+
+    with _database(database_url).begin() as tx:
+        backups.settle(tx)
+    show_fields({"settled": True}, as_json=as_json)
+
+
+def _database(given: str | None) -> "Database":
+    from pydantic import SecretStr
+
+    from shared.settings import DatabaseSettings
+    from shared.storage.database import Database
+
+    return Database(DatabaseSettings(url=SecretStr(_address(given))))
 
 
 def _address(given: str | None) -> str:

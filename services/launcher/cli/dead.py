@@ -43,7 +43,8 @@ def listing(
         kinds = api.get(api_path("dead", "kinds"), wanted)
     show_rows(kinds["items"], as_json=False, none="Nothing was given up.")
     if n_more := kinds["n_kinds"] - len(kinds["items"]):
-        tell(f"{counted(n_more, 'rarer kind')} of {counted(kinds['n_letters'], 'dead letter')} not shown: --all")
+        of = counted(kinds["n_letters"], "dead letter")
+        tell(f"{counted(n_more, 'rarer kind')} not shown, of {of} in all: --all")
     if kinds["items"]:
         tell("--all shows their ids. Once it is put right: earmark dead requeue --code CODE, or ID...")
 
@@ -100,7 +101,7 @@ def _all_portions(api: Client, deed: Literal["requeue", "drop"], chosen: Documen
     request: Document | None = chosen
     with CountBar(f"{deed} dead letters") as bar:
         while request is not None:
-            # A key lets a request whose answer was lost be sent again without harm.
+            # A key lets a request be sent again without harm when the connection broke.
             answer = api.post(api_path("dead", deed), request, patience_s=PATIENCE_S, key=str(uuid4()))
             done += answer[counts]
             bar.at(done, max(done, n_wanted))

@@ -49,8 +49,8 @@ def create(
     if valid_for is not None:
         body["expires_at"] = (datetime.now(UTC) + valid_for).isoformat()
     with connect(ctx) as api:
-        show_fields(api.post(api_path("tokens"), body), as_json=as_json)
         standing = {one["name"] for one in api.items(api_path("collections"))} if collection else set()
+        show_fields(api.post(api_path("tokens"), body), as_json=as_json)
     for name_of_none in sorted({*(collection or ())} - standing):
         tell(f"There is no collection {name_of_none} yet; the token will be good for it.")
     tell("Keep it: it cannot be shown again.")

@@ -98,7 +98,7 @@ def test_equal_failures_are_one_line(api: Script, earmark: Earmark) -> None:
     lines = said.out.splitlines()[2:]
     assert [line.split()[:3] for line in lines] == [["3", "embedder.embed", "often"], ["1", "embedder.embed", "rare"]]
     assert "day 0" in lines[0]
-    assert "2 rarer kinds of 9 dead letters not shown: --all" in said.err
+    assert "2 rarer kinds not shown, of 9 dead letters in all: --all" in said.err
 
 
 def test_each_dead_letter_is_shown_however_many_there_are(api: Script, earmark: Earmark) -> None:

@@ -108,7 +108,14 @@ def test_a_pause_is_shown_with_who_said_so_until_it_is_resumed(served: Served, m
     with served.as_(served.token("admin")) as admin:
         made = admin.post("/v1/pauses", json={"collection": NAME}).json()
     assert (made["kind"], made["name"], made["paused_by"]) == ("collection", NAME, "t admin")
-    assert served.http.get("/v1/status").json()["pauses"] == [{**made, "pending": 0}]
+    with served.console.database.begin() as tx:
+        tx.execute(
+            sa.text(
+                "INSERT INTO delivery (event_id, subscription, collection) SELECT gen_random_uuid(), unnest(:s), :c"
+            ),
+            {"s": ["embedder.embed", "embedder.discard"], "c": NAME},  # the second goes on
+        )
+    assert served.http.get("/v1/status").json()["pauses"] == [{**made, "pending": 1}]
     assert served.http.get(f"/v1/collections/{NAME}/work").json()["pauses"] == [made]
     assert served.http.post("/v1/pauses/resume", json={"collection": NAME}).json() == {"resumed": True}
     assert served.http.get("/v1/pauses").json() == []

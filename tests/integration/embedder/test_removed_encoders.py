@@ -8,9 +8,8 @@ from services.embedder import writing
 from shared.storage import collections, encoder_removal
 from shared.storage.encoder_removal import EncoderBusy, EncoderInUse
 from tests.integration.embedder.working import COLLECTION, FIRST, SECOND, Workshop
+from tests.support.locks import WAITING
 from tests.support.stack import until
-
-WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture

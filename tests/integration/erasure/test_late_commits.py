@@ -30,6 +30,8 @@ from shared.storage.subsets import Wanted
 from tests.integration.erasure.racing import Meanwhile
 from tests.integration.erasure.test_nothing_is_left import erase, finished
 from tests.integration.erasure.world import NAME, World
+from tests.support.locks import WAITING
+from tests.support.stack import until
 
 
 def test_segments_renditions_subsets_and_comparisons_that_come_late_are_not_written(world: World) -> None:
@@ -165,7 +167,8 @@ def test_counts_are_locked_before_the_recordings_that_a_voice_is_taken_out_of(wo
     with world.database.begin() as tx:
         assert progress.hold(tx, one.recording_id)
         eraser.start()
-        assert not erased.wait(0.5)
+        until(lambda: world.rows(WAITING))
+        assert not erased.is_set()
         tx.execute(sa.text("UPDATE recording SET state = 'ready'"))  # as an embedder does
     eraser.join(30)
     assert erased.is_set()

@@ -18,6 +18,8 @@ from shared.storage.database import Transaction
 from tests.integration.erasure.racing import REFUSED, Meanwhile, put_again, rejected
 from tests.integration.erasure.test_nothing_is_left import erase, finished
 from tests.integration.erasure.world import KEYS, NAME, World
+from tests.support.locks import WAITING
+from tests.support.stack import until
 from tests.support.traces import everywhere
 
 
@@ -88,7 +90,8 @@ def test_an_erasure_waits_for_a_commit_that_registers_the_bytes_and_takes_it_alo
 
     def begin_to_erase() -> None:
         eraser.start()
-        assert not erased.wait(0.5)
+        until(lambda: world.rows(WAITING))
+        assert not erased.is_set()
 
     original = tombstones.hold
 
