@@ -111,7 +111,8 @@ def test_a_pause_is_shown_with_who_said_so_until_it_is_resumed(served: Served, m
     with served.console.database.begin() as tx:
         tx.execute(
             sa.text(
-                "INSERT INTO delivery (event_id, subscription, collection) SELECT gen_random_uuid(), s, :c FROM unnest(CAST(:s AS text[])) s"
+                """INSERT INTO delivery (event_id, subscription, collection)
+                   SELECT gen_random_uuid(), s, :c FROM unnest(CAST(:s AS text[])) s"""
             ),
             {"s": ["embedder.embed", "embedder.discard"], "c": NAME},  # the second goes on
         )
