@@ -150,14 +150,14 @@ def requeue(tx: Transaction, event_ids: list[UUID]) -> int:
     return done
 
 
-_ERASURES = sa.text("""
-    SELECT count(*) FROM delivery WHERE state = 'dead' AND event_id = ANY(:ids) AND subscription = 'ingest.erase'
+_ERASURE_AMONG_IDS = sa.text("""
+    SELECT EXISTS (SELECT FROM delivery WHERE state = 'dead' AND event_id = ANY(:ids) AND subscription = 'ingest.erase')
 """)
 
 
 def drop(tx: Transaction, event_ids: list[UUID]) -> int:
     """Forget them; the events stay in the log. Raises UnfinishedErasure."""
-    if tx.execute(_ERASURES, {"ids": event_ids}).scalar_one():
+    if tx.execute(_ERASURE_AMONG_IDS, {"ids": event_ids}).scalar_one():
         raise UnfinishedErasure(_UNFINISHED)
     return tx.execute(
         sa.text("DELETE FROM delivery WHERE state = 'dead' AND event_id = ANY(:ids)"), {"ids": event_ids}
@@ -185,7 +185,9 @@ _DROP = sa.text(f"""
     )
     SELECT event_id, subscription FROM portion ORDER BY event_id, subscription
 """)  # noqa: S608  # constants
-_ERASES = sa.text(f"SELECT EXISTS (SELECT FROM delivery d WHERE {_CHOSEN} AND d.subscription = 'ingest.erase')")  # noqa: S608  # constants
+_ERASURE_AMONG_CHOSEN = sa.text(f"""
+    SELECT EXISTS (SELECT FROM delivery d WHERE {_CHOSEN} AND d.subscription = 'ingest.erase')
+""")  # noqa: S608  # constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,7 @@ def requeue_portion(tx: Transaction, chosen: Chosen, after: Key | None, most: in
 
 def drop_portion(tx: Transaction, chosen: Chosen, after: Key | None, most: int) -> Portion:
     """Forget some of those that were chosen. Raises UnfinishedErasure if there is an erasure among all of them."""
-    if tx.execute(_ERASES, chosen.values()).scalar_one():
+    if tx.execute(_ERASURE_AMONG_CHOSEN, chosen.values()).scalar_one():
         raise UnfinishedErasure(_UNFINISHED)
     return _portion(tx, _DROP, chosen, after, most)
 
