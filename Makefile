@@ -75,7 +75,7 @@ fuzz: $(STAMPS)/fuzz
 	@$(BIN)/python -m tests.fuzz
 
 schemathesis: $(STAMPS)/dev
-	@EARMARK_SCHEMATHESIS_CASES=$(or $(CASES),100) $(BIN)/python -m pytest tests/integration/console/test_schemathesis.py $(ARGS)
+	@EARMARK_SCHEMATHESIS_CASES=$(or $(CASES),100) $(BIN)/python -m pytest tests/integration/console/test_schemathesis.py -s $(ARGS)
 
 soak: $(STAMPS)/dev
 	@EARMARK_SOAK_MINUTES=30 $(BIN)/python -m pytest tests/chaos/test_soak.py -p no:cacheprovider $(ARGS)
