@@ -3,7 +3,7 @@
 from typing import Final
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from shared.scoring import groups
 from shared.scoring.backend import Backend
@@ -42,7 +42,7 @@ def learn(rows: Float32[np.ndarray, "rows dim"], same_voice_cosine: float) -> Ba
         # of the groups' means: a voice of a thousand segments must not outweigh all others
         offset = _share(n_voices) * groups.means(distinct, found).mean(axis=0)
     offset = _storable(offset)
-    whitening = _storable(_whitening(_unit(distinct - offset), float((n_alike > 1).mean())))
+    whitening = _storable(_whitening(_unit(distinct - offset), n_alike > 1, n_voices))
     lengths = np.linalg.norm((distinct - offset) @ whitening, axis=1)
     reach = max(float(lengths.min()), _SHORTEST * float(np.median(lengths)))
     return Backend(offset, whitening, reach, n_voices)
@@ -69,17 +69,22 @@ def _share(n_voices: float) -> float:
     return n_voices / (n_voices + PRIOR_VOICES)
 
 
-def _whitening(centred: Float64[np.ndarray, "rows dim"], trust: float) -> Float64[np.ndarray, "dim dim"]:
+def _whitening(
+    centred: Float64[np.ndarray, "rows dim"], has_like: Bool[np.ndarray, " rows"], n_voices: float
+) -> Float64[np.ndarray, "dim dim"]:
     """The inverse root of the covariance within groups, which keeps lengths as they are on average.
 
     The covariance is drawn towards the identity twice: as few rows ask for, and by how many rows have nobody who is
-    surely of their voice. Where every voice is there once, first neighbours are strangers, and whitening what tells
-    strangers apart does harm.
+    surely of their voice (`has_like`). Where every voice is there once, first neighbours are strangers, and whitening
+    what tells strangers apart does harm. Among few voices a single stranger does it: there such rows are left out, and
+    one group alone tells nothing of what is the same between voices.
     """
-    dimension = centred.shape[1]
-    if len(centred) < _FEWEST:
+    dimension, trust = centred.shape[1], float(has_like.mean())
+    if n_voices <= PRIOR_VOICES:
+        centred = centred[has_like]
+    found = _grouped(centred)
+    if len(centred) < _FEWEST or not found.any():
         return np.eye(dimension)
-    found = groups.connected(groups.first_neighbours(centred))
     deviations = centred - groups.means(centred, found)[found]
     shrunk = ledoit_wolf(deviations, len(centred) - int(found.max()) - 1)
     mean_variance = float(np.trace(shrunk.covariance)) / dimension
@@ -88,6 +93,11 @@ def _whitening(centred: Float64[np.ndarray, "rows dim"], trust: float) -> Float6
         return np.eye(dimension)
     turned: Float64[np.ndarray, "dim dim"] = (axes * np.sqrt(mean_variance / variances)) @ axes.T
     return turned
+
+
+def _grouped(rows: Float64[np.ndarray, "rows dim"]) -> Int64[np.ndarray, " rows"]:
+    """The first-neighbour group of each, numbered from 0 on; a row alone is one."""
+    return groups.connected(groups.first_neighbours(rows)) if len(rows) > 1 else np.zeros(len(rows), np.int64)
 
 
 def _unit(rows: Float64[np.ndarray, "rows dim"]) -> Float64[np.ndarray, "rows dim"]:

@@ -53,6 +53,16 @@ def test_doubled_files_change_nothing() -> None:
     assert learn(rows, SAME_VOICE).to_bytes() == learn(np.concatenate([rows, rows]), SAME_VOICE).to_bytes()
 
 
+@pytest.mark.parametrize("n_others", [1, 2, 3])
+@pytest.mark.parametrize("n_each", [3, 10])
+def test_a_stranger_among_few_voices_does_not_come_to_sound_like_them(n_others: int, n_each: int) -> None:
+    for seed in range(5):
+        rows, who = voices(np.random.default_rng(seed), 1 + n_others, n_each, noise=0.1)
+        rows = np.concatenate([rows[:1], rows[who > 0]])
+        scored = learn(rows, SAME_VOICE).scored(rows)
+        assert (scored @ scored.T)[0, 1:].max() <= (rows @ rows.T)[0, 1:].max()
+
+
 def test_a_single_voice_keeps_nearly_its_plain_cosine() -> None:
     rows, _ = voices(np.random.default_rng(2), 1, 30, noise=0.1)
     backend = learn(rows, SAME_VOICE)
