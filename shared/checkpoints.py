@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from traceback import extract_tb
+from typing import Final, TypeGuard
 
 from shared.errors import PermanentError
 
@@ -28,15 +29,16 @@ class UnknownModel(PermanentError):
 
 class MissingModel(PermanentError):
     """The weights are not on this machine and cannot be fetched. Put them here and name their path, or let the machine
-    reach huggingface.co once; for a gated model accept its terms there and set HF_TOKEN.
+    reach their server once (huggingface.co; of OpenAI's Whisper openaipublic.azureedge.net); for a gated model accept
+    its terms at huggingface.co and set HF_TOKEN.
     """
 
     code = "missing_model"
 
 
 class MissingLibrary(PermanentError):
-    """The model's library is not installed, or does not load. Install Earmark with the extra of that name. Where
-    torchaudio fails beside a torch without CUDA, take it too from https://download.pytorch.org/whl/cpu.
+    """A library is not installed where the workers run, or does not load. Install it by the extra that is named, and
+    start the workers again, which look for libraries when they start (on one machine: `earmark down && earmark up`).
     """
 
     code = "missing_library"
@@ -84,7 +86,7 @@ class HubCheckpoint:
         """
         # Asked first: `snapshot_download` tries to reach a hub that is away for half a minute.
         _commit_of(self.repo, self.commit)
-        with library("huggingface_hub"):
+        with library("transformers"):
             from huggingface_hub import snapshot_download
         try:
             return Path(snapshot_download(self.repo, revision=self.commit))
@@ -99,6 +101,11 @@ class HubCheckpoint:
 
 
 Checkpoint = LocalCheckpoint | HubCheckpoint
+
+
+def is_file(weights: Checkpoint) -> TypeGuard[LocalCheckpoint]:
+    """Whether it is a single file, and neither a folder nor in the hub."""
+    return isinstance(weights, LocalCheckpoint) and weights.path.is_file()
 
 
 def checkpoint(name: str) -> Checkpoint:
@@ -133,7 +140,7 @@ def pinned(name: str) -> str:
 
 def _commit_of(repo: str, revision: str) -> str:
     """By the hub, or by what was fetched of it before if the hub is out of reach. Raises MissingModel."""
-    with library("huggingface_hub"):
+    with library("transformers"):
         from huggingface_hub import HfApi
     try:
         return str(HfApi().repo_info(repo, revision=revision).sha)
@@ -147,7 +154,7 @@ def _commit_of(repo: str, revision: str) -> str:
 
 def _fetched_before(repo: str, revision: str) -> Path | None:
     """The folder of a snapshot that was fetched once."""
-    with library("huggingface_hub"):
+    with library("transformers"):
         from huggingface_hub import snapshot_download
     try:
         return Path(snapshot_download(repo, revision=revision, local_files_only=True))
@@ -174,7 +181,13 @@ def library(extra: str) -> Iterator[None]:
     try:
         yield
     except (ImportError, OSError) as error:
-        raise MissingLibrary(f"{extra}: {error}") from error
+        raise MissingLibrary(f"{error} (pip install 'earmark[{extra}]'){_of_torchaudio(error)}") from error
+
+
+def _of_torchaudio(error: Exception) -> str:
+    """What helps where PyPI's torchaudio, which links CUDA, stands beside a torch without it."""
+    inside = any("torchaudio" in Path(frame.filename).parts for frame in extract_tb(error.__traceback__))
+    return ". Take torchaudio from https://download.pytorch.org/whl/cpu, as torch" if inside else ""
 
 
 def _files(path: Path) -> list[Path]:

@@ -66,7 +66,7 @@ _LISTED_BY: Final = {
     "label": "earmark labels log -c NAME",
 }
 _ID_EXAMPLE: Final = "7d74b913-9a5f-58eb-8a82-556a483ed566"
-_ID_CHARACTERS: Final = 60
+_SHOWN_CHARACTERS: Final = 60
 _CODES: Final = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_media_type"}
 
 
@@ -146,10 +146,21 @@ def _sentence(found: Mapping[str, Any]) -> str:
     """What pydantic found, in words for people; a malformed id is what they meet most."""
     place = _place(found["loc"])
     if found["type"] not in {"uuid_parsing", "uuid_type"}:
-        return f"{place}: {found['msg'].removeprefix('Value error, ')}"
+        return f"{place}: {_rule(found)}"
     kind = next((kind for kind in _LISTED_BY if kind in place), "")
     listed = f"; list them with `{_LISTED_BY[kind]}`" if kind else ""
-    return f"{place}: {str(found['input'])[:_ID_CHARACTERS]!r} is not an id; ids look like {_ID_EXAMPLE}{listed}"
+    return f"{place}: {str(found['input'])[:_SHOWN_CHARACTERS]!r} is not an id; ids look like {_ID_EXAMPLE}{listed}"
+
+
+def _rule(found: Mapping[str, Any]) -> str:
+    """What was expected, without the validator's own terms where those are no help."""
+    match found["type"]:
+        case "string_pattern_mismatch":
+            return f"{found['input'][:_SHOWN_CHARACTERS]!r} is not of the form {found['ctx']['pattern']}"
+        case "model_attributes_type":
+            return "that is no JSON object; send one, and Content-Type: application/json with it"
+        case _:
+            return str(found["msg"]).removeprefix("Value error, ")
 
 
 def _place(location: tuple[str | int, ...]) -> str:

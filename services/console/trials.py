@@ -85,6 +85,11 @@ def match(trials: Iterable[Trial], object_keys: Mapping[str, Id]) -> dict[FileKe
     return {key: next(iter(identities)) for key, identities in found.items() if len(identities) == 1}
 
 
+def missing(trials: Iterable[Trial], vectors: Mapping[FileKey, object]) -> list[FileKey]:
+    """The files of the trials that have no vector: of no recording, of one that has none, or of several recordings."""
+    return sorted({key for trial in trials for key in (trial.first, trial.second)} - vectors.keys())
+
+
 def unit(vector: Float[np.ndarray, " dim"]) -> Float[np.ndarray, " dim"]:
     """The vector at length one; a zero vector stays zero and scores 0 with everything."""
     length = float(np.linalg.norm(vector))

@@ -58,5 +58,5 @@ def announce(database: Database) -> None:
             encoders.note(tx, spec.space, catalogue.absent(registry.weights(name)))
         catalogue.note_absent(tx)
         for name, (family, installed) in family_registry.families().items():
-            known = KnownFamily(name, family.modality, family.extra, installed, family.models)
+            known = KnownFamily(name, family.modality, ",".join(family.extras), installed, family.models)
             model_families.announce(tx, known)

@@ -147,4 +147,5 @@ def resolve(definition: Definition) -> tuple[str, EncoderSpec]:
     weights = checkpoint(model)
     if isinstance(weights, LocalCheckpoint) and (missing := absent(weights)):
         raise missing
+    family_registry.check_library(family, weights)
     return model, spec_of(definition, family.card(weights))

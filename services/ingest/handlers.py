@@ -11,6 +11,7 @@ from services.ingest.registering import Registered, register_objects
 from shared import ids, metrics
 from shared.errors import EarmarkError
 from shared.events import ObjectSeen, RecordingRegistered, RecordingRejected, RenditionRequested, SegmentsCreated
+from shared.ledger import dropped
 from shared.ledger.consumer import Commit, Delivered, Work
 from shared.storage import captions, collections, orphans, recordings, renditions, segments
 from shared.storage.recordings import AudioSource
@@ -31,12 +32,12 @@ def register(work: Work, ingest: Ingest) -> None:
         standing = set(recordings.settle(commit.tx, outcomes))
         # What was overwritten meanwhile is left to its newer event: announced now, it could be under no key.
         held = [r for r in results.registered if r.outcome in standing]
-        new = recordings.register(commit.tx, [r.recording for r in held])
+        due = _due(commit, held)
         _hold(commit, [r.recording.derived_key for r in held if r.recording.derived_key], ingest)
         names = {collection.name: collection for collection in collections.listing(commit.tx)}
         for registered in held:
-            if registered.recording.recording_id in new:
-                new.discard(registered.recording.recording_id)
+            if registered.recording.recording_id in due:
+                due.discard(registered.recording.recording_id)
                 _announce(commit, registered, names[registered.recording.collection].segmenter)
         unpacking.found(commit, [one for one in archived if one.outcome in standing])
         _caption(commit, {r.recording.recording_id: r.delivered for r in held})  # a further key has captions of its own
@@ -54,6 +55,13 @@ def register(work: Work, ingest: Ingest) -> None:
             )
     for rejected in results.rejected:
         metrics.count("earmark_objects_rejected_total", code=rejected.outcome.code or "rejected")
+
+
+def _due(commit: Commit, held: Sequence[Registered]) -> set[UUID]:
+    """Recordings to be announced: the new ones, and those that are not cut because somebody has dropped that work."""
+    new = recordings.register(commit.tx, [r.recording for r in held])
+    standing = {r.recording.recording_id for r in held} - new
+    return new | dropped.uncut(commit.tx, list(standing))
 
 
 def _announce(commit: Commit, registered: Registered, segmenter: str) -> None:
@@ -74,9 +82,9 @@ def segment(work: Work, ingest: Ingest) -> None:
     """Cut each recording of a batch with its collection's segmenter, and announce the segments in portions."""
     registered = {d: d.event for d in work.delivered if isinstance(d.event, RecordingRegistered)}
     with work.database.begin() as tx:
-        waiting = segments.waiting(tx, [e.recording_id for e in registered.values()])
+        uncut = segments.waiting(tx, [e.recording_id for e in registered.values()])
         bucket = ingest.settings.s3.derived_bucket
-        sources = recordings.audio_sources(tx, list(waiting), bucket)
+        sources = recordings.audio_sources(tx, list(uncut), bucket)
         known = {c.name: c for c in collections.listing(tx)}
     cuts: dict[Delivered, segments.Cut] = {}
     gone: dict[Delivered, AudioSource] = {}

@@ -1,4 +1,4 @@
-"""Take the Speech Accessibility Project's release out of its tars: `<target>/{Train,Dev}/<CONTRIBUTOR_ID>/...`.
+"""Take the Speech Accessibility Project's release out of its tars: `<target>/{Train,Dev,Test}/<CONTRIBUTOR_ID>/...`.
 
 May be killed at any moment and run again. A contributor's files are put together aside and appear as one folder; there
 is never a file under its own name that is not whole.
@@ -29,7 +29,7 @@ _OF_CONTRIBUTORS: Final = (".json", ".wav")
 
 
 class NoTars(InvalidRequest):
-    """Name the release's folder: the one that holds `Train/` and `Dev/` with their tars."""
+    """Name the release's folder: the one that holds `Train/`, `Dev/` or `Test/` with their tars."""
 
     code = "no_tars"
 

@@ -1,4 +1,4 @@
-"""The Speech Accessibility Project's release on a disk: `{Train,Dev}/<CONTRIBUTOR_ID>/` with a JSON file and WAVs.
+"""The Speech Accessibility Project's release on a disk: `{Train,Dev,Test}/<CONTRIBUTOR_ID>/`, JSON and WAVs.
 
 Only folders that hold `<CONTRIBUTOR_ID>.json` count; folders named after the outer tars are duplicates of them.
 """
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from shared.corpora.items import JSON, Entry, Item, Problem
 from shared.corpora.metadata import BrokenMetadata, json_of
 
-SPLITS: Final = ("Train", "Dev", "Test")
+SPLITS: Final = ("Train", "Dev", "Test")  # releases have had the first two so far
 ETIOLOGIES: Final = ("Parkinson's Disease", "ALS", "Cerebral Palsy", "Down Syndrome", "Stroke")
 """Of the release, most frequent first."""
 

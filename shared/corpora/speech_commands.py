@@ -17,13 +17,14 @@ _SOUNDS: Final = (".wav", ".flac")
 
 
 def read(root: Path, split: str | None = None) -> Iterator[Entry]:
-    """Every recording, word by word; those that are in neither list are for training."""
+    """Every recording, word by word; those that are in neither list, if there is one, are for training."""
     listed: dict[str, str] = {}
     for name in _LISTED:
+        path = root / f"{name}_list.txt"
         try:
-            listed |= dict.fromkeys(_list(root / f"{name}_list.txt"), name)
+            listed |= dict.fromkeys(_list(path), name) if path.exists() else {}
         except BrokenMetadata as error:
-            yield Problem("broken_metadata", f"{name}_list.txt", error.detail)
+            yield Problem("broken_metadata", path.name, error.detail)
     for word in _names(root):
         if (root / word).is_dir():
             for name in _names(root / word):
@@ -57,8 +58,10 @@ def _list(path: Path) -> Iterator[str]:
     try:
         with path.open(encoding="utf-8") as file:
             yield from (line.strip() for line in file if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise BrokenMetadata(f"It cannot be read: {error}.") from error
+    except OSError as error:
+        raise BrokenMetadata(f"It cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise BrokenMetadata("It is not UTF-8.") from None
 
 
 def _names(folder: Path) -> list[str]:

@@ -99,12 +99,11 @@ class Family(Protocol):
         """What its models read."""
 
     @property
-    def extra(self) -> str:
-        """The extra of Earmark that installs its library."""
+    def extras(self) -> Mapping[str, tuple[str, ...]]:
+        """The extra of Earmark that installs its library, and the distributions without which `load` fails.
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        """Distributions without which `load` fails."""
+        Where single files are loaded by another library than folders and what the hub has, its extra comes last.
+        """
 
     @property
     def models(self) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from importlib.metadata import entry_points
 
+from shared.checkpoints import Checkpoint, MissingLibrary, is_file
 from shared.distributions import installed
 from shared.encoders.families import Family
 from shared.errors import PermanentError
@@ -27,7 +28,14 @@ def family(name: str) -> Family:
 
 
 def families() -> dict[str, tuple[Family, bool]]:
-    """Every family by name, and whether its library is installed."""
+    """Every family by name, and whether its library is installed, or one of them."""
     known = entry_points(group=GROUP)
     found = {name: family(name) for name in sorted(known.names)}
-    return {name: (one, installed(one.requires)) for name, one in found.items()}
+    return {name: (one, any(map(installed, one.extras.values()))) for name, one in found.items()}
+
+
+def check_library(of: Family, weights: Checkpoint) -> None:
+    """Raises MissingLibrary if what loads this checkpoint is not installed."""
+    extra = list(of.extras)[-1 if is_file(weights) else 0]
+    if not installed(of.extras[extra]):
+        raise MissingLibrary(f"The workers lack the library of {weights.identity}: pip install 'earmark[{extra}]'.")

@@ -20,7 +20,8 @@ _MOST_LINKS: Final = 20
 
 
 class UnknownChain(NotFound):
-    """Name an object's key, or the id of a chain, event, recording, segment or label; `earmark events` lists events.
+    """Name an object's key, or the id of a chain, event, recording, segment or label; `earmark events` lists events,
+    and `earmark archives --refused -c COLLECTION` the members of archives that were refused.
 
     What nobody has seen in the bucket yet has no chain.
     """

@@ -18,7 +18,7 @@ class KnownFamily:
 
     name: str
     modality: str  # audio or text
-    extra: str  # of Earmark's, with its library
+    extra: str  # of Earmark's, with its library; behind a comma that of single files, where it is another
     installed: bool
     models: Mapping[str, str]  # short names, and where the hub has each
 
@@ -49,4 +49,6 @@ def check(tx: Transaction, name: str) -> None:
         listed = ", ".join(known) or "none, since no worker has announced any"
         raise UnknownFamily(f"No family of models is named {name!r}; known are {listed}.")
     if not known[name].installed:
-        raise MissingLibrary(f"The workers lack the library of {name!r}: pip install 'earmark[{known[name].extra}]'.")
+        extra, *of_files = known[name].extra.split(",")
+        besides = "".join(f", or 'earmark[{one}]' for a single file" for one in of_files)
+        raise MissingLibrary(f"The workers lack the library of {name!r}: pip install 'earmark[{extra}]'{besides}.")

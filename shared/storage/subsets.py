@@ -75,7 +75,8 @@ class Stratum:
     size: int
     quota: int
     drawn: int
-    small: bool  # so few that they say little of the stratum
+    small: bool  # so few that they say little of the stratum; never of all recordings
+    groups: int | None = None  # that were drawn, where groups are
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,8 @@ _DRAW = sa.text("""
     WHERE 2 * upto - size < 2 * quota
 """)
 _DRAWN = sa.text("""
-    SELECT d.stratum, count(*) AS n FROM subset_member m JOIN drawing d USING (recording_id)
+    SELECT d.stratum, count(*) AS n, count(DISTINCT d.ticket) AS groups
+    FROM subset_member m JOIN drawing d USING (recording_id)
     WHERE m.subset_id = :subset_id GROUP BY d.stratum
 """)
 
@@ -153,7 +155,7 @@ def create(tx: Transaction, collection: str, name: str, wanted: Wanted) -> tuple
     if not n_drawn:
         known = conditions.known_values(tx, collection, wanted.where)
         raise NothingDrawn(f"{_nothing(sum(sizes.values()), n_excluded, n_wanted)} {known}".strip())
-    strata = _strata(tx, subset_id, sizes, quotas)
+    strata = _strata(tx, subset_id, wanted, sizes, quotas)
     report = {"strata": [asdict(stratum) for stratum in strata], "n_recordings": n_drawn, "n_excluded": n_excluded}
     tx.execute(sa.update(subset).where(subset.c.subset_id == subset_id).values(report))
     return by_name(tx, collection, name), True
@@ -195,12 +197,16 @@ def _nothing(n_population: int, n_excluded: int, n_wanted: int) -> str:
     return f"Of {n_population} recordings {n_wanted} are wanted, and none was drawn."
 
 
-def _strata(tx: Transaction, subset_id: UUID, sizes: Mapping[str, int], quotas: Mapping[str, int]) -> list[Stratum]:
-    drawn = {row.stratum: row.n for row in tx.execute(_DRAWN, {"subset_id": subset_id})}
-    return [
-        Stratum(name or None, size, quotas[name], drawn.get(name, 0), drawn.get(name, 0) < sampling.SMALL)
-        for name, size in sizes.items()
-    ]
+def _strata(
+    tx: Transaction, subset_id: UUID, wanted: Wanted, sizes: Mapping[str, int], quotas: Mapping[str, int]
+) -> list[Stratum]:
+    drawn = {row.stratum: (row.n, row.groups) for row in tx.execute(_DRAWN, {"subset_id": subset_id})}
+    found = []
+    for name, size in sizes.items():
+        n, n_groups = drawn.get(name, (0, 0))
+        small = wanted.by is not None and n < sampling.SMALL
+        found.append(Stratum(name or None, size, quotas[name], n, small, n_groups if wanted.group else None))
+    return found
 
 
 def by_name(tx: Transaction, collection: str, name: str) -> Subset:

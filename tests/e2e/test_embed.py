@@ -177,6 +177,7 @@ def test_a_whisper_of_the_config_gives_the_frames_that_the_scripts_gave(
     config = json.loads(path.read_text())
     config["data_config_override"]["max_samples"] = 3
     del config["encoder"]
+    config["whisper_model"] = "v2"
     path.write_text(json.dumps(config))
     assert embed(embedding_stack, "--config", path)["written"] == 3
     for entry in json.loads((out / "mapping.json").read_text()):

@@ -58,8 +58,14 @@ def test_another_architecture_is_named(folder, tmp_path):
 
 def test_a_file_that_is_no_whisper_is_refused(tmp_path):
     torch.save({"state_dict": {"weight": torch.zeros(2)}}, tmp_path / "other.pt")
-    with pytest.raises(UnreadableCheckpoint, match="no dims of a Whisper"):
+    with pytest.raises(UnreadableCheckpoint, match="no checkpoint of Whisper: it holds no dims"):
         family.card(LocalCheckpoint(tmp_path / "other.pt"))
+
+
+def test_a_text_is_no_whisper(tmp_path):
+    (tmp_path / "text.pt").write_text("hello")
+    with pytest.raises(UnreadableCheckpoint, match=r"text\.pt is no checkpoint of Whisper: it is not what torch"):
+        family.card(LocalCheckpoint(tmp_path / "text.pt"))
 
 
 def test_a_folder_without_weights_is_refused(folder, tmp_path):

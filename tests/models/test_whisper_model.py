@@ -8,6 +8,7 @@ import pytest
 
 from services.ingest.segmenters import whisper
 from services.ingest.segmenters.whisper import UNKNOWN
+from shared.checkpoints import MissingModel
 from tests.support import checkpoints
 
 # openai-whisper leaves the file of its vocabulary to the garbage collector.
@@ -24,6 +25,13 @@ SAID = (  # by the demo's voices, which speak what a script says
 def tiny_en(models):
     path = checkpoints.whisper_tiny_en(models / "tiny.en.pt")
     return whisper.plugin_of(str(path), device="cpu").build()
+
+
+def test_weights_that_cannot_be_fetched_name_the_setting(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")  # where nobody listens
+    with pytest.raises(MissingModel, match=r"^What EARMARK_INGEST__WHISPER_MODEL names .* could not be fetched: "):
+        whisper.plugin_of("base.en", device="cpu").build()
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,6 @@ def config_file(corpus: Path, out: Path, **changes: Any) -> Path:
         "data_config_path": "Config/dataloader_config.json",
         "data_mode": "default",
         "data_config_override": data,
-        "whisper_model": "v2",
         "output_dir": str(out),
         "mapping_path": str(out / "mapping.json"),
         "overwrite": False,

@@ -13,6 +13,8 @@ from services.console.cursors import Place
 from services.console.deps import Console, ConsoleDep
 from shared.ledger import dead
 from shared.ledger.dead import EVERY, Chosen, DeadLetter, Key, Portion
+from shared.storage import collections
+from shared.storage.database import Transaction
 
 router = APIRouter(tags=["dead letters"])
 
@@ -140,6 +142,7 @@ def requeue(console: ConsoleDep, chosen: ChosenLetters) -> Requeued:
     with console.database.begin() as tx:
         if chosen.event_ids is not None:
             return Requeued(requeued=dead.requeue(tx, chosen.event_ids))
+        _check(tx, chosen)
         done = dead.requeue_portion(tx, chosen.fitting(), _after(console, chosen), PORTION)
     return Requeued(requeued=done.n, next=_next(console, chosen, done))
 
@@ -150,8 +153,15 @@ def drop(console: ConsoleDep, chosen: ChosenLetters) -> Dropped:
     with console.database.begin() as tx:
         if chosen.event_ids is not None:
             return Dropped(dropped=dead.drop(tx, chosen.event_ids))
+        _check(tx, chosen)
         done = dead.drop_portion(tx, chosen.fitting(), _after(console, chosen), PORTION)
     return Dropped(dropped=done.n, next=_next(console, chosen, done))
+
+
+def _check(tx: Transaction, chosen: ChosenLetters) -> None:
+    """Raises UnknownCollection: what is misspelt would fit nothing."""
+    if chosen.collection is not None:
+        collections.get(tx, chosen.collection)
 
 
 def _place(letter: DeadLetter) -> Place:

@@ -23,12 +23,16 @@ class TrialList(Asked):
 
 
 class Evaluated(Shown):
-    """Equal error rate in percent, and minDCF at p_target 0.01 and both costs 1; `missing` trials had no vectors."""
+    """Equal error rate in percent, and minDCF at p_target 0.01 and both costs 1; `missing` trials had no vectors.
+
+    `missing_files` are why: as they are matched, by the last three parts of their paths, without extension.
+    """
 
     eer_percent: float
     min_dcf: float
     trials: int
     missing: int
+    missing_files: list[str] = Field(examples=[["id2/c/00001"]])
 
 
 @router.post("/v1/collections/{collection}/evaluations/trials")
@@ -49,5 +53,9 @@ def evaluate(console: ConsoleDep, collection: CollectionName, asked: TrialList) 
     vectors = {key: trials.unit(sums[recording]) for key, recording in recordings.items() if recording in sums}
     result = trials.evaluate(listed, vectors)
     return Evaluated(
-        eer_percent=100 * result.eer, min_dcf=result.min_dcf, trials=result.n_trials, missing=result.n_missing
+        eer_percent=100 * result.eer,
+        min_dcf=result.min_dcf,
+        trials=result.n_trials,
+        missing=result.n_missing,
+        missing_files=["/".join(key) for key in trials.missing(listed, vectors)],
     )

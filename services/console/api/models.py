@@ -119,7 +119,7 @@ class FamilyShown(Shown):
     installed: bool
     modality: str
     models: dict[str, str] = Field(description="short names, and where the hub has each")
-    extra: str = Field(description="the extra of Earmark that brings its library")
+    extra: str = Field(description="the extra of Earmark that brings its library; behind a comma that of single files")
 
 
 class SegmenterShown(Shown):

@@ -1,12 +1,13 @@
 """Subsets: samples of a collection that are drawn once, and can be embedded and exported by their name."""
 
+import re
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from services.console.api.shapes import Asked, CollectionName, Page, Paging, Shown
 from services.console.auth import Requires
@@ -18,10 +19,25 @@ from shared.storage.subsets import Subset, Wanted
 router = APIRouter(tags=["subsets"])
 
 _MOST_SEED = 2**53  # as large as a JSON number may be
+_NAME_CHARACTERS: Final = 128
+_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+_NAME: Final = re.compile(_PATTERN)
 Attribute = Annotated[str, Field(min_length=1, max_length=200)]
 Conditions = Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=32, examples=[["etiology=ALS"]])]
 QueriedConditions = Annotated[tuple[Annotated[str, Field(max_length=1000)], ...], Query(max_length=32)]
 SubsetName = Annotated[str, Path(description="a subset", examples=["pilot"])]
+
+
+def _subset_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{name[:_NAME_CHARACTERS]!r} cannot name a subset: a name starts with a letter or digit and goes on with "
+            f"letters, digits, `.`, `_` or `-` ({_NAME_CHARACTERS})"
+        )
+    return name
+
+
+NewSubsetName = Annotated[str, AfterValidator(_subset_name), WithJsonSchema({"type": "string", "pattern": _PATTERN})]
 
 
 class NewSubset(Asked):
@@ -33,7 +49,7 @@ class NewSubset(Asked):
     `partial` from what is registered so far.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", examples=["pilot"])
+    name: NewSubsetName = Field(examples=["pilot"])
     percent: float = Field(100.0, ge=0, le=100)
     max_samples: int | None = Field(None, ge=1, le=2**31 - 1)
     sampling: Literal["random", "stratified"] = "random"
@@ -66,13 +82,17 @@ class NewSubset(Asked):
 
 
 class StratumShown(Shown):
-    """A value of the attribute (null: recordings without it, or all); `small` if fewer than 5 were drawn of it."""
+    """A value of the attribute (null: recordings without it, or all); `small` if fewer than 5 were drawn of a value.
+
+    `groups`: how many groups were drawn, each recording without a group's value counted as one; null without `group`.
+    """
 
     name: str | None
     size: int
     quota: int
     drawn: int
     small: bool
+    groups: int | None
 
 
 class SubsetShown(Shown):

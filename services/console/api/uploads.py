@@ -11,7 +11,7 @@ from services.console.api.shapes import Asked, CollectionName, Shown
 from services.console.auth import Requires
 from services.console.deps import Console, ConsoleDep
 from services.console.keys import object_key
-from shared.storage import collections
+from shared.storage import collections, recordings
 from shared.storage.database import notify
 
 router = APIRouter(tags=["uploads"], dependencies=[Depends(Requires("ingest"))])
@@ -58,6 +58,7 @@ class Upload(Shown):
     object_key: str
     url: str
     post: UploadForm
+    etag: str | None = Field(description="of the recording that lies under the key by now, which an upload replaces")
 
 
 class Uploads(Shown):
@@ -85,13 +86,17 @@ def begin(console: ConsoleDep, collection: CollectionName, wanted: WantedUploads
     with console.database.begin() as tx:
         admit(tx, console.settings.console, collection)
         ensure(tx, console.settings, collection, wanted)
+        standing = recordings.etags(tx, console.settings.s3.audio_bucket, keys)
     checksums = {path: bytes.fromhex(text) for path, text in wanted.sha256.items()}
     return Uploads(
-        uploads=[_upload(console, path, key, checksums.get(path)) for path, key in zip(wanted.paths, keys, strict=True)]
+        uploads=[
+            _upload(console, path, key, checksums.get(path), standing.get(key))
+            for path, key in zip(wanted.paths, keys, strict=True)
+        ]
     )
 
 
-def _upload(console: Console, path: str, key: str, sha256: bytes | None) -> Upload:
+def _upload(console: Console, path: str, key: str, sha256: bytes | None, etag: str | None) -> Upload:
     bucket, expiry_s = console.settings.s3.audio_bucket, console.settings.console.presign_expiry_s
     n_bytes = range(1, console.settings.ingest.max_file_bytes + 1)
     form = console.store.presigned_post(bucket, key, expiry_s, n_bytes, sha256)
@@ -100,6 +105,7 @@ def _upload(console: Console, path: str, key: str, sha256: bytes | None) -> Uplo
         object_key=key,
         url=console.store.presigned_put(bucket, key, expiry_s),
         post=UploadForm(url=form.url, fields=form.fields),
+        etag=etag,
     )
 
 

@@ -1,11 +1,14 @@
 """A family of transformers' models, put together from functions."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from shared.checkpoints import Checkpoint
 from shared.encoders.families import Card, Model
 from shared.encoders.protocol import EncoderOptions, Modality
+
+OF_TRANSFORMERS: Final[Mapping[str, tuple[str, ...]]] = {"transformers": ("transformers", "torch")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,5 +20,4 @@ class LibraryFamily:
     card: Callable[[Checkpoint], Card]
     load: Callable[[Checkpoint, EncoderOptions], Model]
     modality: Modality = "audio"
-    extra: str = "transformers"
-    requires: tuple[str, ...] = ("transformers", "torch")
+    extras: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: OF_TRANSFORMERS)

@@ -80,7 +80,7 @@ def _file(checkpoint: Checkpoint, name: str) -> Path | None:
     if not isinstance(checkpoint, HubCheckpoint):
         path = checkpoint.path / name
         return path if path.is_file() else None
-    with library("huggingface_hub"):
+    with library("transformers"):
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
     try:

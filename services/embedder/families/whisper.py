@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeGuard
+from typing import Final
 
 from services.embedder.encoders.checkpoint_shapes import UnreadableCheckpoint, read_checkpoint
-from services.embedder.families.library_family import LibraryFamily
+from services.embedder.families.library_family import OF_TRANSFORMERS, LibraryFamily
 from services.embedder.families.transformers_files import config_of, extractor_of, named
-from shared.checkpoints import Checkpoint, LocalCheckpoint
+from shared.checkpoints import Checkpoint, is_file
 from shared.encoders.families import Card, Model
 from shared.encoders.protocol import EncoderOptions
 from shared.units import SAMPLE_RATE_HZ
@@ -70,7 +70,7 @@ def card(checkpoint: Checkpoint) -> Card:
 
 def sizes_of(checkpoint: Checkpoint) -> WhisperSizes:
     """From its configuration. Raises UnreadableCheckpoint, MissingModel."""
-    if is_openai_file(checkpoint):
+    if is_file(checkpoint):  # of openai-whisper
         return _of_openai(checkpoint.path)
     config = config_of(checkpoint, "whisper")
     sizes = WhisperSizes(
@@ -80,16 +80,14 @@ def sizes_of(checkpoint: Checkpoint) -> WhisperSizes:
     return sizes
 
 
-def is_openai_file(checkpoint: Checkpoint) -> TypeGuard[LocalCheckpoint]:
-    """Whether it is a file, as openai-whisper has them, and not a folder."""
-    return isinstance(checkpoint, LocalCheckpoint) and checkpoint.path.is_file()
-
-
 def _of_openai(path: Path) -> WhisperSizes:
-    content = read_checkpoint(path)
+    try:
+        content = read_checkpoint(path)
+    except UnreadableCheckpoint as error:
+        raise UnreadableCheckpoint(f"{path} is no checkpoint of Whisper: it is not what torch.save writes.") from error
     dims = content.get("dims") if isinstance(content, Mapping) else None
     if not isinstance(dims, Mapping) or "n_audio_layer" not in dims:
-        raise UnreadableCheckpoint(f"{path} holds no dims of a Whisper, so it is no file of openai-whisper.")
+        raise UnreadableCheckpoint(f"{path} is no checkpoint of Whisper: it holds no dims, as those of openai-whisper.")
     return WhisperSizes(dims["n_mels"], dims["n_audio_ctx"], dims["n_audio_state"], dims["n_audio_layer"])
 
 
@@ -107,4 +105,6 @@ def _load(checkpoint: Checkpoint, options: EncoderOptions) -> Model:
     return load_whisper(checkpoint, options)
 
 
-family: Final = LibraryFamily("whisper", MODELS, card, _load)
+family: Final = LibraryFamily(
+    "whisper", MODELS, card, _load, extras={**OF_TRANSFORMERS, "whisper": ("openai-whisper", "torch")}
+)

@@ -14,8 +14,7 @@ from services.embedder.encoders.checkpoint_shapes import UnreadableCheckpoint
 from services.embedder.families import transformers_torch
 from services.embedder.families.runtime_torch import Runtime
 from services.embedder.families.transformers_library import transformers_library
-from services.embedder.families.whisper import is_openai_file
-from shared.checkpoints import Checkpoint, LocalCheckpoint, library
+from shared.checkpoints import Checkpoint, LocalCheckpoint, is_file, library
 
 Frames = Float[torch.Tensor, "windows frames dim"]
 Seen = Bool[torch.Tensor, "windows 1 1 frames"]
@@ -36,7 +35,7 @@ class WhisperParts:
 
 def load_parts(checkpoint: Checkpoint, runtime: Runtime) -> WhisperParts:
     """The encoder alone. Raises MissingLibrary, MissingModel, UnreadableCheckpoint."""
-    if is_openai_file(checkpoint):
+    if is_file(checkpoint):
         return _of_openai(runtime.moved(_openai_encoder(checkpoint)))
     return _of_transformers(runtime.moved(_transformers_encoder(checkpoint)))
 

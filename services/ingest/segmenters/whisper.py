@@ -10,7 +10,7 @@ from jaxtyping import Float32
 
 from services.ingest.segmenters.protocol import NO_HINTS, AudioReader, Hints, SegmenterPlugin, SegmenterSpec, Span
 from services.ingest.segmenters.whisper_words import Heard, cut_at_words, spoken, utterance, windows
-from shared.checkpoints import Checkpoint, LocalCheckpoint, UnknownModel, checkpoint
+from shared.checkpoints import Checkpoint, LocalCheckpoint, MissingModel, UnknownModel, checkpoint, is_file
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def plugin_of(model: str, device: str = "auto") -> SegmenterPlugin:
     if name in _PUBLISHED:
         return _plugin("openai", name, partial(_openai, name, device))
     weights = checkpoint(model)
-    if isinstance(weights, LocalCheckpoint) and weights.path.is_file():
+    if is_file(weights):
         return _plugin("openai", weights.identity, partial(_openai, str(weights.path), device))
     if isinstance(weights, LocalCheckpoint) and not (weights.path / "model.bin").is_file():
         raise UnknownModel(f"{weights.path} holds no model.bin of CTranslate2; ct2-transformers-converter makes one.")
@@ -120,7 +120,11 @@ def _plugin(engine: str, identity: str, load: Callable[[], Transcriber]) -> Segm
 def _build(spec: SegmenterSpec, load: Callable[[], Transcriber]) -> WhisperSegmenter:
     from services.ingest.segmenters.voices.finder import build_turn_finder
 
-    return WhisperSegmenter(spec, _speech_finder(), load(), build_turn_finder().split_at_turns)
+    try:
+        transcriber = load()
+    except MissingModel as error:
+        raise MissingModel(f"What EARMARK_INGEST__WHISPER_MODEL names cannot be had: {error.detail}") from error
+    return WhisperSegmenter(spec, _speech_finder(), transcriber, build_turn_finder().split_at_turns)
 
 
 def _speech_finder() -> SpeechFinder:

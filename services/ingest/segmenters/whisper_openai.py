@@ -1,6 +1,7 @@
 """Whisper in OpenAI's own library: one window of audio in, utterances with word times out."""
 
 from typing import Any
+from urllib.error import URLError
 
 import numpy as np
 import torch
@@ -27,6 +28,9 @@ class OpenAiWhisper:
             torch.set_num_threads(1)  # one process a core
         try:
             self._model = whisper.load_model(name_or_path, device=device)
+        except URLError as error:
+            away = f"the weights of Whisper {name_or_path} are not here and could not be fetched: {error.reason}."
+            raise MissingModel(away) from error
         except (OSError, RuntimeError) as error:
             raise MissingModel(f"Whisper {name_or_path}: {error}") from error
 

@@ -32,7 +32,8 @@ app = typer.Typer(no_args_is_help=True, help="Extract, check and import research
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="The corpus.")]
 Source = Annotated[
-    Path, typer.Argument(metavar="SRC", exists=True, file_okay=False, help="The release: Train/ and Dev/ with tars.")
+    Path,
+    typer.Argument(metavar="SRC", exists=True, file_okay=False, help="The release: Train/, Dev/, Test/ with tars."),
 ]
 Target = Annotated[Path, typer.Argument(metavar="DST", file_okay=False, help="Made if need be.")]
 Place = Annotated[Path, typer.Argument(metavar="DIR", exists=True, help="The corpus, or a manifest.")]
@@ -77,7 +78,7 @@ def check(folder: Folder, *, as_json: AsJson = False) -> None:
         splits = [asdict(split) for split in found.splits.values()]
         print_document({"splits": splits, "stray_folders": found.stray_folders, **_problems(found.problems)})
     else:
-        show_rows([asdict(split) for split in found.splits.values()], as_json=False, none="There is no Train or Dev.")
+        show_rows([asdict(split) for split in found.splits.values()], as_json=False, none=_no_release(folder))
         tell_problems(found.problems)
         _tell_tars(folder)
     if not found.sound:
@@ -119,6 +120,16 @@ def import_corpus(
             "nothing_to_import", f"There is no file of {what} of kind {kind!r} in {place}.", "See --kind and --split."
         )
     _report_import(imported, time.monotonic() - begun_s, as_json=as_json)
+
+
+def _no_release(folder: Path) -> str:
+    from shared.corpora import sap
+
+    *others, last = sap.SPLITS
+    return (
+        f"{folder} holds none of {', '.join(others)} and {last}: this checks a release of the Speech Accessibility "
+        "Project. Other corpora are checked while they are imported: earmark corpus import --kind KIND"
+    )
 
 
 def _tell_tars(folder: Path) -> None:

@@ -14,6 +14,7 @@ from services.launcher.cli.waiting import PATIENCE_S
 from shared.wording import counted
 
 app = typer.Typer(no_args_is_help=True, help="Work that was given up after its last attempt.")
+Deed = Literal["requeue", "drop"]
 EventIds = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", show_default=False)]
 Code = Annotated[str | None, typer.Option("--code", help="All that failed with this error code.", metavar="CODE")]
 Subscription = Annotated[
@@ -60,9 +61,7 @@ def requeue(
     as_json: AsJson = False,
 ) -> None:
     """Try again from the first attempt: what these ids name, or all that the options say."""
-    chosen = _chosen(event_ids, _fitting(code, subscription, collection))
-    with connect(ctx) as api:
-        show_fields(_all_portions(api, "requeue", chosen), as_json=as_json)
+    _do(ctx, "requeue", _chosen(event_ids, _fitting(code, subscription, collection)), as_json=as_json)
 
 
 @app.command("drop")
@@ -76,9 +75,7 @@ def drop(
     as_json: AsJson = False,
 ) -> None:
     """Never do it: what these ids name, or all that the options say."""
-    chosen = _chosen(event_ids, _fitting(code, subscription, collection))
-    with connect(ctx) as api:
-        show_fields(_all_portions(api, "drop", chosen), as_json=as_json)
+    _do(ctx, "drop", _chosen(event_ids, _fitting(code, subscription, collection)), as_json=as_json)
 
 
 def _fitting(code: str | None, subscription: str | None, collection: str | None) -> Document:
@@ -94,7 +91,15 @@ def _chosen(event_ids: list[str] | None, fitting: Document) -> Document:
     return {"event_ids": event_ids} if event_ids else fitting
 
 
-def _all_portions(api: Client, deed: Literal["requeue", "drop"], chosen: Document) -> Document:
+def _do(ctx: typer.Context, deed: Deed, chosen: Document, *, as_json: bool) -> None:
+    with connect(ctx) as api:
+        done = _all_portions(api, deed, chosen)
+    show_fields(done, as_json=as_json)
+    if not any(done.values()):
+        tell("No dead letter fits. Those that there are: earmark dead list")
+
+
+def _all_portions(api: Client, deed: Deed, chosen: Document) -> Document:
     """The deed to all that were chosen, which may be more than one request takes; how many they were."""
     done, counts = 0, {"requeue": "requeued", "drop": "dropped"}[deed]
     n_wanted = len(chosen["event_ids"]) if "event_ids" in chosen else _n_letters(api, chosen)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from services.launcher.cli.failure import Failure
+from services.launcher.cli.output import tell
 
 Fetch = Callable[[BinaryIO], object]
 """Writes the whole download into a file, or raises."""
@@ -63,8 +64,9 @@ def workshop_of(out: Path) -> Iterator[Path]:
 
     What a killed command left in it is thrown away. Raises Failure `export_running` when somebody else is at it.
     """
+    _make(out.parent)
     workshop = out.parent / f".{out.name}.earmark"
-    workshop.mkdir(parents=True, exist_ok=True)
+    workshop.mkdir(exist_ok=True)
     running = Failure(
         "export_running", f"Another command is writing {out}.", "Wait for it, or name another place with --out."
     )
@@ -83,6 +85,13 @@ def workshop_of(out: Path) -> Iterator[Path]:
             shutil.rmtree(workshop, ignore_errors=True)
     finally:
         os.close(held)
+
+
+def _make(folder: Path) -> None:
+    """What somebody misspelt should not be made in silence."""
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        tell(f"Made the folder {folder}.")
 
 
 def _empty(folder: Path) -> None:

@@ -113,7 +113,8 @@ def _order(
 def _refuse_beside_config(wanted: Document, out: Path | None, *, overwrite: bool) -> None:
     if wanted.keys() - {"partial"} or out or overwrite:
         raise typer.BadParameter(
-            "--config says which samples and where to; with it go --mode, -c, --encoder, --partial and --wait"
+            "--config says which samples and where to, and whether to overwrite; "
+            "with it go --mode, -c, --encoder, --partial, --wait, --timeout and --json"
         )
 
 

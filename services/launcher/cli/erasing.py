@@ -14,7 +14,8 @@ from services.launcher.cli.client import Client, Document, api_path
 from services.launcher.cli.delivery import deliver_file
 from services.launcher.cli.failure import Failure
 from services.launcher.cli.options import AsJson, Collection
-from services.launcher.cli.output import print_document, say, show_fields, show_rows, tell
+from services.launcher.cli.output import print_document, say, show_rows, tell
+from services.launcher.cli.receipts import show_receipt
 from services.launcher.cli.session import connect
 from shared.wording import counted
 
@@ -64,7 +65,7 @@ def erase(
             if as_json:  # the document comes at the end, if it comes
                 tell(f"Receipt {receipt['receipt_id']}")
             else:
-                show_fields(receipt, as_json=False)
+                show_receipt(receipt, as_json=False)
     if n_before := len(chosen) - len(doomed):
         tell(f"{counted(n_before, 'recording')} erased before.")
     if as_json:
@@ -132,7 +133,7 @@ def receipts(ctx: typer.Context, receipt_id: ReceiptId = None, *, as_json: AsJso
     """The receipts of what was erased, the newest first; or one of them, whole."""
     with connect(ctx) as api:
         if receipt_id is not None:
-            show_fields(api.get(api_path("receipts", receipt_id)), as_json=as_json)
+            show_receipt(api.get(api_path("receipts", receipt_id)), as_json=as_json)
             return
         show_rows(api.items(api_path("receipts")), _COLUMNS, as_json=as_json, none="Nothing was erased.")
 
@@ -193,7 +194,7 @@ def replay(
         return
     say(f"{counted(sum(answer['new'] for answer in answers), 'tombstone')} new here.")
     for receipt in came_back:
-        show_fields(receipt, as_json=False)
+        show_receipt(receipt, as_json=False)
 
 
 def _portions(source: Path) -> Iterator[list[Document]]:

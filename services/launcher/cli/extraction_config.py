@@ -39,7 +39,7 @@ class DataConfig(_Read):
 
 
 class ExtractionConfig(_Read):
-    """The whole file, and `encoder`, which wins over `whisper_model`."""
+    """The whole file, and `encoder`, in the place of `whisper_model`."""
 
     data_config_path: str | None = None
     data_mode: str = DEFAULT_MODE
@@ -70,6 +70,8 @@ def read_config(path: Path, mode: str | None) -> tuple[ExtractionConfig, DataCon
     Raises Failure `bad_config`, which names every key that is wrong.
     """
     config = _parse(ExtractionConfig, _object(path), str(path))
+    if config.encoder is not None and "whisper_model" in config.model_fields_set:
+        raise _bad(f"{path} names two encoders, by encoder and by whisper_model; leave one of the two out.")
     data, place = config.data_config_override, f"{path}: data_config_override"
     if data is None:
         if config.data_config_path is None:

@@ -29,7 +29,8 @@ from services.launcher.cli.pipeline import Ingest, Outcome
 from services.launcher.cli.progress import IngestBars
 from services.launcher.cli.session import connect
 from services.launcher.cli.sources import Choice, Sources, find_sources
-from services.launcher.cli.troubles import reasons, tell_encoders, work_of
+from services.launcher.cli.stranded import why_pending
+from services.launcher.cli.troubles import tell_encoders, work_of
 from shared.wording import counted
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", exists=True, help="Files or folders.")]
@@ -78,7 +79,13 @@ def ingest(
             files.follow(timeout)
         pending = any(outcome.status == "pending" for outcome in files.outcomes)
         work = work_of(api, collection) if pending else None
+        known = tuple(why_pending(api, collection, files.stranded, work)) if work else ()
     _report(files.outcomes, work, time.monotonic() - begun_s, as_json=as_json)
+    if files.replaced:
+        tell(f"{counted(len(files.replaced), 'file')} replaced another of that name ({_some(files.replaced)}).")
+        tell("What was said of those is kept, and is there again when the same bytes come under another name.")
+    for sentence in known:
+        tell(sentence)
     if status := _exit_status(files.outcomes):
         raise typer.Exit(status)
 
@@ -98,9 +105,6 @@ def _report(outcomes: Sequence[Outcome], work: Document | None, took_s: float, *
         show_rows(troubled[:TABLE_ROWS], ("object_key", "status", "reason"), as_json=False)
     counts = Counter(outcome.status for outcome in outcomes)
     say(f"{', '.join(f'{n} {status}' for status, n in sorted(counts.items()))} in {took_s:.1f} s")
-    if work is not None:
-        for reason in reasons(work):
-            tell(reason)
 
 
 def _exit_status(outcomes: Sequence[Outcome]) -> int:

@@ -142,13 +142,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     status = 0
     try:
-        done = app(words, prog_name="earmark", standalone_mode=not as_json)
+        done = app(words, prog_name="earmark", standalone_mode=False)
         status = done if isinstance(done, int) else 0
     except SystemExit as stop:  # how typer ends by itself, whatever the outcome
         status = stop.code if isinstance(stop.code, int) else 0
-    except TyperException as error:  # with --json, typer does not print what is wrong, but raises it
-        status = _wrong_usage(error)
+    except TyperException as error:
+        status = _wrong_usage(error, as_json=as_json)
     except typer.Abort:
+        typer.echo("Aborted!", err=True)
         status = FAILED
     except Failure as failure:
         status = _report(failure, as_json=as_json)
@@ -167,7 +168,11 @@ def _report(failure: Failure, *, as_json: bool) -> int:
     return failure.exit_status
 
 
-def _wrong_usage(error: TyperException) -> int:
+def _wrong_usage(error: TyperException, *, as_json: bool) -> int:
+    error.message = error.message.replace("Value error, ", "")  # pydantic's, by which typer reads options
+    if not as_json and (show := getattr(error, "show", None)):
+        show()
+        return WRONG_USAGE
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "earmark"
     failure = Failure("wrong_usage", error.format_message(), f"See `{command} --help`.")

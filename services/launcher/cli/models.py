@@ -45,6 +45,7 @@ Frames = Annotated[
 _CHECK_WAIT_S = 600.0
 READING_WAIT_S = 600.0
 _WITHOUT_WEIGHTS = frozenset({"missing_model", "unknown_model"})
+_CHOSEN_WRONG = {"unknown_layer": "layer", "unknown_window": "window"}
 _COLUMNS = ("name", "family", "layer", "pooling", "window", "frames", "dimension", "state")
 
 
@@ -169,11 +170,17 @@ def refuse_failed(rows: Sequence[Document]) -> None:
 
 
 def _add_again(row: Document) -> str:
-    """The command that asks for an encoder that failed once more; weights that are missing come in a folder."""
+    """The command that asks for an encoder that failed once more, with a word in capitals for what has to be another:
+    a layer or a window that the model lacks, weights that are missing and come in a folder.
+    """
     choices = {what: row[what] for what in ("layer", "pooling", "window", "frames") if row[what]}
+    name = row["name"]
+    if (wrong := _CHOSEN_WRONG.get(row["code"])) in choices:
+        name = name.replace(f":{row[wrong]}", f":{wrong.upper()}")  # of several, the layer is a part of the name
+        choices[wrong] = wrong.upper()
     model = "FOLDER" if row["code"] in _WITHOUT_WEIGHTS else row["model"]
     options = {"family": row["family"], "model": model, **choices}
-    return " ".join(["earmark encoders add", row["name"], *(f"--{what} {value}" for what, value in options.items())])
+    return " ".join(["earmark encoders add", name, *(f"--{what} {value}" for what, value in options.items())])
 
 
 def _show(rows: Sequence[Document], *, as_json: bool) -> None:

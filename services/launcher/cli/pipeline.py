@@ -9,7 +9,7 @@ from services.launcher.cli.client import Client, Document, api_path
 from services.launcher.cli.flow import sentence
 from services.launcher.cli.output import tell
 from services.launcher.cli.sources import Source, Sources, Unfit
-from services.launcher.cli.troubles import Quiet, given_up, work_of
+from services.launcher.cli.troubles import Quiet, is_left, work_of
 from services.launcher.cli.upload import NotUploaded, Target, upload
 from services.launcher.cli.waiting import PATIENCE_S, rounds
 
@@ -52,10 +52,14 @@ class Ingest:
         self._collection = collection
         self._settings = settings
         self._bars = bars
+        self.replaced: list[str] = []
+        """Keys under which a recording of other bytes lay."""
         self._outcomes: dict[str, Outcome] = {}
         self._etags: dict[str, str] = {}
         self._said: set[str] = set()
-        self._unseen = True  # whether the pipeline has yet to hear of some of those that were looked at
+        self._unseen: set[str] = set()  # of those that were looked at: what the pipeline has yet to hear of
+        self.stranded: list[Outcome] = []
+        """What is pending though no work is left, since it was given up or dropped; after `follow`."""
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -71,6 +75,8 @@ class Ingest:
             pairs = [(source, targets[source.path]) for source in batch]
             for (_, target), result in zip(pairs, upload(pairs, self._renew, self._bars.sent), strict=True):
                 self._note(target.object_key, result)
+                if isinstance(result, str) and _is_older(target.etag, result):
+                    self.replaced.append(target.object_key)
             self._announce([target.object_key for _, target in pairs])
 
     def prepare(self, source: Source) -> None:
@@ -84,7 +90,7 @@ class Ingest:
     def follow(self, timeout_s: float) -> None:
         """Look again and again until each uploaded file is ready, rejected, or unpacked and its members ready.
 
-        After the timeout, or when all work on what is left was given up, some are pending.
+        After the timeout, or when nothing is left to do, some may be pending.
         """
         for key in self._keys_in("uploaded"):
             self._outcomes[key] = replace(self._outcomes[key], status="pending")
@@ -94,16 +100,26 @@ class Ingest:
                 if not self._look(keys):
                     break  # files come through about in order: where nothing moved, nothing moved behind it
             pending = self._keys_in("pending")
-            if not pending or (quiet(len(pending)) and self._is_given_up()):
+            if not pending:
+                return
+            if quiet(len(pending)) and self._is_over(pending):
+                self.stranded = [self._outcomes[key] for key in sorted(pending)]
                 return
         for keys in _batches(self._keys_in("pending")):
             self._look(keys)
 
-    def _is_given_up(self) -> bool:
-        self._look(self._keys_in("pending")[:BATCH])
-        work = work_of(self._api, self._collection)
-        self._tell_pauses(work)
-        return not self._unseen and given_up(work) is not None
+    def _is_over(self, pending: list[str]) -> bool:
+        """Whether nothing moves these any more: all were seen, no work is left, and that has not just moved them."""
+        for _ in range(2):  # what is seen between the two questions is work by the second
+            work = work_of(self._api, self._collection)
+            self._tell_pauses(work)
+            if is_left(work):
+                return False
+            for keys in _batches(pending):
+                self._look(keys)
+            if self._unseen or self._keys_in("pending") != pending:
+                return False
+        return True
 
     def _tell_pauses(self, work: Document) -> None:
         """Why nothing moves, once for each pause."""
@@ -116,9 +132,12 @@ class Ingest:
         """Ask how these files are; the number of those that are through."""
         path = api_path("collections", self._collection, "objects", "query")
         items = self._api.post(path, {"object_keys": list(keys)}, patience_s=PATIENCE_S)["items"]
-        self._unseen = any(item["state"] is None for item in items)
+        self._unseen.difference_update(keys)
         for item in items:
-            if not _is_older(item.get("etag"), self._etags[item["object_key"]]):
+            is_older = _is_older(item.get("etag"), self._etags[item["object_key"]])
+            if is_older or item["state"] is None:
+                self._unseen.add(item["object_key"])
+            if not is_older:
                 self._outcomes[item["object_key"]] = outcome = _parse(item)
                 if outcome.status == "unpacked" or (item.get("code") or "").startswith("archive_"):
                     self._adopt_members(outcome.object_key)
@@ -150,7 +169,7 @@ class Ingest:
     def _targets(self, batch: Sequence[Source]) -> dict[str, Target]:
         body = {"paths": [source.path for source in batch], **self._settings}
         answer = self._api.post(api_path("collections", self._collection, "uploads"), body, patience_s=PATIENCE_S)
-        return {item["path"]: Target(item["object_key"], item["url"]) for item in answer["uploads"]}
+        return {item["path"]: Target(item["object_key"], item["url"], item.get("etag")) for item in answer["uploads"]}
 
     def _renew(self, source: Source) -> Target:
         return self._targets([source])[source.path]

@@ -117,11 +117,17 @@ def sample(
     if as_json:
         print_document(drawn)
         return
-    say(f"{counted(drawn['n_recordings'], 'recording')} in subset {name}")
+    say(f"{counted(drawn['n_recordings'], 'recording')}{_in_groups(drawn)} in subset {name}")
     _show_strata(drawn)
     tell_cutting(drawn)
     for warning in drawn["warnings"]:
         tell(warning)
+
+
+def _in_groups(drawn: Document) -> str:
+    """` of 4 groups by speaker_id`, where whole groups were drawn."""
+    group = drawn["spec"]["group"]
+    return f" of {counted(sum(s['groups'] or 0 for s in drawn['strata']), 'group')} by {group}" if group else ""
 
 
 def tell_cutting(drawn: Document) -> None:

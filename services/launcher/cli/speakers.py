@@ -8,6 +8,7 @@ from services.launcher.cli.client import api_path
 from services.launcher.cli.following import follow
 from services.launcher.cli.options import WAIT_S, AsJson, Timeout, Wait
 from services.launcher.cli.output import show_fields, show_rows
+from services.launcher.cli.receipts import show_receipt
 from services.launcher.cli.session import connect
 
 app = typer.Typer(no_args_is_help=True, help="The people who were named.")
@@ -82,4 +83,4 @@ def erase(
         typer.confirm(f"Erase {name} and everything learned from their voice{also}, for good?", abort=True)
     with connect(ctx) as api:
         erased = api.delete(api_path("speakers", name), {"recordings": "true" if with_recordings else None})
-    show_fields(erased, as_json=as_json)
+    show_receipt(erased, as_json=as_json)

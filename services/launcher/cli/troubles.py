@@ -15,7 +15,6 @@ QUIET_S: Final = 10.0
 
 _STATES: Final = {"requested": "no worker has read its model yet"}
 _REASON_CHARACTERS: Final = 300
-_GIVEN_UP_REMEDY: Final = "Given up: put it right, then `earmark dead requeue --code CODE`; see `earmark dead list`."
 
 
 def work_of(api: Client, collection: str) -> Document:
@@ -32,18 +31,34 @@ def reasons(work: Document) -> Iterator[str]:
         kind = "given up" if fault["state"] == "dead" else "to be tried again"
         yield f"{fault['deliveries']} of {fault['subscription']} {kind}: {fault['code']}: {_shortened(fault['reason'])}"
     if backlog["dead"]:
-        yield "More: earmark dead list; once it is put right: earmark dead requeue --code CODE"
+        yield f"More: earmark dead list; once it is put right: {' and '.join(_requeueing(work))}"
     else:
         yield "More: earmark status"
 
 
+def is_left(work: Document) -> bool:
+    """Whether anything will be done yet; what was given up will not."""
+    return any(n for state, n in work["backlog"].items() if state != "dead")
+
+
 def given_up(work: Document) -> Failure | None:
     """The fault because of which nothing more will happen, if that is so: nothing is left but what was given up."""
-    backlog = work["backlog"]
-    dead = [fault for fault in work["faults"] if fault["state"] == "dead"]
-    if not dead or any(n for state, n in backlog.items() if state != "dead"):
+    dead = _dead(work)
+    if not dead or is_left(work):
         return None
-    return Failure(dead[0]["code"], _shortened(dead[0]["reason"]), _GIVEN_UP_REMEDY)
+    again = " and ".join(f"`{command}`" for command in _requeueing(work))
+    remedy = f"Given up: put it right, then {again}; see `earmark dead list`."
+    return Failure(dead[0]["code"], _shortened(dead[0]["reason"]), remedy)
+
+
+def _dead(work: Document) -> list[Document]:
+    return [fault for fault in work["faults"] if fault["state"] == "dead"]
+
+
+def _requeueing(work: Document) -> list[str]:
+    """The command for each kind of dead letter."""
+    codes = dict.fromkeys(fault["code"] for fault in _dead(work))
+    return [f"earmark dead requeue --code {code}" for code in codes]
 
 
 class Quiet:

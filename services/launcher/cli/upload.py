@@ -28,6 +28,8 @@ class Target:
 
     object_key: str
     url: str
+    etag: str | None = None
+    """Of the recording that lies there by now."""
 
 
 class NotUploaded(Exception):

@@ -62,7 +62,8 @@ class Handler(Answering):
                 prefix = f"{self.script.url}/s3/"
                 keys = [(given, f"{name}/{given}") for given in body["paths"]]
                 uploads = [
-                    {"path": given, "object_key": key, "url": f"{prefix}{quote(key)}?sig=1"} for given, key in keys
+                    {"path": given, "object_key": key, "url": f"{prefix}{quote(key)}?sig=1", "etag": self._etag(key)}
+                    for given, key in keys
                 ]
                 self._json({"uploads": uploads})
             case ["collections", _, "uploads", "complete"]:
@@ -107,15 +108,19 @@ class Handler(Answering):
                 self._send(204, b"", "application/json")
             case ["collections", name]:
                 counts = {"registered": 0, "segmented": 0, "ready": 2, "rejected": 0}
-                shown = {"name": name, "segmenter": "vad", "recordings": counts}
+                shown = {"name": name, "segmenter": "vad", "encoders": ["ge2e"], "recordings": counts}
                 self._json({**shown, "troubles": self.script.troubles})
             case ["collections", _, "attributes"]:
                 self._json({"names": None, "values": self.script.values})
             case ["collections", _, "subsets"] if body is None:
                 self._json({"items": self.script.rows["subsets"]})
+            case ["collections", _, "subsets"]:
+                self._json(self.script.drawn)
             case ["dead", "kinds"]:
                 found = self.script.rows["kinds"]
                 self._json({"items": found, "n_letters": 9, "n_kinds": 2 + len(found)})
+            case ["dead", "requeue" | "drop" as deed] if body.get("code") == "nosuch":
+                self._json({{"requeue": "requeued", "drop": "dropped"}[deed]: 0, "next": None})
             case ["dead", "requeue"]:
                 self._json({"requeued": 3, "next": "cursor" if "code" in body and "after" not in body else None})
             case ["dead", "drop"]:
@@ -126,7 +131,9 @@ class Handler(Answering):
             case ["collections", _, "naming"]:
                 self._json({"segments": 3, "named": 2, "speakers": [{"name": "Marta", "segments": 2}]})
             case ["collections", _, "evaluations", "trials"]:
-                self._json({"eer_percent": 1.5, "min_dcf": 0.1, "trials": 2, "missing": 0})
+                gone = self.script.missing_files
+                rates = {"eer_percent": 1.5, "min_dcf": 0.1, "trials": 2}
+                self._json({**rates, "missing": len(gone), "missing_files": gone})
             case ["collections", _, "export", "segments"]:
                 self._download(b'{"segment_id":"1"}\n{"segment_id":"2"}\n', "application/x-ndjson")
             case ["collections", _, "export", _]:
@@ -196,6 +203,10 @@ class Handler(Answering):
             case _:
                 self._error(404, "not_found", f"Nothing at {'/'.join(path)}.", "Look elsewhere.")
 
+    def _etag(self, key: str) -> str | None:
+        held = self.script.objects.get(key)
+        return None if held is None else hashlib.md5(held).hexdigest()
+
     def _switch(self, state: str) -> dict[str, Any]:
         failed = {"code": "nothing_embedded", "reason": "No vector."} if state == "failed" else {}
         done = {"label_id": "label-9", "before": "ge2e"} if state == "done" else {"label_id": None, "before": None}
@@ -223,7 +234,7 @@ class Handler(Answering):
             return {**item, "status": "rejected", "code": rejection[0], "reason": rejection[1]}
         stuck = any(key.endswith(end) for end in self.script.stuck)
         if stuck or self.script.looks[key] < self.script.looks_until_ready or key not in self.script.objects:
-            return {**item, "status": "pending"}
+            return {**item, "status": "pending", "segments": self.script.behaviour(self.script.stuck, key)}
         return {**item, "status": "ready", "recording_id": f"recording of {key}", "segments": 4}
 
     def _state(self, what: str, before: str, after: str) -> str:

@@ -13,7 +13,7 @@ class Script:
     url: str = ""
     objects: dict[str, bytes] = field(default_factory=dict)
     rejected: dict[str, tuple[str, str]] = field(default_factory=dict)  # by the end of the key: code, sentence
-    stuck: set[str] = field(default_factory=set)  # ends of keys that stay pending
+    stuck: dict[str, int | None] = field(default_factory=dict)  # ends of keys that stay pending: their segments
     put_answers: dict[str, list[int]] = field(default_factory=dict)  # by the end of the key: statuses before 200
     looks_until_ready: int = 2
     looks_until_seen: int = 1  # so long the API still speaks of an older object
@@ -41,8 +41,10 @@ class Script:
     check_result: dict[str, Any] = field(default_factory=dict)
     backfill_state: str = "done"  # what becomes of a backfill
     values: list[dict[str, Any]] = field(default_factory=list)  # of any attribute
+    drawn: dict[str, Any] = field(default_factory=dict)  # what came of a subset
     switch_state: str = "done"  # what becomes of a switch
     comparison: dict[str, Any] = field(default_factory=dict)
+    missing_files: list[str] = field(default_factory=list)  # of a list of trials
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def behaviour(self, table: dict[str, Any], key: str) -> Any:

@@ -125,6 +125,30 @@ def test_a_sample_that_cannot_be_meant_is_wrong_usage(
     assert said in result.err
 
 
+def test_a_sample_of_groups_says_how_many(api: Script, earmark: Earmark) -> None:
+    strata = [{"name": None, "size": 30, "quota": 3, "drawn": 4, "small": False, "groups": 2}]
+    several = dict.fromkeys(("n_excluded", "not_cut", "without_segment", "several_segments"), 0)
+    spec = {"by": None, "group": "speaker_id", "exclude": []}
+    api.drawn = {"n_recordings": 4, "strata": strata, "spec": spec, "warnings": [], **several}
+    result = earmark("sample", "-c", "man", "--max", 3, "--group", "speaker_id", "--name", "few")
+    assert "4 recordings of 2 groups by speaker_id in subset few" in result.out
+
+
+def test_what_goes_with_a_config_is_listed_whole(earmark: Earmark, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    result = earmark("embed", "--config", tmp_path / "config.json", "-c", "man", "--percent", 3)
+    assert result.status == 2
+    assert "--encoder, --partial, --wait, --timeout and --json" in result.err
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_choice_that_there_is_not_is_said_in_our_words(earmark: Earmark, options: tuple[str, ...]) -> None:
+    result = earmark("sample", "-c", "talk", "--name", "n", "--sampling", "foo", *options)
+    assert result.status == 2
+    assert "'foo' is not one of 'random', 'stratified'" in result.err
+    assert "Value error" not in result.err
+
+
 def test_a_stranger_at_the_address_is_named(api: Script) -> None:
     with Client(api.url, TOKEN) as client, pytest.raises(Failure, match="not Earmark's API"):
         client.get("/v1/not-json")
@@ -141,10 +165,23 @@ def test_events_resume_after_one(earmark: Earmark) -> None:
     assert [event["id"] for event in earmark("events", "--after", "1", "--json").document] == ["2", "3"]
 
 
+@pytest.mark.parametrize(("n_missing", "told"), [(1, "f0\n"), (10, "f8, f9\n"), (12, "f8, f9, and 2 more files\n")])
+def test_files_of_trials_without_vectors_are_named(api: Script, earmark: Earmark, n_missing: int, told: str) -> None:
+    api.missing_files = [f"f{n}" for n in range(n_missing)]
+    said = earmark("evaluate", "trials", __file__, "-c", "talk")
+    assert (said.status, said.err.endswith(told), f"missing_files  {n_missing}" in said.out) == (0, True, True)
+
+
 def test_segments_are_exported(earmark: Earmark, tmp_path: Path) -> None:
     out = tmp_path / "new" / "segments.jsonl"
     assert earmark("export", "segments", "-c", "talk", "--out", out, "--json").document["segments"] == 2
     assert out.read_text().splitlines() == ['{"segment_id":"1"}', '{"segment_id":"2"}']
+
+
+def test_a_folder_that_is_made_for_a_file_is_told_once(earmark: Earmark, tmp_path: Path) -> None:
+    words = ("export", "segments", "-c", "talk", "--out", tmp_path / "new" / "segments.jsonl")
+    assert f"Made the folder {tmp_path / 'new'}." in earmark(*words).err
+    assert earmark(*words).err == ""
 
 
 def test_embeddings_are_exported_into_a_folder(api: Script, earmark: Earmark, tmp_path: Path) -> None:

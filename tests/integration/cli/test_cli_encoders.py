@@ -63,7 +63,7 @@ def test_an_encoder_that_cannot_be_made_is_a_failure_with_its_code_and_what_ther
     shown = earmark(*words)
     assert shown.status == 1
     assert "m has no layer 'encoder'; it has a, b." in shown.err
-    command = "earmark encoders add words --family roberta --model base --layer encoder --pooling mean"
+    command = "earmark encoders add words --family roberta --model base --layer LAYER --pooling mean"
     assert command in shown.err
     assert earmark(*words, "--json").document["error"]["code"] == "unknown_layer"
 
@@ -78,6 +78,15 @@ def test_the_list_shows_what_became_of_each(api: Script, earmark: Earmark) -> No
     assert "encoders add bad --family roberta --model base\n" in result.err
     assert "encoders check" not in result.err
     assert earmark("encoders", "list", "--json").document == api.rows["encoders"]
+
+
+def test_a_layer_that_there_is_not_is_not_proposed_again(api: Script, earmark: Earmark) -> None:
+    asked = {"family": "whisper", "model": "tiny", "layer": "encoder.99", "pooling": "mean"}
+    failed = {"state": "failed", "code": "unknown_layer", "reason": "It has a, b."}
+    api.rows["encoders"] = [row("w", **asked, **failed), row("w:encoder.99:mean", **asked, **failed)]
+    told = earmark("encoders", "list").err
+    for name in ("w", "w:LAYER:mean"):
+        assert f"encoders add {name} --family whisper --model tiny --layer LAYER --pooling mean\n" in told
 
 
 def test_weights_that_are_missing_can_be_named_as_a_folder(api: Script, earmark: Earmark) -> None:

@@ -95,7 +95,7 @@ def test_whoever_waits_for_files_hears_that_their_collection_is_paused(
     api: Script, earmark: Earmark, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(troubles, "QUIET_S", 0.2)
-    api.stuck.add("a.wav")
+    api.stuck["a.wav"] = None
     api.work["pauses"] = [PAUSE]
     result = earmark("ingest", file, "-c", "talk", "--wait", "--timeout", 2)
     assert result.err.count("Waiting: collection talk is paused since") == 1

@@ -41,6 +41,13 @@ def test_every_regular_file_goes_up_under_its_relative_path(api: Script, earmark
     assert sorted(api.announced) == sorted(api.objects)
 
 
+def test_what_replaces_another_file_is_said(earmark: Earmark, folder: Path) -> None:
+    assert "replaced" not in earmark("ingest", folder, "-c", "talk").err
+    (folder / "plain.mp3").write_bytes(b"other bytes")
+    said = earmark("ingest", folder, "-c", "talk").err
+    assert "1 file replaced another of that name (talk/plain.mp3)." in said
+
+
 def test_waiting_reports_what_became_of_each_file(api: Script, earmark: Earmark, folder: Path) -> None:
     api.rejected["notes.bin"] = ("not_audio", "There is no audio in it.")
     result = earmark("ingest", folder, "-c", "talk", "--wait", "--timeout", 30, "--json")
@@ -71,7 +78,7 @@ def test_all_ready_is_status_0(earmark: Earmark, folder: Path) -> None:
 def test_files_still_pending_at_the_timeout_are_told_and_status_is_1(
     api: Script, earmark: Earmark, folder: Path
 ) -> None:
-    api.stuck.add("plain.mp3")
+    api.stuck["plain.mp3"] = None
     result = earmark("ingest", folder, "-c", "talk", "--wait", "--timeout", 1, "--json")
     assert result.status == 1
     statuses = {row["object_key"]: row["status"] for row in result.document["files"]}
@@ -80,7 +87,7 @@ def test_files_still_pending_at_the_timeout_are_told_and_status_is_1(
 
 
 def test_only_files_that_are_not_through_are_asked_for_again(api: Script, earmark: Earmark, folder: Path) -> None:
-    api.stuck.add("plain.mp3")
+    api.stuck["plain.mp3"] = None
     earmark("ingest", folder, "-c", "talk", "--wait", "--timeout", 2)
     assert api.looks["talk/empty.wav"] == api.looks_until_ready
     assert api.looks["talk/plain.mp3"] > api.looks_until_ready

@@ -16,6 +16,7 @@ GIVEN_UP: dict[str, Any] = {
     "faults": [FAULT],
     "pauses": [],
 }
+DROPPED: dict[str, Any] = {"backlog": dict.fromkeys(GIVEN_UP["backlog"], 0), "faults": [], "pauses": []}
 NO_WEIGHTS = {"encoder": "ecapa", "state": "no_weights", **WHY}
 
 
@@ -34,16 +35,43 @@ def file(tmp_path: Path) -> Path:
 def test_files_whose_work_was_given_up_are_not_waited_for(
     api: Script, earmark: Earmark, file: Path, impatient: None
 ) -> None:
-    api.stuck.add("a.wav")
+    api.stuck["a.wav"] = None
     api.work = GIVEN_UP
     result = earmark("ingest", file, "-c", "talk", "--wait", "--timeout", 60)
     assert (result.status, "1 pending" in result.out) == (1, True)
+    assert "Nothing more happens to 1 file: work was given up." in result.err
     assert "2 of embedder.embed given up: missing_model: No weights." in result.err
+    assert "earmark dead requeue --code missing_model" in result.err
     assert earmark("ingest", file, "-c", "talk", "--wait", "--json").document["work"] == GIVEN_UP
 
 
+@pytest.mark.parametrize(
+    ("n_segments", "advice"),
+    [
+        (None, "Not cut yet (1 file); putting it again starts it anew: earmark ingest PATH... -c talk"),
+        (4, "Not embedded yet (1 file): earmark backfill -c talk --encoder ge2e"),
+    ],
+)
+def test_files_whose_work_was_dropped_are_not_waited_for(
+    api: Script, earmark: Earmark, file: Path, impatient: None, n_segments: int | None, advice: str
+) -> None:
+    api.stuck["a.wav"] = n_segments
+    api.work = DROPPED
+    result = earmark("ingest", file, "-c", "talk", "--wait", "--timeout", 60)
+    assert (result.status, "1 pending" in result.out) == (1, True)
+    assert "Nothing more happens to 1 file: the work was dropped (earmark dead drop)." in result.err
+    assert advice in result.err
+
+
+def test_a_file_that_nobody_has_seen_yet_is_waited_for(
+    api: Script, earmark: Earmark, file: Path, impatient: None
+) -> None:
+    api.work, api.looks_until_seen = DROPPED, 8
+    assert earmark("ingest", file, "-c", "talk", "--wait", "--timeout", 60).out.startswith("1 ready")
+
+
 def test_files_that_are_still_worked_on_are(api: Script, earmark: Earmark, file: Path, impatient: None) -> None:
-    api.stuck.add("a.wav")
+    api.stuck["a.wav"] = None
     api.work = {**GIVEN_UP, "backlog": {**GIVEN_UP["backlog"], "leased": 1}}
     result = earmark("ingest", file, "-c", "talk", "--wait", "--timeout", 2)
     assert "1 leased" in result.err
@@ -122,6 +150,15 @@ def test_dead_letters_are_named_by_their_ids_or_by_what_they_have_in_common(api:
     assert earmark("dead", "requeue").status == earmark("dead", "drop", "e1", "--code", "rare").status == 2
 
 
+@pytest.mark.parametrize("deed", ["requeue", "drop"])
+def test_who_names_no_dead_letter_is_told_so(api: Script, earmark: Earmark, deed: str) -> None:
+    api.rows["kinds"] = []
+    said = earmark("dead", deed, "--code", "nosuch")
+    assert (said.status, said.out.split()) == (0, [{"requeue": "requeued", "drop": "dropped"}[deed], "0"])
+    assert said.err.startswith("No dead letter fits.")
+    assert earmark("dead", deed, "e1").err == ""
+
+
 def test_subsets_that_embed_has_drawn_are_not_listed_unless_asked_for(api: Script, earmark: Earmark) -> None:
     api.rows["subsets"] = [{"name": name, "n_recordings": 1, "created_at": "now"} for name in ("embed-1f", "nine")]
     said = earmark("subsets", "list", "-c", "talk")
@@ -155,6 +192,14 @@ def test_tars_that_were_not_extracted_are_pointed_out(earmark: Earmark, tmp_path
         )
     (tmp_path / ".earmark-extract").mkdir()
     assert "not extracted" not in earmark("corpus", "check", tmp_path).err
+
+
+def test_a_check_of_another_corpus_says_what_it_is_for(earmark: Earmark, tmp_path: Path) -> None:
+    said = earmark("corpus", "check", tmp_path)
+    assert said.status == 3
+    assert (
+        f"{tmp_path} holds none of Train, Dev and Test: this checks a release of the Speech Accessibility" in said.err
+    )
 
 
 def test_an_encoder_is_removed(earmark: Earmark) -> None:

@@ -16,7 +16,7 @@ def known(served: Served) -> Served:
     """Workers have announced two families; of one, they have no library."""
     with served.console.database.begin() as tx:
         model_families.announce(tx, KnownFamily("roberta", "text", "transformers", True, {"base": "a/roberta-base"}))
-        model_families.announce(tx, KnownFamily("whisper", "audio", "transformers", False, {}))
+        model_families.announce(tx, KnownFamily("whisper", "audio", "transformers,whisper", False, {}))
     return served
 
 
@@ -67,7 +67,7 @@ def test_the_same_again_is_no_second_request(known: Served) -> None:
     ("body", "code", "named"),
     [
         ({"family": "magic"}, "unknown_family", "roberta, whisper"),
-        ({"family": "whisper"}, "missing_library", "earmark[transformers]"),
+        ({"family": "whisper"}, "missing_library", "earmark[transformers]', or 'earmark[whisper]' for a single file"),
         ({"poolings": ["mean", "median"]}, "unknown_pooling", "mean, max, first, last, stats, none"),
         ({"window": "round"}, "unknown_window", "padded, trimmed"),
         ({"poolings": ["none"], "frames": "int8"}, "unknown_frame_type", "float16 or float32"),
@@ -136,7 +136,7 @@ def test_families_are_shown(known: Served) -> None:
     [roberta, whisper] = known.http.get("/v1/encoder-families").json()
     assert (roberta["name"], roberta["modality"], roberta["installed"]) == ("roberta", "text", True)
     assert roberta["models"] == {"base": "a/roberta-base"}
-    assert (whisper["installed"], whisper["extra"]) == (False, "transformers")
+    assert (whisper["installed"], whisper["extra"]) == (False, "transformers,whisper")
 
 
 def test_adding_needs_the_scope_ingest(known: Served) -> None:

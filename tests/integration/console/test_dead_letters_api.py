@@ -70,6 +70,13 @@ def test_a_choice_is_made_in_one_way(letters: Served) -> None:
             assert (answer.status_code, answer.json()["error"]["code"]) == (422, code), body
 
 
+@pytest.mark.parametrize("path", ["/v1/dead/requeue", "/v1/dead/drop"])
+def test_a_collection_that_there_is_not_is_told(letters: Served, path: str) -> None:
+    answer = letters.http.post(path, json={"code": "often", "collection": "nosuch"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_collection")
+    assert len(letters.http.get("/v1/dead").json()["items"]) == 5
+
+
 def test_kinds_and_pages_show_what_fits(letters: Served) -> None:
     get = letters.http.get
     kinds = get("/v1/dead/kinds").json()

@@ -45,6 +45,17 @@ def test_recordings_are_erased_by_id_and_by_key(meetings: Meetings, earmark: Ear
     assert earmark("receipts", "--json") == [receipt]
 
 
+def test_a_receipt_has_a_line_for_each_count_and_for_each_key(meetings: Meetings, earmark: Earmark) -> None:
+    earmark("label", "--segment", meetings.segment_ids["m1"], "Marta")
+    receipt = earmark("speakers", "erase", "Marta", "--json")
+    assert len(receipt["audio_kept"]) > 1
+    lines = [line.strip() for line in earmark("receipts", receipt["receipt_id"]).splitlines()]
+    assert set(receipt["audio_kept"]) <= {line.removeprefix("audio_kept").strip() for line in lines}
+    counts = {f"{n} {what}" for what, n in receipt["erased"].items() if n}
+    assert counts <= {line.removeprefix("erased").strip() for line in lines}
+    assert not [line for line in lines if line.removeprefix("erased").strip().startswith("0 ")]
+
+
 def test_recordings_are_erased_by_attribute(served: Served, meetings: Meetings, earmark: Earmark) -> None:
     body = {"items": [{"path": "b/tuesday.wav", "attributes": {"speaker_id": "f8"}}]}
     served.http.put("/v1/collections/meetings/attributes", json=body).raise_for_status()

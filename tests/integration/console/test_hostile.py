@@ -46,6 +46,18 @@ def code(answer: httpx.Response) -> str:
     return str(answer.json()["error"]["code"])
 
 
+@pytest.mark.parametrize(("path", "body", "kind", "said"), [
+    ("/v1/labels", b"{", "text/plain", "body: that is no JSON object; send one, and Content-Type: application/json"),
+    ("/v1/labels", b"[]", "application/json", "body: that is no JSON object; send one"),
+    ("/v1/labels", b"{", "application/json", "The body is not JSON"),
+    ("/v1/tokens", b'{"name": "a/b", "scopes": ["read"]}', "application/json", "'a/b' is not of the form ^["),
+])  # fmt: skip
+def test_what_is_wrong_is_said_in_our_words(served: Served, path: str, body: bytes, kind: str, said: str) -> None:
+    answer = served.http.post(path, content=body, headers={"Content-Type": kind})
+    assert (answer.status_code, code(answer)) == (422, "invalid_request")
+    assert said in answer.json()["error"]["message"]
+
+
 def test_wrong_bodies_are_invalid_requests(served: Served, meetings: Meetings) -> None:
     for path in POSTS:
         for body in BODIES:

@@ -26,9 +26,10 @@ from tests.integration.console.sampled import (
 def test_a_random_sample_is_the_one_that_the_definition_draws(sap: Served) -> None:
     made = sample(sap, percent=30, seed=7)
     assert (made["n_recordings"], made["strata"]) == (
-        30, [{"name": None, "size": 100, "quota": 30, "drawn": 30, "small": False}],
+        30, [{"name": None, "size": 100, "quota": 30, "drawn": 30, "small": False, "groups": None}],
     )  # fmt: skip
     assert drawn(sap, "pilot") == sorted(random_sample(ATTRIBUTES, 30, 7))
+    assert [stratum["small"] for stratum in sample(sap, "three", max_samples=3)["strata"]] == [False]
 
 
 def test_a_stratified_sample_has_exactly_so_many_in_proportion(sap: Served) -> None:
@@ -59,6 +60,8 @@ def test_groups_are_drawn_whole_and_as_near_to_the_number_as_they_come(sap: Serv
         made = sample(sap, f"pilot{seed}", **wanted)
         assert set(drawn(sap, f"pilot{seed}")) == grouped(n, seed)
         assert made["n_recordings"] == len(grouped(n, seed))
+        groups = {(ATTRIBUTES[k].get("etiology"), ATTRIBUTES[k].get("contributor_id", k)) for k in grouped(n, seed)}
+        assert sum(stratum["groups"] for stratum in made["strata"]) == len(groups)
 
 
 def test_what_is_excluded_is_excluded_before_the_sampling(sap: Served) -> None:
@@ -131,7 +134,8 @@ def test_strata_hold_together_what_a_condition_takes_for_equal(served: Served) -
     ({"sampling": "systematic"}, 422, "invalid_request", "'random' or 'stratified'"),
     ({"sampling": "stratified"}, 422, "invalid_request", "names the strata"),
     ({"by": "etiology"}, 422, "invalid_request", "names the strata"),
-    ({"name": "a b"}, 422, "invalid_request", "name"),
+    ({"name": "a b/x"}, 422, "invalid_request", "body.name: 'a b/x' cannot name a subset: a name starts with a letter"),
+    ({"name": "a\n"}, 422, "invalid_request", "cannot name a subset"),
     ({"sampling": "stratified", "by": "Etiology"}, 422, "unknown_attribute",
      "did you mean 'etiology'? there are: categories, contributor_id, etiology, prompt"),
     ({"group": "prompt.mood"}, 422, "unknown_attribute", "'prompt.mood'"),

@@ -94,7 +94,9 @@ def test_a_label_leads_to_the_upload_of_its_segment_and_back(served: Served, mee
 @pytest.mark.parametrize("of", ["nowhere/x.wav", str(UUID(int=7)), "'"])
 def test_what_nobody_knows_has_no_chain(served: Served, of: str) -> None:
     answer = served.http.get("/v1/trace", params={"of": of})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_chain")
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (404, "unknown_chain")
+    assert "earmark archives --refused" in error["remedy"]  # a member that was refused is known there
 
 
 def test_a_chain_is_found_without_reading_the_log(served: Served, meetings: Meetings, upload: UUID) -> None:

@@ -32,6 +32,12 @@ def test_the_form_puts_a_file_under_its_key(served: Served, meetings: Meetings) 
     assert served.console.store.stat("audio", upload["object_key"]).size_bytes == len(SOUND)
 
 
+def test_what_lies_under_a_key_is_told_by_its_etag(served: Served, meetings: Meetings) -> None:
+    key = "meetings/b/tuesday.wav"
+    assert begin(served, "b/tuesday.wav")["etag"] == f"etag-{key}"
+    assert begin(served, "b/wednesday.wav")["etag"] is None
+
+
 def test_another_key_is_refused(served: Served, meetings: Meetings) -> None:
     form = begin(served, "up/a.wav")["post"]
     assert send(form, SOUND, key="meetings/up/b.wav").status_code == 403

@@ -98,7 +98,9 @@ def test_etiologies_of_the_release_or_of_the_corpus_may_be_excluded(corpus: Path
 
 
 def test_an_encoder_can_be_named(tmp_path: Path) -> None:
-    assert read(tmp_path, {**CONFIG, "encoder": "ge2e"})[0].encoder == "ge2e"
+    config = {key: value for key, value in CONFIG.items() if key != "whisper_model"}
+    assert read(tmp_path, {**config, "encoder": "ge2e"})[0].encoder == "ge2e"
+    assert read(tmp_path, {**CONFIG, "encoder": None})[0].whisper_model == "v2"
 
 
 @pytest.mark.parametrize(("config", "data", "words"), [
@@ -114,6 +116,7 @@ def test_an_encoder_can_be_named(tmp_path: Path) -> None:
     ({}, {"sampling": "uniform"}, "sampling: input should be 'random' or 'stratified', not \"uniform\""),
     ({}, {"max_samples": 0}, "max_samples: input should be greater than or equal to 1"),
     ({"whisper_model": "v1"}, {}, "whisper_model: input should be 'v2' or 'v3', not \"v1\""),
+    ({"encoder": "ge2e"}, {}, "names two encoders, by encoder and by whisper_model; leave one of the two out"),
     ({"data_mode": "debgu"}, {"modes": {"debug": {}}}, "no mode 'debgu'; there are: debug, default"),
     ({"data_mode": "m"}, {"modes": {"m": {"persent": 1}}}, "mode m: 'persent' is no key"),
     ({"data_config_override": None, "data_config_path": None}, {}, "neither data_config_override nor"),

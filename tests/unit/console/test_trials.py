@@ -91,6 +91,7 @@ def test_trials_without_vectors_are_counted_as_missing():
     listed = trials.parse("1 a b\n0 a c\n1 a gone")
     vectors = {("a",): np.array([1.0, 0.0]), ("b",): np.array([0.8, 0.6]), ("c",): np.array([0.0, 1.0])}
     assert trials.evaluate(listed, vectors) == trials.Evaluation(eer=0.0, min_dcf=0.0, n_trials=2, n_missing=1)
+    assert trials.missing(listed, vectors) == [("gone",)]
 
 
 def test_trials_of_one_kind_have_no_error_rate():

@@ -74,12 +74,20 @@ def test_a_spoken_command_has_a_word_a_speaker_a_take_and_a_split(tmp_path: Path
 def test_commands_that_are_listed_and_missing_or_misnamed_are_told(tmp_path: Path) -> None:
     corpora.speech_commands(tmp_path)
     (tmp_path / "cat" / "00ff_nohash_0.wav").rename(tmp_path / "cat" / "meow.wav")
-    (tmp_path / "validation_list.txt").unlink()
+    (tmp_path / "validation_list.txt").write_bytes(b"\xff")
     assert split_up(speech_commands.read(tmp_path))[1] == [
         ("broken_metadata", "validation_list.txt"),
         ("bad_name", "cat/meow.wav"),
         ("missing_file", "cat/00ff_nohash_0.wav"),
     ]
+
+
+def test_commands_without_lists_are_all_for_training(tmp_path: Path) -> None:
+    corpora.speech_commands(tmp_path)
+    for name in ("validation_list.txt", "testing_list.txt"):
+        (tmp_path / name).unlink()
+    items, problems = split_up(speech_commands.read(tmp_path))
+    assert ({item.attributes["split"] for item in items}, problems) == ({"training", "background"}, [])
 
 
 @pytest.mark.parametrize(("split", "n"), [("testing", 4), ("validation", 2), ("training", 2), ("background", 1)])

@@ -1,5 +1,6 @@
 """Which weights a setting names, told without a model library."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -72,9 +73,20 @@ def test_what_tools_keep_for_themselves_does_not_count(folder):
 
 @pytest.mark.parametrize("error", [ModuleNotFoundError("no module"), OSError("could not load this library")])
 def test_a_library_that_does_not_load_is_named_by_its_extra(error):
-    with pytest.raises(MissingLibrary, match=r"^ecapa: ") as caught, library("ecapa"):
+    with pytest.raises(MissingLibrary, match=r"earmark\[ecapa\]") as caught, library("ecapa"):
         raise error
     assert caught.value.code == "missing_library"
+    assert "earmark down && earmark up" in caught.value.remedy()
+    assert "torchaudio" not in caught.value.sentence()
+
+
+def test_a_torchaudio_that_does_not_load_is_told_where_there_is_another(tmp_path, monkeypatch):
+    (tmp_path / "torchaudio").mkdir()
+    (tmp_path / "torchaudio" / "__init__.py").write_text("raise OSError('libcudart.so.13')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torchaudio", raising=False)
+    with pytest.raises(MissingLibrary, match=r"libcudart.* Take torchaudio from https://"), library("ecapa"):
+        importlib.import_module("torchaudio")
 
 
 def test_reading_an_identity_loads_no_library(folder):
