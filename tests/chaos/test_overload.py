@@ -115,6 +115,8 @@ def test_ten_times_too_much(
     api = Client(strict, mortal.token, on_hold=lambda _, pause_s: held.append(pause_s))
     with capped(client), Gauge(client) as gauge, api:
         put_all(mortal, "flood", straight)
+        # Until then nobody knows for how long to send anybody away.
+        until(lambda: mortal.sql("SELECT FROM drained WHERE collection = 'flood' LIMIT 1"), timeout_s=120)
         ingest = Ingest(api, "flood", {}, Silent())
         uploading = threading.Thread(target=ingest.upload, args=(sources(asked),))
         uploading.start()

@@ -122,7 +122,7 @@ def rerouted(url: str, port: int) -> str:
 @pytest.mark.parametrize("server", ["postgres", "valkey", "s3"])
 def test_the_network_fails(far: Far, server: str, clips: Clips, report: Report) -> None:
     """Each trouble lasts some seconds; 30 s after the last one at most, everything flows again."""
-    rounds, lasts_s = scaled(2, 1), scaled(8, 3)
+    rounds, lasts_s = scaled(2, 1), scaled(8, 2)
     observer = Observer(far.stack)
     each = scaled(100, 25)
     recoveries_s = []
