@@ -86,18 +86,6 @@ def known_keys(tx: Transaction, bucket: str, listed: Sequence[StoredObject]) -> 
     return set(tx.execute(_KNOWN, values).scalars())
 
 
-_ETAGS = sa.text("""
-    SELECT key, etag FROM stored_object
-    WHERE bucket = :bucket AND key = ANY(CAST(:keys AS text[])) AND recording_id IS NOT NULL
-""")
-
-
-def etags(tx: Transaction, bucket: str, keys: Sequence[str]) -> dict[str, str]:
-    """Of those of the keys that hold a recording, as far as is known."""
-    rows = tx.execute(_ETAGS, {"bucket": bucket, "keys": list(keys)})
-    return {row.key: row.etag for row in rows}
-
-
 @dataclass(frozen=True, slots=True)
 class NewRecording:
     """A decoded object."""

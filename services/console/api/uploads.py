@@ -11,8 +11,9 @@ from services.console.api.shapes import Asked, CollectionName, Shown
 from services.console.auth import Requires
 from services.console.deps import Console, ConsoleDep
 from services.console.keys import object_key
-from shared.storage import collections, recordings
+from shared.storage import collections, listing
 from shared.storage.database import notify
+from shared.storage.listing import ListedObject
 
 router = APIRouter(tags=["uploads"], dependencies=[Depends(Requires("ingest"))])
 
@@ -86,17 +87,18 @@ def begin(console: ConsoleDep, collection: CollectionName, wanted: WantedUploads
     with console.database.begin() as tx:
         admit(tx, console.settings.console, collection)
         ensure(tx, console.settings, collection, wanted)
-        standing = recordings.etags(tx, console.settings.s3.audio_bucket, keys)
+        standing = listing.objects_by_key(tx, collection, keys)
     checksums = {path: bytes.fromhex(text) for path, text in wanted.sha256.items()}
     return Uploads(
         uploads=[
-            _upload(console, path, key, checksums.get(path), standing.get(key))
-            for path, key in zip(wanted.paths, keys, strict=True)
+            _upload(console, path, checksums.get(path), there)
+            for path, there in zip(wanted.paths, standing, strict=True)
         ]
     )
 
 
-def _upload(console: Console, path: str, key: str, sha256: bytes | None, etag: str | None) -> Upload:
+def _upload(console: Console, path: str, sha256: bytes | None, there: ListedObject) -> Upload:
+    key = there.object_key
     bucket, expiry_s = console.settings.s3.audio_bucket, console.settings.console.presign_expiry_s
     n_bytes = range(1, console.settings.ingest.max_file_bytes + 1)
     form = console.store.presigned_post(bucket, key, expiry_s, n_bytes, sha256)
@@ -105,7 +107,7 @@ def _upload(console: Console, path: str, key: str, sha256: bytes | None, etag: s
         object_key=key,
         url=console.store.presigned_put(bucket, key, expiry_s),
         post=UploadForm(url=form.url, fields=form.fields),
-        etag=etag,
+        etag=there.etag if there.recording_id else None,
     )
 
 

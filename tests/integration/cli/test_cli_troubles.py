@@ -32,16 +32,22 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "a.wav"
 
 
+def said_of_one_pending(earmark: Earmark, file: Path) -> str:
+    """What `ingest --wait` says on stderr when it ends without it."""
+    result = earmark("ingest", file, "-c", "talk", "--wait", "--timeout", 60)
+    assert (result.status, "1 pending" in result.out) == (1, True)
+    return result.err
+
+
 def test_files_whose_work_was_given_up_are_not_waited_for(
     api: Script, earmark: Earmark, file: Path, impatient: None
 ) -> None:
     api.stuck["a.wav"] = None
     api.work = GIVEN_UP
-    result = earmark("ingest", file, "-c", "talk", "--wait", "--timeout", 60)
-    assert (result.status, "1 pending" in result.out) == (1, True)
-    assert "Nothing more happens to 1 file: work was given up." in result.err
-    assert "2 of embedder.embed given up: missing_model: No weights." in result.err
-    assert "earmark dead requeue --code missing_model" in result.err
+    said = said_of_one_pending(earmark, file)
+    assert "Nothing more happens to 1 file: work was given up." in said
+    assert "2 of embedder.embed given up: missing_model: No weights." in said
+    assert "earmark dead requeue --code missing_model" in said
     assert earmark("ingest", file, "-c", "talk", "--wait", "--json").document["work"] == GIVEN_UP
 
 
@@ -57,10 +63,9 @@ def test_files_whose_work_was_dropped_are_not_waited_for(
 ) -> None:
     api.stuck["a.wav"] = n_segments
     api.work = DROPPED
-    result = earmark("ingest", file, "-c", "talk", "--wait", "--timeout", 60)
-    assert (result.status, "1 pending" in result.out) == (1, True)
-    assert "Nothing more happens to 1 file: the work was dropped (earmark dead drop)." in result.err
-    assert advice in result.err
+    said = said_of_one_pending(earmark, file)
+    assert "Nothing more happens to 1 file: the work was dropped (earmark dead drop)." in said
+    assert advice in said
 
 
 def test_a_file_that_nobody_has_seen_yet_is_waited_for(
