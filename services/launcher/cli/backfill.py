@@ -10,13 +10,15 @@ from services.launcher.cli.options import WAIT_S, AsJson, Collection, Subset, Ti
 from services.launcher.cli.output import show_fields, tell
 from services.launcher.cli.progress import CountBar
 from services.launcher.cli.session import connect
-from services.launcher.cli.troubles import Quiet, given_up, reasons, work_of
+from services.launcher.cli.troubles import Quiet, over, reasons, work_of
 from services.launcher.cli.waiting import PATIENCE_S, wait_for_state
 
 Encoder = Annotated[str, typer.Option("--encoder", help="An encoder's name.", metavar="E")]
 Everything = Annotated[
     bool, typer.Option("--all", help="Also what has a vector already: replace it.", show_default=False)
 ]
+
+_AGAIN = "Give the command again: it does what is missing."
 
 
 def backfill(
@@ -54,7 +56,7 @@ def run_backfill(api: Client, requested: Document, timeout_s: float) -> Document
 def follow_embedding(api: Client, path: str, requested: Document, ends: str, timeout_s: float, what: str) -> Document:
     """Ask a path how far it is, `done` of `wanted`, until its state is one of `ends`.
 
-    Raises Failure `timeout`, with the reasons that are known, and the fault of what was given up when nothing is left.
+    Raises Failure `timeout`, with the reasons that are known, and what became of the work when nothing is left of it.
     """
     collection, quiet = requested["collection"], Quiet()
     with CountBar(f"embedding {collection} by {requested['encoder']}") as bar:
@@ -62,7 +64,7 @@ def follow_embedding(api: Client, path: str, requested: Document, ends: str, tim
         def ask() -> Document:
             answer = api.get(path, patience_s=PATIENCE_S)
             bar.at(answer["done"], answer["wanted"])
-            if quiet((answer["state"], answer["done"])) and (failure := given_up(work_of(api, collection))):
+            if quiet((answer["state"], answer["done"])) and (failure := over(work_of(api, collection), _AGAIN)):
                 answer = api.get(path, patience_s=PATIENCE_S)  # which may have ended meanwhile
                 if answer["state"] not in ends.split():
                     raise failure

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 from uuid import UUID, uuid4
 
 import typer
@@ -27,6 +27,7 @@ Where = Annotated[
     list[str] | None,
     typer.Option("--where", help="All recordings with this attribute; again for more.", metavar="NAME=VALUE"),
 ]
+All = Annotated[bool, typer.Option("--all", help="All recordings of the collection.", show_default=False)]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.", show_default=False)]
 ReceiptId = Annotated[str | None, typer.Argument(metavar="RECEIPT_ID", show_default=False)]
 
@@ -44,6 +45,7 @@ def erase(
     collection: Collection,
     key: Key = None,
     where: Where = None,
+    everything: All = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -54,7 +56,12 @@ def erase(
     recordings unerase`.
     """
     with connect(ctx) as api:
-        chosen = _chosen(api, collection, recording_ids or [], key or [], where or [])
+        if everything or where:
+            if recording_ids or key or (everything and where):
+                raise typer.BadParameter("--where and --all each name recordings by themselves")
+            chosen = _listed(api, collection, where)
+        else:
+            chosen = _named(api, collection, recording_ids or [], key or [])
         before = _erased_before(api, collection) if recording_ids else set()
         doomed = [one for one in chosen if one not in before]
         if doomed and not (yes or as_json):
@@ -84,12 +91,19 @@ def _erased_before(api: Client, collection: str) -> set[str]:
     return {row["subject_id"] for row in api.rows(api_path("tombstones")) if row["collection"] == collection}
 
 
-def _chosen(api: Client, collection: str, recording_ids: list[str], keys: list[str], where: list[str]) -> list[str]:
-    """The recordings that are meant, each once."""
-    if not (recording_ids or keys or where):
-        raise typer.BadParameter("name recordings by their ids, by --key, or by --where")
-    if where and (recording_ids or keys):
-        raise typer.BadParameter("--where names recordings by itself: leave out ids and --key")
+def _listed(api: Client, collection: str, where: list[str] | None) -> list[str]:
+    """All of the collection; where there are conditions, those to which they apply."""
+    filters: dict[str, Any] = {"where": where} if where else {}
+    found = [row["recording_id"] for row in api.rows(api_path("collections", collection, "recordings"), **filters)]
+    if not found:
+        raise _unknown("No recording has these attributes." if where else "It has no recordings.", collection)
+    return found
+
+
+def _named(api: Client, collection: str, recording_ids: list[str], keys: list[str]) -> list[str]:
+    """Each once."""
+    if not (recording_ids or keys):
+        raise typer.BadParameter("name recordings by their ids, by --key, by --where, or --all of them")
     found = [str(_checked(one)) for one in recording_ids]
     for key in keys:
         asked = {"object_keys": [key]}
@@ -97,11 +111,6 @@ def _chosen(api: Client, collection: str, recording_ids: list[str], keys: list[s
         if item["recording_id"] is None:
             raise _unknown(f"No recording lies under {key!r}.", collection)
         found.append(item["recording_id"])
-    if where:
-        rows = api.rows(api_path("collections", collection, "recordings"), where=where)
-        found = [row["recording_id"] for row in rows]
-    if not found:
-        raise _unknown("No recording has these attributes.", collection)
     return list(dict.fromkeys(found))
 
 

@@ -51,6 +51,17 @@ def given_up(work: Document) -> Failure | None:
     return Failure(dead[0]["code"], _shortened(dead[0]["reason"]), remedy)
 
 
+def over(work: Document, again: str) -> Failure | None:
+    """Why nothing more will happen to work that was begun, if nothing will; `again`: what begins anew what was dropped.
+
+    Work that is done ends in the same transaction as what it is waited for with: look at that once more before this is
+    believed.
+    """
+    if is_left(work) or work["backlog"]["dead"]:
+        return given_up(work)
+    return Failure("work_dropped", "Nothing more happens: the work was dropped (earmark dead drop).", again)
+
+
 def _dead(work: Document) -> list[Document]:
     return [fault for fault in work["faults"] if fault["state"] == "dead"]
 

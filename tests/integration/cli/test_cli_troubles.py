@@ -90,6 +90,14 @@ def test_a_backfill_that_was_given_up_fails_with_the_reason(api: Script, earmark
     assert "earmark dead list" in result.document["error"]["remedy"]
 
 
+def test_a_backfill_that_was_dropped_is_not_waited_for(api: Script, earmark: Earmark, impatient: None) -> None:
+    api.backfill_state, api.work = "embedding", DROPPED
+    result = earmark("backfill", "-c", "talk", "--encoder", "ecapa", "--wait", "--json")
+    error = result.document["error"]
+    assert (result.status, error["code"]) == (1, "work_dropped")
+    assert error["remedy"] == "Give the command again: it does what is missing."
+
+
 def test_a_backfill_that_takes_too_long_says_what_is_left(api: Script, earmark: Earmark) -> None:
     api.backfill_state = "embedding"
     error = earmark("backfill", "-c", "talk", "--encoder", "e", "--wait", "--timeout", 0, "--json").document["error"]

@@ -65,7 +65,17 @@ def test_recordings_are_erased_by_attribute(served: Served, meetings: Meetings, 
                                           "--yes", status=1)  # fmt: skip
 
 
-@pytest.mark.parametrize("chosen", [(), ("--where", "a=b", "--key", "k"), ("no-id",)])
+def test_all_of_a_collection_are_erased(meetings: Meetings, earmark: Earmark) -> None:
+    before = names(earmark)
+    done = earmark("recordings", "erase", "--all", "-c", "meetings", "--json")
+    assert set(done["recordings"]) == before
+    assert not names(earmark)
+    assert "It has no recordings" in earmark("recordings", "erase", "--all", "-c", "meetings", "--yes", status=1)
+
+
+@pytest.mark.parametrize(
+    "chosen", [(), ("--where", "a=b", "--key", "k"), ("--all", "--key", "k"), ("--all", "--where", "a=b"), ("no-id",)]
+)
 def test_what_is_meant_must_be_said(meetings: Meetings, earmark: Earmark, chosen: tuple[str, ...]) -> None:
     earmark("recordings", "erase", *chosen, "-c", "meetings", "--yes", status=2)
     assert len(names(earmark)) == 4
