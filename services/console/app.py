@@ -44,6 +44,7 @@ from services.console.api import (
     why,
 )
 from services.console.auditing import Audited
+from services.console.auth import admitted
 from services.console.deps import Console
 from services.console.errors import Failure
 from services.console.headers import SafeHeaders
@@ -110,7 +111,7 @@ def create_app(console: Console) -> FastAPI:
     database, own = console.database, console.settings.console
     app.add_middleware(KeepAnswers, database=database)  # the innermost
     app.add_middleware(Audited, database=database, settings=own)
-    app.add_middleware(StrictBody, max_body_bytes=own.max_body_bytes)
+    app.add_middleware(StrictBody, max_body_bytes=own.max_body_bytes, admit=admitted, limits=console.limits)
     app.add_middleware(SafeHeaders)  # the outermost
     return app
 

@@ -4,10 +4,12 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, Final, Literal, get_args
 
+from anyio import to_thread
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -24,6 +26,7 @@ OWNER: Final = "owner"
 
 CSRF_HEADER: Final = "X-CSRF-Token"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_PLACE: Final = "earmark.caller"
 _bearer = HTTPBearer(auto_error=False, description="A token of POST /v1/tokens, or the one in the stack's token file.")
 
 
@@ -88,6 +91,25 @@ def _owners_token(file: str | None) -> str:
         return ""
 
 
+async def admitted(request: Request) -> str:
+    """The name of whoever sends a body, asked for before it is read. Raises Unauthenticated, Forbidden, TryLater."""
+    bearer = await _bearer(request)
+    return (await to_thread.run_sync(partial(_admitted, request, bearer, with_body=True))).name
+
+
+def _admitted(request: Request, bearer: HTTPAuthorizationCredentials | None, *, with_body: bool = False) -> Caller:
+    """Looked up and counted once a request: it may have been before its body was read, or for another scope."""
+    known: Caller | None = request.scope.get(_PLACE)
+    if known is not None:
+        return known
+    console = whole_console_of(request)
+    caller = caller_of(_secret(request, bearer, console.settings.console.port), console)
+    console.limits.admit(caller.name, monotonic(), with_body=with_body)
+    call_of(request).actor = caller.name
+    request.scope[_PLACE] = caller
+    return caller
+
+
 class Requires:
     """A FastAPI dependency: the caller, if a token with one of the scopes came along."""
 
@@ -100,11 +122,7 @@ class Requires:
         bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> Caller:
         """Raises Unauthenticated, Forbidden, TryLater, and what `confinement` and `once` have to say."""
-        console, call = whole_console_of(request), call_of(request)
-        caller = caller_of(_secret(request, bearer, console.settings.console.port), console)
-        if call.actor is None:  # an endpoint may require two scopes
-            console.limits.charge(caller.name, len(call.body), monotonic())
-        call.actor = caller.name
+        console, caller = whole_console_of(request), _admitted(request, bearer)
         if not caller.may(self._any_of):
             raise Forbidden(f"The token {caller.name!r} lacks the scope {' or '.join(self._any_of)!r}.")
         confinement.look(request, caller.collections, console.database)

@@ -50,13 +50,20 @@ class Limits:
         self._lock = threading.Lock()
         self._buckets: dict[str, tuple[_Bucket, _Bucket]] = {}
 
-    def charge(self, actor: str, n_bytes: int, now_s: float) -> None:
-        """Count a request with a body of so many bytes. Raises TooManyRequests, TooManyBytes; then nothing counts."""
+    def admit(self, actor: str, now_s: float, *, with_body: bool) -> None:
+        """Count a request, before its body is read. Raises TooManyRequests, TooManyBytes; then nothing counts."""
         with self._lock:
-            requests, volume = self._buckets.setdefault(actor, (_Bucket(), _Bucket()))
+            requests, volume = self._of(actor)
             if wait_s := requests.wait_s(self._requests_per_s, now_s):
                 raise TooManyRequests(f"More than {self._requests_per_s:g} requests a second.", retry_after_s=wait_s)
-            if (wait_s := volume.wait_s(self._bytes_per_s, now_s)) and n_bytes:
+            if (wait_s := volume.wait_s(self._bytes_per_s, now_s)) and with_body:
                 raise TooManyBytes(f"More than {self._bytes_per_s} bytes a second.", retry_after_s=wait_s)
             requests.filled += 1
-            volume.filled += n_bytes
+
+    def weigh(self, actor: str, n_bytes: int) -> None:
+        """Count bytes of a body as they come: into debt if need be, so that a body of any size fits through."""
+        with self._lock:
+            self._of(actor)[1].filled += n_bytes
+
+    def _of(self, actor: str) -> tuple[_Bucket, _Bucket]:
+        return self._buckets.setdefault(actor, (_Bucket(), _Bucket()))

@@ -1,31 +1,49 @@
 """Reads request bodies before anything else does: small enough, JSON in the strict sense, text that Postgres can hold.
 
-What passes here can be wrong for its endpoint, but it cannot crash one.
+What passes here can be wrong for its endpoint, but it cannot crash one. Nothing that is open to everybody takes a body,
+so whoever sends one shows a valid token first: strangers' bodies are neither read nor parsed.
 """
 
+import asyncio
 import json
 import math
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from anyio import to_thread
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.console.calls import call_in
 from services.console.errors import answer
-from shared.errors import InvalidRequest, PermanentError
+from services.console.limits import Limits
+from services.console.room import Room
+from shared.errors import EarmarkError, InvalidRequest, PermanentError, TransientError
 from shared.ledger.outbox import correlated
 
 _LARGEST_INT: Final = 2**53
 """Beyond it a JSON number is not the same number in every language (RFC 8259, section 6)."""
 
-_PARSED_INLINE_BYTES: Final = 1 << 16
+_SMALL_BYTES: Final = 1 << 16
+"""Parsed at once, where larger bodies go to a thread; and in a room of their own, so as not to wait for those."""
+
+_SMALL_BYTES_EACH: Final = 32 * _SMALL_BYTES
+_READ_WITHIN_S: Final = 120.0
+"""10 MiB in that time is 700 kbit/s; a body that trickles in holds room that others wait for."""
 
 
 class BodyTooLarge(PermanentError):
     """Send it in several smaller requests; audio goes to the bucket, not through the API."""
 
     code = "body_too_large"
+
+
+class BodyTooSlow(TransientError):
+    """Send it in several smaller requests, or over a faster line."""
+
+    code = "body_too_slow"
 
 
 def parse(raw: bytes) -> Any:
@@ -93,48 +111,75 @@ def _storable(text: str) -> bool:
 
 
 class StrictBody:
-    """ASGI middleware: nothing behind it sees a body or an address that breaks these rules."""
+    """ASGI middleware: nothing behind it sees a body or an address that breaks these rules.
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    `admit` names whose token came with a request, or raises; it is asked before a byte of the body is read.
+    """
+
+    def __init__(
+        self, app: ASGIApp, max_body_bytes: int, admit: Callable[[Request], Awaitable[str]], limits: Limits
+    ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._admit = admit
+        self._limits = limits
+        self._small = Room(_SMALL_BYTES_EACH)
+        self._large = Room(max_body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the whole body, then pass it on or answer at once."""
+        """Read the whole body, then pass it on or answer at once; its room is given back when the answer has left."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        try:
-            _check_address(scope)
-            body = await self._read(scope, receive)
-            call = call_in(scope)
-            call.body = body
-            if body and _says_json(scope):
-                inline = len(body) <= _PARSED_INLINE_BYTES
-                value = parse(body) if inline else await to_thread.run_sync(parse, body)
-                call.fields = value if isinstance(value, dict) else {}
-        except (InvalidRequest, BodyTooLarge) as error:
-            await answer(error)(scope, receive, send)
-            return
-        with correlated(call.call_id):
-            await self._app(scope, _replay(body, receive), send)
+        async with AsyncExitStack() as held:
+            try:
+                _check_address(scope)
+                body = await self._taken_in(scope, receive, held) if _has_body(scope) else b""
+            except EarmarkError as error:
+                await answer(error)(scope, receive, send)
+                return
+            with correlated(call_in(scope).call_id):
+                await self._app(scope, _replay(body, receive), send)
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes:
-        announced = _header(scope, b"content-length")
-        if announced and int(announced) > self._max_body_bytes:  # the server has checked that it is a number
-            raise BodyTooLarge(f"The body has {int(announced)} bytes; {self._max_body_bytes} are accepted.")
+    async def _taken_in(self, scope: Scope, receive: Receive, held: AsyncExitStack) -> bytes:
+        actor, call = await self._admit(Request(scope)), call_in(scope)
+        try:
+            async with asyncio.timeout(_READ_WITHIN_S):
+                call.body = await self._read(scope, receive, held, actor)
+        except TimeoutError:
+            raise BodyTooSlow(f"The body was not here after {_READ_WITHIN_S:g} s.") from None
+        if call.body and _says_json(scope):
+            inline = len(call.body) <= _SMALL_BYTES
+            value = parse(call.body) if inline else await to_thread.run_sync(parse, call.body)
+            call.fields = value if isinstance(value, dict) else {}
+        return call.body
+
+    async def _read(self, scope: Scope, receive: Receive, held: AsyncExitStack, actor: str) -> bytes:
+        """What does not say how long it is counts as small until it is not."""
+        announced = int(_header(scope, b"content-length") or 0)  # the server has checked that it is a number
+        if announced > self._max_body_bytes:
+            raise BodyTooLarge(f"The body has {announced} bytes; {self._max_body_bytes} are accepted.")
+        room_bytes = await self._make_room(held, actor, announced or _SMALL_BYTES)
         blocks, n_bytes, more = [], 0, True
         while more:
             message = await receive()
-            if message["type"] == "http.disconnect":
-                break
+            if message["type"] == "http.disconnect":  # half an import is none, though each of its lines be sound
+                raise InvalidRequest("The body broke off.")
             block = message.get("body", b"")
             n_bytes += len(block)
             if n_bytes > self._max_body_bytes:
                 raise BodyTooLarge(f"The body has more than {self._max_body_bytes} bytes.")
+            if n_bytes > room_bytes:
+                room_bytes = await self._make_room(held, actor, self._max_body_bytes)
+            self._limits.weigh(actor, len(block))
             blocks.append(block)
             more = message.get("more_body", False)
         return b"".join(blocks)
+
+    async def _make_room(self, held: AsyncExitStack, actor: str, n_bytes: int) -> int:
+        room = self._small if n_bytes <= _SMALL_BYTES else self._large
+        await held.enter_async_context(room.held(actor, n_bytes))
+        return n_bytes
 
 
 def _check_address(scope: Scope) -> None:
@@ -145,6 +190,11 @@ def _check_address(scope: Scope) -> None:
         raise InvalidRequest("The address is not UTF-8.") from None
     if "\x00" in text:
         raise InvalidRequest("The address holds a NUL.")
+
+
+def _has_body(scope: Scope) -> bool:
+    """HTTP/1.1 has none where neither is said (RFC 9112, section 6.3)."""
+    return _header(scope, b"content-length").strip(b"0") != b"" or _header(scope, b"transfer-encoding") != b""
 
 
 def _says_json(scope: Scope) -> bool:
