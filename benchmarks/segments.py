@@ -66,7 +66,7 @@ def _read(path: Path, rate_hz: int) -> list[np.ndarray]:
     recording_id = uuid4()
     bounds = [(samples(start_s), samples(start_s + SEGMENT_S)) for start_s in STARTS_S]
     spans = [SegmentSpan(uuid4(), recording_id, "bench", *bound) for bound in bounds]
-    source = AudioSource(recording_id, spans[-1].end_sample, 1.0, None, None, None, "", rate_hz)
+    source = AudioSource(recording_id, spans[-1].end_sample, 1.0, "", None, "", rate_hz)
     with ThreadPoolExecutor(1) as fetching:
         embedder = SimpleNamespace(fetching=fetching, blobs=SimpleNamespace(path=lambda _: path))
         return [clip.samples for clip in clips(spans, {recording_id: source}, embedder, rate_hz)]

@@ -123,6 +123,7 @@ class Requires:
     ) -> Caller:
         """Raises Unauthenticated, Forbidden, TryLater, and what `confinement` and `once` have to say."""
         console, caller = whole_console_of(request), _admitted(request, bearer)
+        confinement.note(request)
         if not caller.may(self._any_of):
             raise Forbidden(f"The token {caller.name!r} lacks the scope {' or '.join(self._any_of)!r}.")
         confinement.look(request, caller.collections, console.database)

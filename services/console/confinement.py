@@ -4,7 +4,7 @@ This one place decides, before any endpoint runs. An endpoint that names no coll
 ones is closed to such tokens, so that a new one cannot be forgotten. What a token may not see does not exist for it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from shared.ledger import chains
 from shared.storage import whereabouts
 from shared.storage.archive_listing import UnknownArchive
 from shared.storage.backfills import UnknownBackfill
-from shared.storage.collections import UnknownCollection
+from shared.storage.collections import UnknownCollection, is_name
 from shared.storage.database import Transaction, Transactions
 from shared.storage.encoder_comparisons import UnknownComparison
 from shared.storage.labels import ClusterGone, SegmentGone, UnknownLabel
@@ -57,6 +57,8 @@ KIND_OF_FIELD: Final[Mapping[str, Kind]] = {
 }
 """What the fields of paths, queries and bodies hold the ids of."""
 
+_NOTED: Final = (*KIND_OF_FIELD, "event_ids")
+
 NAMED_IN_BODY: Final = frozenset({"POST /v1/labels", "POST /v1/rejections", "POST /v1/reviews"})
 OPEN: Final = frozenset(
     {
@@ -88,22 +90,28 @@ _GONE: Final[Mapping[Kind, tuple[type[EarmarkError], str]]] = {
 }
 
 
+def note(request: Request) -> None:
+    """Note down in the call what it says that it is about: the audit log tells it even if the call is refused."""
+    call = call_of(request)
+    said = _collection(request, call) or call.fields.get("collection")
+    call.collection = said if isinstance(said, str) and is_name(said) else None
+    call.ids = {field: [value] for field, value in request.path_params.items() if _id(value)}
+    call.ids |= {field: [str(one) for one in ids] for field, ids in _named(request, call, _NOTED)}
+
+
 def look(request: Request, allowed: frozenset[str] | None, database: Transactions) -> None:
-    """Note down in the call what it is about; `allowed` are the token's collections, None for all.
+    """Find out which collection the call is about; `allowed` are the token's, None for all.
 
     Raises UnknownCollection, SegmentGone and the like for what lies elsewhere, Confined for what concerns everything,
     ChainTaken where the call would become part of what happened elsewhere.
     """
-    call = call_of(request)
-    route = f"{request.method} {route_of(request.scope)}"
-    call.collection = _collection(request, call, route)
-    if allowed is not None and call.collection is not None and call.collection not in allowed:
+    call, route = call_of(request), _route(request)
+    collection = _collection(request, call)
+    if allowed is not None and collection is not None and collection not in allowed:
         if route == _NEW_COLLECTION:
-            raise Confined(f"The token is not for {call.collection!r}.")
-        raise UnknownCollection(f"No collection {call.collection!r}.")
-    named = dict(_named(request, call))
-    call.ids = {field: [value] for field, value in request.path_params.items() if _id(value)}
-    call.ids |= {field: [str(one) for one in ids] for field, ids in named.items()}
+            raise Confined(f"The token is not for {collection!r}.")
+        raise UnknownCollection(f"No collection {collection!r}.")
+    named = dict(_named(request, call, KIND_OF_FIELD))
     if named and (allowed is not None or request.method in CHANGING):
         with database.begin() as tx:
             call.collection = _whereabouts(tx, named, allowed) or call.collection
@@ -124,13 +132,18 @@ def _opened(request: Request, call: Call, route: str, named: Mapping[str, list[U
     return any(field in request.path_params for field in named)
 
 
-def _collection(request: Request, call: Call, route: str) -> str | None:
-    found = call.fields.get("name") if route == _NEW_COLLECTION else request.path_params.get("collection")
+def _route(request: Request) -> str:
+    return f"{request.method} {route_of(request.scope)}"
+
+
+def _collection(request: Request, call: Call) -> str | None:
+    is_new = _route(request) == _NEW_COLLECTION
+    found = call.fields.get("name") if is_new else request.path_params.get("collection")
     return found if isinstance(found, str) else None
 
 
-def _named(request: Request, call: Call) -> Iterator[tuple[str, list[UUID]]]:
-    for field in KIND_OF_FIELD:
+def _named(request: Request, call: Call, fields: Iterable[str]) -> Iterator[tuple[str, list[UUID]]]:
+    for field in fields:
         values = [*_listed(request.path_params.get(field)), *_listed(call.fields.get(field))]
         if ids := [one for one in map(_id, [*values, *request.query_params.getlist(field)]) if one]:
             yield field, ids

@@ -78,7 +78,7 @@ class BlobCache:
                 return self._kept[own].path
             self._n_fetched += 1
             target = self._folder / f"{self._n_fetched}.audio"
-        if source.bucket is None or source.key is None:
+        if source.key is None:
             raise AudioGone
         try:
             fetched = self._objects.fetch(source.bucket, source.key, target)
@@ -86,10 +86,6 @@ class BlobCache:
             if source.sample_rate_hz != SAMPLE_RATE_HZ:
                 raise RenditionMissing((source.sample_rate_hz,), lost=True) from error
             raise AudioGone from error
-        # An original that serves as it is may have been overwritten since: its new bytes are another recording.
-        if source.etag is not None and fetched.sha256 != source.sha256:
-            target.unlink()
-            raise AudioGone
         with self._lock:
             self._kept[own] = _Copy(target, fetched.size_bytes, monotonic())
         self._upkeep.begin()

@@ -57,15 +57,13 @@ def clips(
     by_recording = [(key, list(group)) for key, group in groupby(spans, key=lambda s: s.recording_id)]
     fetching = {key: embedder.fetching.submit(embedder.blobs.path, sources[key]) for key, _ in by_recording}
     for key, group in by_recording:
-        for one in _of_recording(group, sources[key], fetching[key], rate_hz):
+        for one in _of_recording(group, fetching[key], rate_hz):
             if isinstance(one, NoClip):
                 embedder.blobs.drop(sources[key])
             yield one
 
 
-def _of_recording(
-    spans: Sequence[SegmentSpan], source: AudioSource, fetching: "Future[Path]", rate_hz: int
-) -> Iterator[Clip | NoClip]:
+def _of_recording(spans: Sequence[SegmentSpan], fetching: "Future[Path]", rate_hz: int) -> Iterator[Clip | NoClip]:
     import soundfile  # loads a codec library: not before there is something to read
 
     unread = deque(spans)
@@ -77,7 +75,7 @@ def _of_recording(
     except EarmarkError as error:
         yield from (NoClip(span, error) for span in unread)
     except soundfile.LibsndfileError as error:
-        if source.etag is not None or rate_hz != SAMPLE_RATE_HZ:  # an original, or a rendition: none would be made anew
+        if rate_hz != SAMPLE_RATE_HZ:  # a rendition: none would be made anew
             raise
         yield from (NoClip(span, AudioGone(f"Its copy cannot be read: {error}.")) for span in unread)
 

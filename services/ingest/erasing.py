@@ -7,9 +7,8 @@ from time import monotonic, sleep
 from typing import Any, Final
 from uuid import UUID
 
+from services.ingest.decoded import derived_key, rendition_key
 from services.ingest.ports import Ingest
-from services.ingest.registering import derived_key
-from services.ingest.rendering import rendition_key
 from shared.errors import TransientError
 from shared.events import ErasureBegun
 from shared.ledger import traces

@@ -33,7 +33,7 @@ def register(work: Work, ingest: Ingest) -> None:
         # What was overwritten meanwhile is left to its newer event: announced now, it could be under no key.
         held = [r for r in results.registered if r.outcome in standing]
         due = _due(commit, held)
-        _hold(commit, [r.recording.derived_key for r in held if r.recording.derived_key], ingest)
+        _hold(commit, [r.recording.derived_key for r in held], ingest)
         names = {collection.name: collection for collection in collections.listing(commit.tx)}
         for registered in held:
             if registered.recording.recording_id in due:

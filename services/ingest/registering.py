@@ -12,6 +12,7 @@ from services.ingest.archives.kinds import Kind
 from services.ingest.archives.sniffing import HEAD_BYTES, sniff
 from services.ingest.decode.errors import TooLarge as TooLargeFile
 from services.ingest.decode.facts import DecodedFacts
+from services.ingest.decoded import derived_key
 from services.ingest.ports import Ingest
 from services.ingest.unpacking import Archived
 from shared import ids
@@ -20,8 +21,6 @@ from shared.events import ObjectSeen
 from shared.ledger.consumer import Delivered
 from shared.storage.objects import Fetched, ObjectGone, StoredObject, TooLarge
 from shared.storage.recordings import NewRecording, Outcome
-
-DECODING = 1  # how originals become 16 kHz mono FLAC; a change that alters samples raises it
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def _register(delivered: Delivered, event: ObjectSeen, path: Path, fetched: Fetc
     target = path.with_suffix(".flac")
     try:
         facts = ingest.decoder.decode(path, target)
-        stored_key = None if facts.serves_as_is else _store(fetched.sha256, target, ingest)
+        stored_key = _store(fetched.sha256, target, ingest)
     finally:
         with suppress(FileNotFoundError):
             target.unlink()
@@ -134,11 +133,6 @@ def _register(delivered: Delivered, event: ObjectSeen, path: Path, fetched: Fetc
         facts=_facts(facts, fetched),
     )
     return Registered(delivered, recording, Outcome(event.object_id, event.etag, fetched.etag, recording_id))
-
-
-def derived_key(sha256: str) -> str:
-    """Where the decoded audio of an original of that hash lies: every collection shares it."""
-    return f"recordings/{DECODING}/{sha256[:2]}/{sha256}.flac"
 
 
 def _store(sha256: str, flac: Path, ingest: Ingest) -> str:

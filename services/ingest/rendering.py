@@ -9,8 +9,8 @@ from uuid import UUID
 
 from services.ingest.cutting import AudioGone
 from services.ingest.decode.errors import DecodeMemory, DecoderCrashed, DecodeTimeout
+from services.ingest.decoded import rendition_key
 from services.ingest.ports import Ingest
-from services.ingest.registering import DECODING
 from shared.errors import EarmarkError, PermanentError
 from shared.events import RenditionRequested
 from shared.ledger.consumer import Delivered
@@ -106,7 +106,6 @@ def render(original: AudioSource, rate_hz: int, ingest: Ingest) -> Rendition:
 
     Raises AudioGone if the object no longer holds these bytes, and what the decoder and the object store raise.
     """
-    assert original.bucket is not None
     assert original.key is not None
     with tempfile.TemporaryDirectory(dir=ingest.scratch) as folder:
         path, target = Path(folder) / "original", Path(folder) / "rendition.flac"
@@ -120,11 +119,6 @@ def render(original: AudioSource, rate_hz: int, ingest: Ingest) -> Rendition:
         key = rendition_key(original.sha256, rate_hz)
         ingest.objects.put_file(ingest.settings.s3.derived_bucket, key, target, "audio/flac")
     return Rendition(original.recording_id, rate_hz, key, facts.n_samples)
-
-
-def rendition_key(sha256: str, rate_hz: int) -> str:
-    """Where the audio of an original of that hash lies at another rate."""
-    return f"renditions/{DECODING}/{rate_hz}/{sha256[:2]}/{sha256}.flac"
 
 
 def _looked_at(made: Iterable[AudioSource], ingest: Ingest) -> tuple[set[UUID], dict[UUID, str]]:

@@ -16,7 +16,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class UnknownCollection(NotFound):
-    """Create it with `earmark collections create NAME`, or put a file under its prefix."""
+    """`earmark collections list` names those that there are; `earmark collections create NAME` makes one, and so does
+    a file under its prefix.
+    """
 
     code = "unknown_collection"
 
@@ -51,9 +53,14 @@ class Collection:
     weight: int = 1  # deliveries in a turn, beside other collections
 
 
+def is_name(text: str) -> bool:
+    """Whether a collection may be named so."""
+    return _NAME.fullmatch(text) is not None
+
+
 def check_name(name: str) -> str:
     """The name itself; raises BadCollectionName."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise BadCollectionName(f"{name!r} cannot name a collection.")
     return name
 

@@ -15,7 +15,18 @@ import sqlalchemy as sa
 
 from shared.events import ErasureBegun, Event, RecordingErased, SegmentsRemoved
 from shared.ids import new_id
-from shared.storage import clusters, frames, keyed_calls, labels, orphans, people, receipts, tombstones
+from shared.storage import (
+    clusters,
+    erased_audio,
+    frames,
+    keyed_calls,
+    labels,
+    orphans,
+    people,
+    receipts,
+    subset_values,
+    tombstones,
+)
 from shared.storage.backfills import SEGMENTS_PER_EVENT
 from shared.storage.database import Transaction
 from shared.storage.erasure_statements import STATEMENTS
@@ -88,6 +99,7 @@ def _erase(
 ) -> Erased:
     key: dict[str, Any] = {"speakers": list(speakers), "recordings": list(recordings)}
     collections = _lock_names(tx, key)
+    subset_values.hold(tx, collections)
     if with_recordings:
         key["recordings"] = list(tx.execute(_THEIR_RECORDINGS, key).scalars())
     tombstones.claim(tx, [*key["speakers"], *key["recordings"]])
@@ -100,9 +112,17 @@ def _erase(
         clusters.recount(tx, collection)
     tx.execute(_COUNTED_AGAIN, {"recordings": doomed.touched})
     tx.execute(_PROGRESS_AGAIN, {"recordings": doomed.touched})
-    erased |= {"audio and frames": orphans.condemn(tx, blobs), "originals": len(doomed.originals)}
+    erased |= {
+        "audio and frames": orphans.condemn(tx, blobs),
+        "originals": sum(1 for one in doomed.originals if one.etag),
+    }
     rest = Rest(
-        sorted(doomed.recordings), doomed.ever, doomed.speakers, doomed.originals, sorted(doomed.recordings.values())
+        recordings=sorted(doomed.recordings),
+        segments=doomed.ever,
+        speakers=doomed.speakers,
+        originals=doomed.originals,
+        earlier=erased_audio.earlier(tx, doomed.originals),
+        sha256s=sorted(doomed.recordings.values()),
     )
     kept = {"names that nothing bears any more": _n_bare(tx, doomed)}
     receipt = receipts.write(tx, receipt_id, actor, erased, doomed.audio_kept, kept, collections, rest)
@@ -136,7 +156,7 @@ class _Doomed:
     collection_of: dict[UUID, str]  # of each of these
     rows: Sequence[Any]  # segments: segment_id, recording_id, collection, speaker_id
     ever: list[UUID] = field(default_factory=list)  # those, and the ones that they were cut from
-    originals: list[Original] = field(default_factory=list)
+    originals: list[Original] = field(default_factory=list)  # those that are gone by now have no ETag
     audio_kept: list[str] = field(default_factory=list)  # keys
 
     @property
@@ -167,23 +187,6 @@ _CUT_FROM = sa.text("""
     SELECT segment_id FROM label WHERE operation = 'divide' AND collection = ANY(:collections)
       AND segment_id IS NOT NULL AND detail->'parts' ?| CAST(CAST(:segments AS uuid[]) AS text[])
 """)
-_ORIGINALS = sa.text("""
-    SELECT object_id, bucket, key, etag FROM stored_object WHERE recording_id = ANY(:recordings)
-    ORDER BY object_id FOR UPDATE
-""")
-# The recordings that a speaker was heard in, the same bytes elsewhere, and the archives that any of them came out of.
-_AUDIO_KEPT = sa.text("""
-    WITH bytes AS (
-        SELECT sha256 FROM recording WHERE recording_id = ANY(:touched) OR recording_id = ANY(:recordings)
-    ), heard AS (
-        SELECT o.key, o.collection, r.recording_id = ANY(:recordings) AS goes
-        FROM recording r JOIN stored_object o USING (recording_id) WHERE r.sha256 IN (SELECT sha256 FROM bytes)
-    )
-    SELECT key FROM heard WHERE NOT goes
-    UNION SELECT a.key FROM heard h JOIN archive a USING (collection)
-    JOIN archive_member m ON m.archive_id = a.archive_id AND m.key = h.key
-    ORDER BY key
-""")
 
 
 def _hold(tx: Transaction, key: dict[str, Any]) -> _Doomed:
@@ -201,9 +204,8 @@ def _hold(tx: Transaction, key: dict[str, Any]) -> _Doomed:
     theirs = [row.segment_id for row in doomed.rows if row.recording_id in doomed.recordings]
     earlier = _cut_from(tx, sorted(set(doomed.collection_of.values())), theirs)
     doomed.ever = [*(row.segment_id for row in doomed.rows), *earlier]
-    doomed.originals = [Original(*row) for row in tx.execute(_ORIGINALS, {"recordings": list(doomed.recordings)})]
-    kept = {"touched": doomed.touched, "recordings": list(doomed.recordings)}
-    doomed.audio_kept = list(tx.execute(_AUDIO_KEPT, kept).scalars())
+    doomed.originals = erased_audio.originals(tx, list(doomed.recordings))
+    doomed.audio_kept = erased_audio.kept(tx, doomed.touched, list(doomed.recordings))
     return doomed
 
 
@@ -221,28 +223,25 @@ _BLOBS = sa.text("""
     SELECT derived_key AS key FROM recording WHERE recording_id = ANY(:recordings) AND derived_key IS NOT NULL
     UNION SELECT key FROM rendition WHERE recording_id = ANY(:recordings) AND key IS NOT NULL
 """)
-# The bucket's sweep knows them as they are, until they are deleted.
-_WITHDRAW = sa.text("""
-    UPDATE stored_object SET state = 'rejected', recording_id = NULL, code = 'erased',
-           reason = 'It was erased, and is being deleted from the bucket.'
-    WHERE object_id = ANY(:ids)
-""")
 
 
 def _delete(tx: Transaction, doomed: _Doomed) -> tuple[dict[str, int], list[str]]:
     """How much of what went, and the keys of blobs that it referred to."""
     recordings = list(doomed.recordings)
     blobs = [*tx.execute(_BLOBS, {"recordings": recordings}).scalars(), *frames.discard(tx, doomed.ever)]
+    emptied = sorted(set(doomed.collection_of.values()))
     values = {
         "speakers": doomed.speakers,
         "segments": doomed.ever,
         "recordings": recordings,
         "collections": sorted({row.collection for row in doomed.rows}),
-        "emptied": sorted(set(doomed.collection_of.values())),
+        "emptied": emptied,
+        "objects": [one.object_id for one in doomed.originals],
         "keys": [one.key for one in doomed.originals],
     }
     erased = {what: tx.execute(sa.text(statement), values).rowcount for what, statement in STATEMENTS.items()}
-    tx.execute(_WITHDRAW, {"ids": [one.object_id for one in doomed.originals]})
+    erased_audio.withdraw(tx, doomed.originals)
+    erased["values in subsets"] = subset_values.forget(tx, emptied)
     keyed_calls.forget_answers(tx)
     return erased, blobs
 

@@ -1,7 +1,7 @@
 """What an erasure takes out of each table, in an order in which each row goes before what it refers to.
 
 Parameters: `speakers`; `segments`, with those that stood earlier in erased recordings; `recordings`; `collections`,
-from which segments are taken; `emptied`, from which recordings are; `keys` of their objects.
+from which segments are taken; `emptied`, from which recordings are; `objects` that held these, and their `keys`.
 """
 
 from typing import Final
@@ -9,6 +9,11 @@ from typing import Final
 STATEMENTS: Final = {
     "vectors": """DELETE FROM embedding
         WHERE encoder_id = ANY(ARRAY(SELECT encoder_id FROM encoder)) AND segment_id = ANY(:segments)""",
+    # Nobody can tell of which recordings an import's files were: it may have found their names standing, and said none.
+    "lists of files in imports": """UPDATE label SET detail = detail || '{"files": []}'
+        WHERE operation = 'import' AND jsonb_array_length(detail->'files') > 0
+          AND (collection = ANY(:collections) OR collection = ANY(:emptied)
+               OR label_id IN (SELECT label_id FROM word WHERE speaker_id = ANY(:speakers)))""",
     "words": "DELETE FROM word WHERE segment_id = ANY(:segments) OR speaker_id = ANY(:speakers)",
     "changes of names": """DELETE FROM label_effect
         WHERE segment_id = ANY(:segments) OR speaker_id = ANY(:speakers)""",
@@ -47,7 +52,7 @@ STATEMENTS: Final = {
     "lines in archives' lists": """DELETE FROM archive_member m USING archive a
         WHERE a.archive_id = m.archive_id AND a.collection = ANY(:emptied) AND m.key = ANY(:keys)""",
     "attributes of files": """DELETE FROM object_attributes a USING stored_object o
-        WHERE o.recording_id = ANY(:recordings) AND a.collection = o.collection AND a.key = o.key""",
+        WHERE o.object_id = ANY(:objects) AND a.collection = o.collection AND a.key = o.key""",
     "places in subsets": "DELETE FROM subset_member WHERE recording_id = ANY(:recordings)",
     "segments": "DELETE FROM segment WHERE segment_id = ANY(:segments)",
     "recordings": "DELETE FROM recording WHERE recording_id = ANY(:recordings)",

@@ -32,11 +32,12 @@ class ListedObject:
     segments: int | None = None
     etag: str | None = None
     size_bytes: int | None = None
+    seen_at: datetime | None = None
 
 
 _OBJECT = """
     SELECT o.key AS object_key, o.state, o.recording_id, o.code, o.reason, r.n_segments AS segments, o.etag,
-           o.size_bytes, CASE WHEN o.state = 'rejected' THEN 'rejected' WHEN r.state = 'ready' THEN 'ready'
+           o.size_bytes, o.seen_at, CASE WHEN o.state = 'rejected' THEN 'rejected' WHEN r.state = 'ready' THEN 'ready'
                               WHEN o.state = 'archive' AND NOT EXISTS (
                                   SELECT FROM archive a WHERE a.object_id = o.object_id AND a.state = 'unpacking'
                               ) THEN 'unpacked' ELSE 'pending' END AS status

@@ -39,7 +39,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """An object that held an erased recording's bytes, whose ETag was this."""
+    """An object that held an erased recording's bytes, whose ETag was this; "" if it was gone already."""
 
     object_id: UUID
     bucket: str
@@ -55,6 +55,8 @@ class Rest:
     segments: list[UUID] = field(default_factory=list)
     speakers: list[UUID] = field(default_factory=list)
     originals: list[Original] = field(default_factory=list)
+    # Under the same keys, with other ETags: only the log tells of these, and nothing is deleted for them.
+    earlier: list[Original] = field(default_factory=list)
     sha256s: list[str] = field(default_factory=list)  # of the originals
     read_to: tuple[int, int] = (0, 0)  # xid and seq: how far the log has been read through for it
 
@@ -68,13 +70,13 @@ _REST = TypeAdapter(Rest)
 
 
 def together(rests: Iterable[Rest]) -> Rest:
-    """What several erasures leave, as if they were one; each has its own place in the log."""
+    """What several erasures leave to be found in the log, as if they were one; each has its own place there."""
     whole = Rest()
     for one in rests:
         whole.recordings.extend(one.recordings)
         whole.segments.extend(one.segments)
         whole.speakers.extend(one.speakers)
-        whole.originals.extend(one.originals)
+        whole.originals.extend([*one.originals, *one.earlier])
         whole.sha256s.extend(one.sha256s)
     return whole
 
@@ -174,8 +176,9 @@ def finish(tx: Transaction, receipt_id: UUID, done: Rest, n_undeletable: int) ->
 
     A key that holds other bytes by now stays, as does what its owner says of it.
     """
+    versions = [*done.originals, *done.earlier]
     # Also those that were put again meanwhile, and that nobody has read yet: the sweep finds what is still there.
-    known = {"ids": [one.object_id for one in done.originals], "etags": [one.etag for one in done.originals]}
+    known = {"ids": [one.object_id for one in done.originals], "etags": [one.etag for one in versions]}
     tx.execute(_FORGET_OBJECTS, known)
     tx.execute(_FORGET_KEYS, {"keys": [one.key for one in done.originals]})
     tx.execute(_FINISH, {"receipt_id": receipt_id, "n": n_undeletable})

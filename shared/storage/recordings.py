@@ -94,7 +94,7 @@ class NewRecording:
     collection: str
     sha256: str
     n_samples: int
-    derived_key: str | None
+    derived_key: str
     facts: dict[str, Any]
 
 
@@ -216,33 +216,27 @@ def settle(tx: Transaction, outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 @dataclass(frozen=True, slots=True)
 class AudioSource:
-    """Where the mono audio of a recording lies, or its original; `etag` guards an object that is not ours."""
+    """Where the mono audio of a recording lies, or its original; no key: it lies nowhere."""
 
     recording_id: UUID
     n_samples: int
     peak: float
-    bucket: str | None  # None: no object holds these bytes any more
+    bucket: str
     key: str | None
-    etag: str | None
     sha256: str  # of the original
     sample_rate_hz: int = SAMPLE_RATE_HZ
 
 
 _SOURCES = sa.text("""
     SELECT r.recording_id, r.n_samples, coalesce((r.facts->>'peak')::real, 1) AS peak, r.sha256,
-           CASE WHEN r.derived_key IS NULL THEN o.bucket ELSE :derived_bucket END AS bucket,
-           coalesce(r.derived_key, o.key) AS key,
-           CASE WHEN r.derived_key IS NULL THEN o.etag END AS etag
-    FROM recording r LEFT JOIN LATERAL (
-        SELECT bucket, key, etag FROM stored_object o WHERE o.recording_id = r.recording_id ORDER BY key LIMIT 1
-    ) o ON r.derived_key IS NULL
-    WHERE r.recording_id = ANY(:ids)
+           CAST(:bucket AS text) AS bucket, r.derived_key AS key
+    FROM recording r WHERE r.recording_id = ANY(:ids)
 """)
 
 
 def audio_sources(tx: Transaction, recording_ids: Sequence[UUID], derived_bucket: str) -> dict[UUID, AudioSource]:
-    """Where to read each of the recordings from."""
-    rows = tx.execute(_SOURCES, {"ids": list(set(recording_ids)), "derived_bucket": derived_bucket}).mappings()
+    """Where to read each of the recordings from: what the confined child has written, never the original."""
+    rows = tx.execute(_SOURCES, {"ids": list(set(recording_ids)), "bucket": derived_bucket}).mappings()
     return {row["recording_id"]: AudioSource(**row) for row in rows}
 
 

@@ -120,12 +120,12 @@ _SOURCES = sa.text("""
 def sources(tx: Transaction, recording_ids: Sequence[UUID], rate_hz: int, bucket: str) -> dict[UUID, AudioSource]:
     """Where to read those recordings from at that rate that have been made at it; `bucket` is the derived one."""
     rows = tx.execute(_SOURCES, {"ids": list(set(recording_ids)), "rate_hz": rate_hz}).mappings()
-    return {row["recording_id"]: AudioSource(**row, bucket=bucket, etag=None) for row in rows}
+    return {row["recording_id"]: AudioSource(**row, bucket=bucket) for row in rows}
 
 
 _ORIGINALS = sa.text("""
     SELECT DISTINCT ON (r.recording_id) r.recording_id, r.n_samples, coalesce((r.facts->>'peak')::real, 1) AS peak,
-           r.sha256, o.bucket, o.key, o.etag
+           r.sha256, o.bucket, o.key
     FROM recording r JOIN stored_object o USING (recording_id)
     WHERE r.recording_id = ANY(:ids) ORDER BY r.recording_id, o.key
 """)

@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from shared import sampling
 from shared.errors import Conflict, InvalidRequest, NotFound
 from shared.ids import new_id
-from shared.storage import arrivals, collections, conditions
+from shared.storage import arrivals, collections, conditions, subset_values
 from shared.storage.database import Transaction
 from shared.storage.listing import FIRST_KEYS
 from shared.storage.tables import subset
@@ -135,12 +135,13 @@ def create(tx: Transaction, collection: str, name: str, wanted: Wanted) -> tuple
     Raises UnknownCollection, SubsetTaken, BadCondition, UnknownAttribute, StillArriving, TooManyStrata, NothingDrawn.
     """
     collections.get(tx, collection)
+    subset_values.draw_on(tx, collection)
     subset_id = new_id()
     made = {"subset_id": subset_id, "collection": collection, "name": name, "spec": wanted.spec()}
     new = insert(subset).values(**made, strata=[], n_recordings=0, n_excluded=0).on_conflict_do_nothing()
     if tx.execute(new.returning(subset.c.subset_id)).one_or_none() is None:
         standing = by_name(tx, collection, name)
-        if standing.spec != wanted.spec():
+        if not _is_alike(standing.spec, wanted.spec()):
             raise SubsetTaken(f"{name!r} stands already, and was drawn otherwise.")
         return standing, False
     _check_names(tx, collection, wanted)
@@ -159,6 +160,12 @@ def create(tx: Transaction, collection: str, name: str, wanted: Wanted) -> tuple
     report = {"strata": [asdict(stratum) for stratum in strata], "n_recordings": n_drawn, "n_excluded": n_excluded}
     tx.execute(sa.update(subset).where(subset.c.subset_id == subset_id).values(report))
     return by_name(tx, collection, name), True
+
+
+def _is_alike(kept: dict[str, Any], spec: dict[str, Any]) -> bool:
+    roles = ("where", "exclude")
+    same = {**spec, **{role: kept[role] for role in roles}}
+    return kept == same and all(subset_values.are_alike(kept[role], spec[role]) for role in roles)
 
 
 def _check_names(tx: Transaction, collection: str, wanted: Wanted) -> None:

@@ -13,7 +13,7 @@ from tests.support.scraping import Series, scraped
 from tests.support.stack import FullStack
 
 pytestmark = pytest.mark.slow
-COLLECTION, SPEAKER = "followed", "Ottilie von Nirgendwo"
+COLLECTION, SPEAKER, OTHER = "followed", "Ottilie von Nirgendwo", "Kunigunde von Irgendwo"
 KEY = f"{COLLECTION}/a b/bridge.flac"
 MEASURED = ("relay", "reconciler", "watch", "ingest", "embedder", "clusterer")
 
@@ -132,10 +132,19 @@ def test_no_log_holds_a_secret_a_presigned_address_or_a_name(story: Story) -> No
     secrets = {state.token, state.hint_token, state.s3_secret_key}
     secrets |= {str(urlsplit(url).password) for url in (state.database_url, state.redis_url)}
     assert "X-Amz-Signature=" in story.presigned
+    rename_to_a_taken_name(story)
     leaks = [
         (name, word)
         for name, text in story.logs().items()
-        for word in (*secrets, "X-Amz-Signature", SPEAKER, "Ottilie")
+        for word in (*secrets, "X-Amz-Signature", SPEAKER, "Ottilie", "Kunigunde")
         if word in text
     ]
     assert leaks == []
+
+
+def rename_to_a_taken_name(story: Story) -> None:
+    """Postgres refuses that, and says why."""
+    story.stack.earmark("label", "--segment", story.segment_id, OTHER, "--wait")
+    refused = story.stack.earmark("speakers", "rename", OTHER, SPEAKER, check=False)
+    assert "speaker_name_taken" in refused.stderr
+    assert "duplicate key value" in story.logs()["postgres"]

@@ -2,6 +2,7 @@
 
 import json
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ def backfill(stack: FullStack, encoder: str) -> Any:
 
 @pytest.fixture(scope="module")
 def blobs(full_stack: FullStack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Of two recordings that are not read as they are."""
+    """Of two recordings."""
     folder = tmp_path_factory.mktemp("noise")
     full_stack.collection(NAME, segmenter="whole", encoders=["spectral"])
     for seed in range(2):
@@ -29,6 +30,26 @@ def blobs(full_stack: FullStack, tmp_path_factory: pytest.TempPathFactory) -> di
     full_stack.settled(NAME, 2)
     rows = full_stack.sql("SELECT derived_key FROM recording WHERE collection = %s ORDER BY 1", NAME)
     return {key: full_stack.s3().get_object(DERIVED, key).read() for (key,) in rows}
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC"])
+def test_nobody_but_the_child_that_decodes_reads_an_original(full_stack: FullStack, tmp_path: Path, kind: str) -> None:
+    """Not even one that is 16 kHz mono: without it, it is heard and embedded all the same."""
+    name = f"{NAME}-{kind.lower()}"
+    full_stack.collection(name, segmenter="whole", encoders=["spectral"])
+    soundfile.write(tmp_path / "a", np.random.default_rng(9).normal(0, 0.1, 32_000), 16_000, format=kind)
+    full_stack.put(tmp_path / "a", f"{name}/a")
+    full_stack.settled(name, 1)
+    full_stack.s3().remove_object("audio", f"{name}/a")
+    with full_stack.without("embedder"):  # which has a copy
+        pass
+    done = json.loads(full_stack.earmark("backfill", "-c", name, "--encoder", "ge2e", "--wait", "--json").stdout)
+    assert (done["state"], done["unreadable"], done["without_voice"]) == ("done", 0, 0)
+    with full_stack.api() as api:
+        (row,) = api.get(f"/v1/collections/{name}/segments").json()["items"]
+        heard = api.get(f"/v1/segments/{row['segment_id']}/audio")
+    assert heard.is_success
+    assert soundfile.info(BytesIO(heard.content)).frames == 32_000
 
 
 def held(stack: FullStack, key: str) -> bytes:

@@ -112,7 +112,7 @@ ODD: Final = (
 
 
 def three_hours(path: Path, demo_audio: Path) -> Path:
-    """Conversation at both ends, digital silence in between; 16 kHz mono FLAC, which serves as it is."""
+    """Conversation at both ends, digital silence in between; 16 kHz mono FLAC."""
     talk = np.concatenate([soundfile.read(source, dtype="float32")[0] for source in sorted(demo_audio.glob("*.flac"))])
     minute = np.zeros(60 * 16_000, np.float32)
     left = THREE_HOURS_S * 16_000 - 2 * len(talk)

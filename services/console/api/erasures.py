@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
 from services.console.api.shapes import Asked, CollectionName, Page, Paging, Shown, Time, time_and_id
 from services.console.auth import Admin, Requires
+from services.console.calls import call_of
 from services.console.deps import ConsoleDep
 from shared.ledger.outbox import announce, publish
 from shared.storage import collections, erasure, receipts, tombstones
@@ -89,14 +90,18 @@ class Unerased(Shown):
     collection: str
 
 
-def announced(tx: Transaction, erased: Erased) -> ReceiptShown:
-    """Publish what follows from an erasure in its transaction."""
+def announced(tx: Transaction, erased: Erased, request: Request) -> ReceiptShown:
+    """Publish what follows from an erasure in its transaction; the audit log names its receipt."""
     publish(tx, [announce(event) for event in erased.events])
-    return ReceiptShown.model_validate(erased.receipt)
+    receipt = ReceiptShown.model_validate(erased.receipt)
+    call_of(request).ids["receipt_id"] = [str(receipt.receipt_id)]
+    return receipt
 
 
 @router.post("/v1/collections/{collection}/recordings/erase")
-def erase(console: ConsoleDep, caller: Admin, collection: CollectionName, doomed: DoomedRecordings) -> ReceiptShown:
+def erase(
+    request: Request, console: ConsoleDep, caller: Admin, collection: CollectionName, doomed: DoomedRecordings
+) -> ReceiptShown:
     """Erase recordings with all that was made of them, their files in the bucket too, and refuse their bytes for ever.
 
     When this is answered, nothing of them is found by anybody, and work that was under way with them writes nothing.
@@ -105,7 +110,7 @@ def erase(console: ConsoleDep, caller: Admin, collection: CollectionName, doomed
     with console.database.begin() as tx:
         collections.get(tx, collection)
         erased = erasure.erase_recordings(tx, collection, doomed.recording_ids, caller.name)
-        receipt = announced(tx, erased)
+        receipt = announced(tx, erased, request)
     console.shelf.forget(erased.recordings)
     return receipt
 
@@ -147,14 +152,14 @@ def stones(console: ConsoleDep, paging: Annotated[Paging, Depends()]) -> Page[To
 
 
 @router.post("/v1/tombstones/replay")
-def replay(console: ConsoleDep, caller: Admin, known: KnownTombstones) -> Replayed:
+def replay(request: Request, console: ConsoleDep, caller: Admin, known: KnownTombstones) -> Replayed:
     """Erase what came back with a restored backup, and keep it out as before."""
     stones = [Tombstone(**one.model_dump()) for one in known.items]
     with console.database.begin() as tx:
         new = tombstones.restore(tx, stones)
     with console.database.begin() as tx:
         erased = erasure.erase_what_came_back(tx, [stone.subject_id for stone in stones], caller.name)
-        receipt = announced(tx, erased) if erased else None
+        receipt = announced(tx, erased, request) if erased else None
     if erased:
         console.shelf.forget(erased.recordings)
     return Replayed(new=new, receipt=receipt)

@@ -1,5 +1,6 @@
 """What became of the objects of a collection: the rejected ones with their reason."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -32,6 +33,7 @@ class ObjectShown(Shown):
     segments: int | None
     etag: str | None
     size_bytes: int | None
+    seen_at: datetime | None = Field(description="when the watcher saw that these bytes were put")
 
 
 class ObjectsShown(Shown):

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
 from services.console.api import labels
@@ -100,6 +100,7 @@ def split(console: ConsoleDep, caller: Labeller, name: str, wanted: SpeakerSplit
 
 @router.delete("/v1/speakers/{name:path}")
 def erase(
+    request: Request,
     console: ConsoleDep,
     caller: Admin,
     name: str,
@@ -108,6 +109,6 @@ def erase(
     """Forget a speaker and everything learned from their voice. There is no way back."""
     with console.database.begin() as tx:
         erased = erasure.erase_speaker(tx, name, caller.name, with_recordings=recordings)
-        receipt = announced(tx, erased)
+        receipt = announced(tx, erased, request)
     console.shelf.forget(erased.recordings)
     return receipt

@@ -1,5 +1,6 @@
 """Uploads go to the bucket, not through the API: here clients get the addresses, and may say that they are done."""
 
+from datetime import datetime
 from typing import Annotated, Final, Self
 
 from fastapi import APIRouter, Depends
@@ -60,6 +61,7 @@ class Upload(Shown):
     url: str
     post: UploadForm
     etag: str | None = Field(description="of the recording that lies under the key by now, which an upload replaces")
+    seen_at: datetime | None = Field(description="of what lies there by now; its end is not the upload's")
 
 
 class Uploads(Shown):
@@ -108,6 +110,7 @@ def _upload(console: Console, path: str, sha256: bytes | None, there: ListedObje
         url=console.store.presigned_put(bucket, key, expiry_s),
         post=UploadForm(url=form.url, fields=form.fields),
         etag=there.etag if there.recording_id else None,
+        seen_at=there.seen_at,
     )
 
 

@@ -1,14 +1,17 @@
 """Put members into the bucket as objects of their own: what lies there already stays, and nobody's bytes are lost."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from services.ingest.archives import names
 from services.ingest.archives.errors import KeyTaken, MemberDoubled
 from services.ingest.archives.staging import Staged
 from services.ingest.archives.walking import Step
-from shared.errors import RejectedInput
+from shared import ids
+from shared.errors import EarmarkError, RejectedInput
+from shared.storage import tombstones
 from shared.storage.archives import Member, NewArchive, Origins
 from shared.storage.objects import ObjectGone, ObjectRefused, ObjectStore
 
@@ -22,6 +25,7 @@ class Placed:
     step: Step
     staged: Staged
     key: str
+    recording_id: UUID  # should it be a recording
 
 
 def keyed(steps: Iterable[Step], archive: NewArchive) -> Iterator[Placed | Member]:
@@ -32,22 +36,25 @@ def keyed(steps: Iterable[Step], archive: NewArchive) -> Iterator[Placed | Membe
             if step.refusal:
                 raise step.refusal
             if step.staged:
-                yield Placed(step, step.staged, names.checked_key(f"{folder}/{step.path}"))
+                key = names.checked_key(f"{folder}/{step.path}")
+                yield Placed(step, step.staged, key, ids.recording_id(archive.collection, step.staged.sha256))
         except RejectedInput as error:
             yield refused(step, error)
 
 
-def refused(step: Step, error: RejectedInput | ObjectRefused) -> Member:
+def refused(step: Step, error: EarmarkError) -> Member:
     """What is reported of it."""
     return Member(names.shown(step.path), step.size_bytes, code=error.code, reason=error.sentence())
 
 
-def put(one: Placed, origins: Origins, archive: NewArchive, objects: ObjectStore) -> Member:
-    """Store the member, unless its bytes lie there already; never over another's bytes.
+def put(one: Placed, origins: Origins, erased: Container[UUID], archive: NewArchive, objects: ObjectStore) -> Member:
+    """Store the member, unless its bytes lie there already or were erased; never over another's bytes.
 
     An earlier version of the archive is no other, as long as the object is what that one put there.
     """
     step = one.step
+    if one.recording_id in erased:
+        return refused(step, tombstones.refused(one.recording_id))
     if origins.by_this:
         return refused(step, MemberDoubled())
     try:

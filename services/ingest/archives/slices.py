@@ -1,11 +1,12 @@
 """Unpack an archive for a while: portion by portion, each written down, so that whoever goes on begins behind it."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Final
+from uuid import UUID
 
 from services.ingest.archives import placing
 from services.ingest.archives.bounds import Bounds
@@ -17,7 +18,7 @@ from services.ingest.archives.walking import Step, Walk
 from services.ingest.ports import Ingest
 from shared.errors import RejectedInput
 from shared.ledger.consumer import FenceLost
-from shared.storage import archives
+from shared.storage import archives, tombstones
 from shared.storage.archives import Member, OpenArchive, Origins, Unpacked
 from shared.storage.database import Database, Transaction
 from shared.storage.objects import StoredObject
@@ -115,12 +116,17 @@ class _Unpacking:
         # Open while members go up, yet without a snapshot or an id: nobody waits for it but who wants one of the keys.
         with self._database.begin() as tx:
             archives.hold_keys(tx, self._archive.bucket, keys, MOST_S)
-            members = self._put(found, placed, archives.origins(tx, self._archive, keys))
+            erased = tombstones.standing(tx, [one.recording_id for one in placed])
+            members = self._put(found, placed, archives.origins(tx, self._archive, keys), erased)
             now = self._write_down(tx, portion, members, read_bytes)
         self._unpacked = now
 
     def _put(
-        self, found: Sequence[Placed | Member], placed: Sequence[Placed], origins: Mapping[str, Origins]
+        self,
+        found: Sequence[Placed | Member],
+        placed: Sequence[Placed],
+        origins: Mapping[str, Origins],
+        erased: Collection[UUID],
     ) -> list[Member]:
         first = {one.key: one for one in reversed(placed)}
 
@@ -129,7 +135,7 @@ class _Unpacking:
                 return one
             origin = origins[one.key] if first[one.key] is one else Origins(by_this=True)
             try:
-                return placing.put(one, origin, self._archive, self._ingest.objects)
+                return placing.put(one, origin, erased, self._archive, self._ingest.objects)
             finally:
                 one.staged.path.unlink()
 

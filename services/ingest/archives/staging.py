@@ -1,4 +1,4 @@
-"""One member as a local file, hashed as the object store hashes it."""
+"""One member as a local file, hashed as the object store hashes it, and as recordings are known by."""
 
 import hashlib
 import tempfile
@@ -23,6 +23,7 @@ class Staged:
     path: Path
     size_bytes: int
     etags: frozenset[str]
+    sha256: str
 
 
 class _ETags:
@@ -55,18 +56,19 @@ def stage(source: Source, size_bytes: int, unreadable: type[RejectedInput], fold
 
     Raises `unreadable` if its bytes are not as announced, and what `bounds` raise.
     """
-    etags = _ETags()
+    etags, sha256 = _ETags(), hashlib.sha256()
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
         path = Path(file.name)
         try:
             for block in _blocks(source, size_bytes, unreadable):
                 bounds.count_bytes(len(block))
                 etags.add(block)
+                sha256.update(block)
                 file.write(block)
         except BaseException:
             path.unlink()
             raise
-    return Staged(path, size_bytes, etags.all())
+    return Staged(path, size_bytes, etags.all(), sha256.hexdigest())
 
 
 def _blocks(source: Source, size_bytes: int, unreadable: type[RejectedInput]) -> Iterator[bytes]:

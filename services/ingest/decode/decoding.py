@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from jaxtyping import Float32
 
-from services.ingest.decode.convert import Loudness, check_samples
+from services.ingest.decode.convert import check_samples
 from services.ingest.decode.errors import (
     BadSampleRate,
     Corrupt,
@@ -32,7 +32,7 @@ from services.ingest.decode.limits import (
 )
 from services.ingest.decode.pcm import PcmSource, Undecided, open_pcm
 from services.ingest.decode.source import SourceFile
-from services.ingest.decode.target import Written, write_target
+from services.ingest.decode.target import write_target
 from services.ingest.sniff import Container, Sniffed, sniff_file
 from shared.units import SAMPLE_RATE_HZ
 
@@ -48,9 +48,7 @@ class _Progress:
 
 
 def decode_file(source: Path, target: Path, limits: DecodeLimits, rate_hz: int = SAMPLE_RATE_HZ) -> DecodedFacts:
-    """Decode a whole file; write it to `target` as 16 kHz mono FLAC unless it can be served as it is.
-
-    At another rate it is always written, and the facts are measured at that rate.
+    """Decode a whole file and write it to `target` as mono FLAC at a rate; the facts are measured on that.
 
     Memory does not grow with the duration. Raises the RejectedInput subclasses of `errors`, and OSError where the
     source cannot be read or the target not be written.
@@ -106,9 +104,7 @@ class _Job:
             first = next(blocks, None)  # settles rate and channels
             if first is None:
                 raise ZeroLength
-            as_is = self._serves_as_is(pcm)
-            blocks = chain([first], blocks)
-            written = Written(_measure(blocks)) if as_is else write_target(blocks, pcm, target, chosen, self.rate_hz)
+            written = write_target(chain([first], blocks), pcm, target, chosen, self.rate_hz)
             self._check_whole(pcm, progress)
             damaged = ("damaged_packets",) if pcm.n_damaged else ()
             loudness = written.loudness
@@ -119,7 +115,6 @@ class _Job:
                 original_channels=pcm.channels,
                 n_samples=loudness.n_samples,
                 duration_s=loudness.n_samples / self.rate_hz,
-                serves_as_is=as_is,
                 peak=loudness.peak,
                 rms_db=loudness.rms_db,
                 notes=(*self.promise.notes, *damaged, *written.notes),
@@ -128,14 +123,6 @@ class _Job:
             original_hz = facts.original_sample_rate_hz
             raise ZeroLength(f"{progress.n_frames} samples at {original_hz} Hz make none at {self.rate_hz} Hz.")
         return facts, written.louder_channel
-
-    def _serves_as_is(self, pcm: PcmSource) -> bool:
-        return (
-            self.rate_hz == SAMPLE_RATE_HZ
-            and self.promise.plain
-            and self.sniffed.container in (Container.FLAC, Container.WAV)
-            and (pcm.sample_rate_hz, pcm.channels) == (SAMPLE_RATE_HZ, 1)
-        )
 
     def _checked(self, pcm: PcmSource, progress: _Progress) -> Iterator[_Block]:
         """The blocks of a source, each checked before it is used, and the file's limits with it."""
@@ -182,10 +169,3 @@ def _check_shape(sample_rate_hz: int, channels: int) -> None:
         raise TooManyChannels(f"The header says {channels:,} channels.")
     if channels < 1:
         raise Corrupt("The header says 0 channels.")
-
-
-def _measure(blocks: Iterator[_Block]) -> Loudness:
-    loudness = Loudness()
-    for block in blocks:
-        loudness.add(block[:, 0])
-    return loudness

@@ -17,7 +17,6 @@ class DecodedFacts:
     original_channels: int
     n_samples: int
     duration_s: float
-    serves_as_is: bool  # the original is 16 kHz mono FLAC or 16-bit WAV; no target was written
     peak: float  # largest magnitude, full scale being 1; 0 is digital silence
     rms_db: float  # relative to full scale, not below SILENCE_DB
     notes: tuple[str, ...] = ()  # clipped, phase_cancelling_downmix, damaged_packets, bytes_after_data, ...
@@ -47,7 +46,6 @@ _KINDS: Final = {
     "original_channels": int,
     "n_samples": int,
     "duration_s": float,
-    "serves_as_is": bool,
     "peak": float,
     "rms_db": float,
 }

@@ -41,9 +41,7 @@ class Decoder:
         self._child: ChildProcess | None = None
 
     def decode(self, source: Path, target: Path, rate_hz: int = SAMPLE_RATE_HZ) -> DecodedFacts:
-        """Decode all of `source`, and write it to `target` as 16 kHz mono FLAC unless it serves as it is.
-
-        At another rate it is always written, and the facts are measured at that rate.
+        """Decode all of `source` and write it to `target` as mono FLAC at a rate; the facts are measured on that.
 
         A crash counts against a file only if it happens again in a fresh process: a child may also be killed for what
         its neighbours do. Raises the RejectedInput subclasses of `errors`, DecoderUnavailable for what is not the

@@ -23,7 +23,7 @@ STORE_RIGHTS: Final[Mapping[Service, tuple[str, ...]]] = {
         f"Write:{_DERIVED}/recordings/*",
         f"Write:{_DERIVED}/renditions/*",
     ),
-    "embedder": (f"Read:{_AUDIO}", f"Read:{_DERIVED}", f"List:{_DERIVED}", f"Write:{_DERIVED}/frames/*"),
+    "embedder": (f"Read:{_DERIVED}", f"List:{_DERIVED}", f"Write:{_DERIVED}/frames/*"),
     "reconciler": (f"Read:{_DERIVED}", f"List:{_DERIVED}", f"Write:{_DERIVED}"),
     "console": (f"Read:{_AUDIO}", f"Write:{_AUDIO}", f"Read:{_DERIVED}"),
 }

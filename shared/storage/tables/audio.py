@@ -30,6 +30,8 @@ stored_object = Table(
     Column("modified_at", TIMESTAMP(timezone=True)),  # of the last PUT: the same bytes put again are looked at again
     Column("state", Text, nullable=False, server_default="seen"),
     uuid_column("recording_id"),
+    # Held before it was put again, while that is read or after it was found gone: a trigger keeps it for an erasure.
+    uuid_column("last_recording_id"),
     Column("code", Text),
     Column("reason", Text),
     now_column("seen_at"),
@@ -37,6 +39,11 @@ stored_object = Table(
     Index("uq_stored_object_key", "bucket", "key", unique=True),
     Index("ix_stored_object_collection", "collection", "key"),
     Index("ix_stored_object_recording", "recording_id"),
+    Index(
+        "ix_stored_object_last_recording",
+        "last_recording_id",
+        postgresql_where=sa.text("last_recording_id IS NOT NULL"),
+    ),
 )
 
 # What a corpus or its owner says of an object, whether the object has been seen or not.
@@ -58,7 +65,7 @@ recording = Table(
     Column("sha256", Text, nullable=False),
     Column("state", Text, nullable=False, server_default="registered"),
     Column("n_samples", sa.BigInteger, nullable=False),  # at 16 kHz
-    Column("derived_key", Text),  # NULL: the original serves as it is
+    Column("derived_key", Text),  # NULL: a worker from before 0017 was at it; it is made when it is missed
     Column("segmenter", Text),  # name@revision of the standing segments
     Column("n_segments", Integer),
     Column("facts", JSONB, nullable=False),  # what the original was: container, codec, channels, rate, peak, notes

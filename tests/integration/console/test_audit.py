@@ -1,11 +1,13 @@
 """Who changed what: the audit log."""
 
+from uuid import UUID
+
 import psycopg
 import pytest
 import sqlalchemy as sa
 
 from tests.integration.console.conftest import OWNER_TOKEN, Served
-from tests.integration.console.seeding import Meetings
+from tests.integration.console.seeding import NAME, Meetings
 
 
 def entries(served: Served, **query: object) -> list[dict]:
@@ -32,6 +34,38 @@ def test_changes_are_written_down_and_reading_is_not(served: Served, meetings: M
     assert entries(served, since=said["at"]) == [drop, undo, said]
     text = served.http.get("/v1/audit").text
     assert not any(kept_out in text for kept_out in ("Ada", secret, OWNER_TOKEN))
+
+
+def test_a_collection_of_which_there_is_neither_itself_nor_an_entry_is_unknown(
+    served: Served, meetings: Meetings
+) -> None:
+    assert entries(served, collection=NAME) == []
+    answer = served.http.get("/v1/audit", params={"collection": "nosuch"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_collection")
+    served.http.patch("/v1/collections/nosuch", json={"weight": 2})
+    assert [entry["status"] for entry in entries(served, collection="nosuch")] == [404]
+
+
+def test_what_a_call_that_is_refused_was_about_is_known(served: Served, meetings: Meetings) -> None:
+    recording = str(meetings.monday)
+    with served.as_(served.token("read")) as reader:
+        reader.post("/v1/collections/meetings/recordings/erase", json={"recording_ids": [recording]})
+        reader.post("/v1/pauses", json={"collection": "meetings"})
+        reader.post("/v1/pauses", json={"collection": "no name! " * 99})
+    unnamed, paused, erased, _ = entries(served)
+    assert (erased["collection"], erased["ids"], erased["status"]) == ("meetings", {"recording_ids": [recording]}, 403)
+    assert (paused["collection"], unnamed["collection"]) == ("meetings", None)
+    assert entries(served, collection="meetings") == [paused, erased]
+
+
+def test_an_erasure_is_known_by_its_receipt_and_a_letter_by_its_event(served: Served, meetings: Meetings) -> None:
+    body = {"recording_ids": [str(meetings.monday)]}
+    receipt = served.http.post("/v1/collections/meetings/recordings/erase", json=body).json()
+    letter = str(UUID(int=7))
+    served.http.post("/v1/dead/drop", json={"event_ids": [letter]})
+    dropped, erased = entries(served)
+    assert erased["ids"] == {**body, "receipt_id": [receipt["receipt_id"]]}
+    assert dropped["ids"] == {"event_ids": [letter]}
 
 
 def test_an_entry_leads_to_the_events_of_its_call(served: Served, meetings: Meetings) -> None:

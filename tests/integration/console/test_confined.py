@@ -195,7 +195,8 @@ def test_the_event_stream_holds_only_their_events(served: Served, stranger: http
         events = stranger.get("/v1/events", params=ask | more).text
         assert '"collection":"theirs"' in events
         assert "meetings" not in events
-    assert "data:" not in stranger.get("/v1/events", params=ask | {"collection": "meetings"}).text
+    refused = stranger.get("/v1/events", params=ask | {"collection": "meetings"})
+    assert (refused.status_code, code(refused)) == (404, "unknown_collection")
 
 
 def test_inside_their_collection_they_may_what_their_scopes_say(served: Served, meetings: Meetings) -> None:

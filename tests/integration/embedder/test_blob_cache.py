@@ -21,7 +21,7 @@ def sources(workshop: Workshop, tmp_path: Path) -> list[AudioSource]:
     for number in range(4):
         (tmp_path / "one").write_bytes(bytes([number]) * N_BYTES)
         workshop.store.put_file(bucket, f"cached-{number}", tmp_path / "one", "audio/flac")
-        found.append(AudioSource(None, 1, 1.0, bucket, f"cached-{number}", None, str(number)))
+        found.append(AudioSource(None, 1, 1.0, bucket, f"cached-{number}", str(number)))
     return found
 
 

@@ -13,6 +13,7 @@ from shared import ids
 from shared.encoders import registry as of_encoders
 from shared.events import RenditionRequested, SegmentsCreated
 from shared.storage import (
+    attributes,
     collections,
     encoder_comparisons,
     encoders,
@@ -23,7 +24,6 @@ from shared.storage import (
     subsets,
     tombstones,
 )
-from shared.storage.database import GoneMeanwhile
 from shared.storage.objects import ObjectStoreUnavailable
 from shared.storage.segments import Cut, NewSegment
 from shared.storage.subsets import Wanted
@@ -32,6 +32,7 @@ from tests.integration.erasure.test_nothing_is_left import erase, finished
 from tests.integration.erasure.world import NAME, World
 from tests.support.locks import WAITING
 from tests.support.stack import until
+from tests.support.traces import everywhere
 
 
 def test_segments_renditions_subsets_and_comparisons_that_come_late_are_not_written(world: World) -> None:
@@ -56,27 +57,36 @@ def test_segments_renditions_subsets_and_comparisons_that_come_late_are_not_writ
     assert world.blobs() == set()
 
 
-def test_a_subset_that_is_drawn_meanwhile_is_not_written(world: World) -> None:
-    one = world.recording("staying")
-    drawn: list[str] = []
+def test_a_subset_is_drawn_of_what_an_erasure_leaves(world: World) -> None:
+    one, _ = world.recording("staying"), world.recording("doomed")
+    drawn: list[int] = []
 
     def draw() -> None:
-        try:
-            with world.database.begin() as tx:
-                subsets.create(tx, NAME, "pilot", Wanted())
-                drawn.append("there")
-        except GoneMeanwhile:
-            drawn.append("refused")
+        with world.database.begin() as tx:
+            drawn.append(subsets.create(tx, NAME, "pilot", Wanted())[0].n_recordings)
 
+    thread = threading.Thread(target=draw)
     with world.database.begin() as tx:
         erasure.erase_recordings(tx, NAME, [one.recording_id], "test")
-        thread = threading.Thread(target=draw)
         thread.start()
-        thread.join(0.5)
+        until(lambda: world.rows(WAITING))
         assert not drawn
     thread.join(30)
-    assert drawn == ["refused"]
-    assert world.rows("SELECT count(*) FROM subset_member") == [(0,)]
+    assert drawn == [1]
+
+
+def test_an_erasure_waits_for_a_subset_that_is_drawn_and_takes_its_values_from_it(world: World) -> None:
+    one, _ = world.recording("staying"), world.recording("doomed")
+    with world.database.begin() as tx:
+        attributes.put(tx, NAME, {one.keys[0]: {"talker": one.words}})
+    eraser = threading.Thread(target=lambda: erase(world, one))
+    with world.database.begin() as tx:
+        subsets.create(tx, NAME, "pilot", Wanted(by="talker", percent=50, partial=True))
+        eraser.start()
+        until(lambda: world.rows(WAITING))
+    eraser.join(30)
+    assert world.rows("SELECT count(*) FROM tombstone") == [(1,)]
+    assert everywhere(world.database, one.words) == {}
 
 
 def test_an_erasure_that_is_interrupted_goes_on(world: World) -> None:

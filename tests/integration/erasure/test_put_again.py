@@ -15,7 +15,7 @@ from shared.storage import (
     tombstones,
 )
 from shared.storage.database import Transaction
-from tests.integration.erasure.racing import REFUSED, Meanwhile, put_again, rejected
+from tests.integration.erasure.racing import REFUSED, Meanwhile, let_time_pass, put_again, rejected
 from tests.integration.erasure.test_nothing_is_left import erase, finished
 from tests.integration.erasure.world import KEYS, NAME, World
 from tests.support.locks import WAITING
@@ -25,10 +25,13 @@ from tests.support.traces import everywhere
 
 def test_erased_bytes_that_are_put_again_are_refused_until_somebody_lets_them_in(world: World) -> None:
     one = world.recording("staying")
-    put_again(world, copy := f"{NAME}/copy.wav")
+    copy, path = f"{NAME}/copy.wav", world.ingest.scratch / "copy"
+    world.store.fetch("audio", one.keys[0], path)
     with world.database.begin() as tx:
         attributes.put(tx, NAME, {copy: {"of": one.words}})
     erased = erase(world, one)
+    let_time_pass(world)
+    world.store.put_file("audio", copy, path, "audio/wav")
     world.look()
     assert rejected(world, copy) == REFUSED
     assert (
@@ -155,19 +158,76 @@ def test_a_voice_is_named_in_all_copies_of_what_it_was_heard_in(world: World) ->
     assert receipt.audio_kept == sorted({elsewhere, *one.keys})
 
 
-def test_a_copy_that_waits_to_be_read_while_its_bytes_are_erased_is_erased_too(world: World) -> None:
+@pytest.mark.parametrize("is_seen", [True, False], ids=["seen", "not seen yet"])
+def test_a_copy_that_was_put_before_its_bytes_were_erased_is_erased_when_it_is_read(
+    world: World, *, is_seen: bool
+) -> None:
     one = world.recording("staying")
     put_again(world, copy := f"{NAME}/copy.wav")
-    world.looker.sweep()  # seen, and not read yet
+    if is_seen:
+        world.looker.sweep()
     first = erase(world, one)
     world.work("ingest.erase")
+    world.look()
     world.work_off()
     assert finished(world, first)
-    assert world.rows("SELECT actor, erased FROM erasure WHERE finished_at IS NOT NULL AND actor <> 'test'") == [
-        ("ingest", {"originals": 1})
-    ]
+    assert erased_late(world) == [("ingest", {"originals": 1})]
     assert world.objects() == set()
     assert everywhere(world.database, copy) == {}
+
+
+def erased_late(world: World) -> list[tuple[object, ...]]:
+    return world.rows("SELECT actor, erased FROM erasure WHERE finished_at IS NOT NULL AND actor <> 'test'")
+
+
+def test_what_is_put_after_an_erasure_stays_refused(world: World) -> None:
+    one = world.recording("staying")
+    path = world.ingest.scratch / "copy"
+    world.store.fetch("audio", one.keys[0], path)
+    erase(world, one)
+    world.work_off()
+    let_time_pass(world)
+    world.store.put_file("audio", one.keys[0], path, "audio/wav")
+    world.look()
+    world.work_off()
+    assert rejected(world, one.keys[0]) == REFUSED
+    assert erased_late(world) == []
+    assert world.objects() == {one.keys[0]}
+
+
+def test_a_key_that_is_found_gone_after_its_recording_was_erased_is_forgotten(world: World) -> None:
+    one = world.recording("staying")
+    put_again(world, one.gone)
+    world.look()
+    with world.database.begin() as tx:
+        attributes.put(tx, NAME, {one.gone: {"of": one.words}})
+    path = world.ingest.scratch / "other"
+    path.write_bytes(b"other bytes")
+    world.store.put_file("audio", one.gone, path, "audio/wav")
+    world.looker.sweep()
+    world.store.delete("audio", one.gone)
+    first = erase(world, one)
+    world.work_off()
+    assert finished(world, first)
+    assert erased_late(world) == [("ingest", {"originals": 0})]
+    for left in (one.gone, one.words):
+        assert everywhere(world.database, left) == {}, left
+
+
+def test_a_key_that_holds_another_recording_by_now_keeps_its_words(world: World) -> None:
+    one, other = world.recording("staying"), world.recording("doomed")
+    put_again(world, key := f"{NAME}/both.wav")
+    world.look()
+    put_again(world, key, "doomed")
+    world.look()
+    with world.database.begin() as tx:
+        attributes.put(tx, NAME, {key: {"of": other.words}})
+    erased = erase(world, one)
+    world.work_off()
+    assert finished(world, erased)
+    assert rejected(world, key) == [("registered", None, other.recording_id)]
+    assert everywhere(world.database, other.words)["object_attributes"] == 1
+    assert key in world.objects()
 
 
 def test_a_second_look_at_what_is_let_in_again_leaves_the_others_refused(world: World) -> None:
@@ -177,6 +237,7 @@ def test_a_second_look_at_what_is_let_in_again_leaves_the_others_refused(world: 
         world.store.fetch("audio", KEYS[name][0], path)
     erase(world, staying, doomed)
     world.work_off()
+    let_time_pass(world)
     for name, path in files.items():
         world.store.put_file("audio", f"{NAME}/{name}", path, "audio/wav")
     world.look()

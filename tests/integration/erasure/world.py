@@ -19,10 +19,9 @@ from services.embedder import handlers as embedder
 from services.ingest import erasing, handlers
 from services.ingest.decode.limits import DecodeLimits
 from services.ingest.decode.sandbox import Decoder
+from services.ingest.decoded import derived_key, rendition_key
 from services.ingest.looking import Looker
 from services.ingest.ports import Ingest
-from services.ingest.registering import derived_key
-from services.ingest.rendering import rendition_key
 from services.ingest.segmenters import registry
 from shared import ids
 from shared.encoders import registry as of_encoders
@@ -37,6 +36,7 @@ from shared.storage import collections, embeddings, encoders, labels, people, se
 from shared.storage.database import Database
 from shared.storage.objects import ObjectStore
 from shared.storage.segments import Cut, NewSegment
+from shared.storage.subsets import Stratum, Wanted
 from shared.storage.tables import metadata
 
 NAME = "talks"
@@ -57,10 +57,15 @@ class Recorded:
     keys: tuple[str, ...]
     words: str
 
+    @property
+    def gone(self) -> str:
+        """A key that held it until other bytes were put there, and deleted before anybody read them."""
+        return self.keys[0].replace(".wav", " gone.wav")
+
     def traces(self) -> list[str]:
-        objects = [str(ids.object_id("audio", key)) for key in self.keys]
+        objects = [str(ids.object_id("audio", key)) for key in (*self.keys, self.gone)]
         segment_ids = [str(s) for s in (*self.segment_ids, self.divided)]
-        return [str(self.recording_id), self.sha256, self.words, *self.keys, *objects, *segment_ids]
+        return [str(self.recording_id), self.sha256, self.words, *self.keys, self.gone, *objects, *segment_ids]
 
 
 class World:
@@ -176,6 +181,8 @@ class World:
     def told_of(self, one: Recorded) -> None:
         """Rows of one recording in the tables that labelling, sampling, clustering and failures fill."""
         self._rendered(one)
+        self.lose(one)
+        self._imported(one)
         object_id = ids.object_id("audio", one.keys[0])
         with self.database.begin() as tx:
             for table, row in _rows(one, self.space.encoder_id, people.speaker_named(tx, "Ada")):
@@ -196,6 +203,29 @@ class World:
             LabelRecorded(label_id=new_id(), collection=NAME, operation="assign", segment_id=one.segment_ids[1]),
         )
         self.rows("UPDATE delivery SET state = 'dead', last_error = :key RETURNING 1", key=one.keys[0])
+
+    def lose(self, one: Recorded) -> None:
+        """Have it lie under one more key, until that is written over and deleted."""
+        self.put(one.gone, one.keys[0])
+        self.look()
+        path = Path(self._folder.name) / "other"
+        path.write_bytes(b"other bytes")
+        self.store.put_file(self.settings.s3.audio_bucket, one.gone, path, "audio/wav")
+        self.looker.sweep()
+        self.store.delete(self.settings.s3.audio_bucket, one.gone)
+        self.work("ingest.register")
+
+    def put(self, key: str, of: str) -> None:
+        """The bytes that lie under a key, under another one."""
+        path = Path(self._folder.name) / "again"
+        self.store.fetch(self.settings.s3.audio_bucket, of, path)
+        self.store.put_file(self.settings.s3.audio_bucket, key, path, "audio/wav")
+
+    def _imported(self, one: Recorded) -> None:
+        """Names out of a file that is called like it."""
+        with self.database.begin() as tx:
+            detail = {"files": [one.keys[0]], "n_files": 1, "n_segments": 1}
+            statements.import_words(tx, NAME, [(one.segment_ids[0], "Ada")], "test", detail)
 
     def _rendered(self, one: Recorded) -> None:
         """Blobs of it that its rows refer to."""
@@ -218,7 +248,9 @@ def _rows(one: Recorded, space: int, speaker_id: UUID) -> Iterator[tuple[str, di
     trust = {"exemplars": [str(segment_id)]}
     facts = {"n_recordings": 1, "cohesion": 1.0, "exemplar_segment_id": segment_id, "trust": trust}
     blob = {"sha256": one.sha256, "n_frames": 1, "dimension": 1, "dtype": "float32", "size_bytes": 1}
-    yield "object_attributes", {"collection": NAME, "key": key, "data": {"captions": [one.words]}}
+    for named in (key, one.gone):
+        said = {"captions": [one.words], "talker": one.words}
+        yield "object_attributes", {"collection": NAME, "key": named, "data": said}
     yield "frame_blob", {"encoder_id": space, "segment_id": segment_id, **blob}
     yield "unembeddable", {"segment_id": segment_id, "encoder": "other", "code": "silence"}
     yield "cluster", {**of_space, **facts, "cluster_id": own, "born": 1, "generation": 1, "n_segments": 1}
@@ -237,8 +269,7 @@ def _rows(one: Recorded, space: int, speaker_id: UUID) -> Iterator[tuple[str, di
     yield "review", {"review_id": own, "collection": NAME, "asked": {"segment_ids": [str(segment_id)]}}
     worst = {"encoders": ["a", "b"], "result": {"worst": str(segment_id)}}
     yield "comparison", {"comparison_id": own, "collection": NAME, **worst}
-    drawn = {"spec": {}, "strata": [], "n_recordings": 1, "n_excluded": 0}
-    yield "subset", {"subset_id": own, "collection": NAME, "name": str(own), **drawn}
+    yield "subset", {"subset_id": own, "collection": NAME, "name": str(own), **_drawn(one.words)}
     yield "subset_member", {"subset_id": own, "place": 0, "key": key, "recording_id": one.recording_id}
     place = {"bucket": "audio", "key": f"{NAME}/{own}.tar", "etag": "e", "kind": "tar", "size_bytes": 1}
     yield "archive", {"archive_id": own, "object_id": own, "collection": NAME, **place}
@@ -252,3 +283,10 @@ def _rows(one: Recorded, space: int, speaker_id: UUID) -> Iterator[tuple[str, di
     yield "centroid", voice
     yield "centroid_before", {**voice, "generation": 1}
     yield "clustering_state", {"collection": NAME, "space": "s", "generation": 1, "state": b"", "standing": b""}
+
+
+def _drawn(talker: str) -> dict[str, Any]:
+    """A subset of one talker, as it is kept."""
+    spec = Wanted(by="talker", where=(f"talker={talker}",), exclude=(f"talker=not {talker}",)).spec()
+    strata = [asdict(Stratum(talker, size=1, quota=1, drawn=1, small=True))]
+    return {"spec": spec, "strata": strata, "n_recordings": 1, "n_excluded": 0}

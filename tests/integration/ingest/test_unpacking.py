@@ -1,6 +1,7 @@
 """Archives in a real bucket: members become objects under their relative paths, once, whatever happens meanwhile."""
 
 import gzip
+import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -8,7 +9,9 @@ from contextlib import suppress
 import pytest
 
 from services.ingest.archives import slices
-from shared.storage import archive_listing, archives
+from shared import ids
+from shared.ids import new_id
+from shared.storage import archive_listing, archives, tombstones
 from shared.storage.objects import ObjectStore, StoredObject
 from tests.integration.ingest.unpacking_shop import COLLECTION, Shop, numbered, sap
 from tests.support.archives import zip_of
@@ -97,6 +100,18 @@ def test_members_that_lie_there_with_the_same_bytes_are_left(shop: Shop, monkeyp
 
     assert shop.unpack().taken == 2
     assert keys == ["sap/day/001.wav"]
+
+
+def test_bytes_that_were_erased_do_not_come_back_to_the_bucket(shop: Shop) -> None:
+    erased = ids.recording_id(COLLECTION, hashlib.sha256(wav(100)).hexdigest())
+    with shop.database.begin() as tx:
+        tombstones.claim(tx, [erased])
+        tombstones.lay(tx, "recording", {erased: COLLECTION}, new_id())
+    shop.put("day.tar", tar_of({"a.wav": wav(100), "b.wav": wav(200)}))
+
+    assert shop.unpack().taken == 1
+    assert shop.refusals() == {"a.wav": "erased"}
+    assert shop.lying() == {"day.tar", "day/b.wav"}
 
 
 def test_a_member_never_takes_the_place_of_another_object(shop: Shop) -> None:

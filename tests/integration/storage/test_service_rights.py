@@ -18,7 +18,7 @@ from shared.settings import Settings
 from shared.storage import encoders, roles
 from shared.storage.database import Database
 from shared.storage.roles import RIGHTS, SERVICES, Service
-from tests.support.stack import Servers
+from tests.support.stack import Servers, s3_client
 
 
 @pytest.fixture
@@ -107,13 +107,7 @@ PUT_AUDIO, PUT_RECORDINGS, PUT_FRAMES = "audio/c/a.wav", "derived/recordings/a",
 def test_a_service_reaches_its_part_of_the_store(
     servers: Servers, kept: Keepsake, service: Service, may_put: set[str], may_list: set[str]
 ) -> None:
-    client = Minio(
-        servers.state.s3_endpoint.removeprefix("http://"),
-        access_key=key_of(service),
-        secret_key=secret_of(kept.s3_secret_key, service),
-        secure=False,
-        region="us-east-1",
-    )
+    client = _client(servers, kept, service)
     for place in (PUT_AUDIO, PUT_RECORDINGS, PUT_FRAMES):
         bucket, _, key = place.partition("/")
 
@@ -127,6 +121,23 @@ def test_a_service_reaches_its_part_of_the_store(
             list(client.list_objects(bucket, recursive=True))
 
         assert _allowed(look) == (bucket in may_list), bucket
+
+
+@pytest.mark.parametrize("service", ["embedder", "clusterer", "relay", "reconciler"])
+def test_what_strangers_put_is_not_for_every_service(servers: Servers, kept: Keepsake, service: Service) -> None:
+    s3_client(servers.state).put_object("audio", "c/theirs.wav", io.BytesIO(b"x"), 1)
+    client = _client(servers, kept, service)
+    assert not _allowed(lambda: client.get_object("audio", "c/theirs.wav").close())
+
+
+def _client(servers: Servers, kept: Keepsake, service: Service) -> Minio:
+    return Minio(
+        servers.state.s3_endpoint.removeprefix("http://"),
+        access_key=key_of(service),
+        secret_key=secret_of(kept.s3_secret_key, service),
+        secure=False,
+        region="us-east-1",
+    )
 
 
 def _allowed(call: Callable[[], None]) -> bool:

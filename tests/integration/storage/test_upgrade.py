@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from uuid import UUID, uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from services.clusterer import handlers
+from services.ingest.decoded import derived_key
 from services.launcher import stack
 from shared.settings import ClustererSettings, DatabaseSettings
 from shared.storage import (
@@ -32,6 +34,9 @@ DATA = f"""
 INSERT INTO collection (name, segmenter, encoders) VALUES ('old', 'whole', '{{ge2e}}');
 INSERT INTO recording (recording_id, collection, sha256, n_samples, facts)
     VALUES ('{UUID(int=1)}', 'old', 'x', 1000000, '{{}}');
+INSERT INTO stored_object (object_id, collection, bucket, key, etag, size_bytes, state, recording_id)
+    VALUES ('{UUID(int=3)}', 'old', 'audio', 'old/x.wav', 'tag', 1, 'registered', '{UUID(int=1)}'),
+           ('{UUID(int=4)}', 'old', 'audio', 'old/y.wav', 'tag', 1, 'registered', '{UUID(int=1)}');
 INSERT INTO segment (segment_id, recording_id, collection, start_sample, end_sample, source)
     SELECT id, '{UUID(int=1)}', 'old', n * 1000, n * 1000 + 900, 'whole@1'
     FROM unnest(ARRAY{[str(s) for s in SEGMENTS]}::uuid[]) WITH ORDINALITY AS s(id, n);
@@ -111,6 +116,13 @@ def test_names_clusters_and_words_come_forward(upgraded: Database) -> None:
         why = explain.why(tx, SEGMENTS[2])
         assert why.because is not None
         assert (why.speaker, why.because.label_id) == ("Anna", OF_CLUSTER)
+
+
+def test_an_original_that_was_read_as_it_came_is_seen_anew_by_the_sweep(upgraded: Database) -> None:
+    with upgraded.begin() as tx:
+        tags = sa.text("SELECT key, etag FROM stored_object ORDER BY key")
+        assert tx.execute(tags).all() == [("old/x.wav", ""), ("old/y.wav", "tag")]
+        assert tx.execute(sa.text("SELECT derived_key FROM recording")).scalar_one() == derived_key("x")
 
 
 def test_a_label_of_the_last_release_can_be_taken_back(upgraded: Database) -> None:

@@ -199,9 +199,9 @@ def test_a_child_that_cannot_start_is_not_the_file_s_fault(clip, tmp_path, monke
 
 
 def test_facts_survive_their_journey_and_senseless_ones_do_not():
-    facts = DecodedFacts("wav", "pcm_16", 8000, 1, 16_000, 1.0, False, 0.5, -9.0, ("clipped",))
+    facts = DecodedFacts("wav", "pcm_16", 8000, 1, 16_000, 1.0, 0.5, -9.0, ("clipped",))
     assert DecodedFacts.from_json(facts.as_json()) == facts
-    for wrong in ({"n_samples": "16000"}, {"notes": None}, {"serves_as_is": 1}, {"extra": 1}):
+    for wrong in ({"n_samples": "16000"}, {"notes": None}, {"peak": "loud"}, {"extra": 1}):
         with pytest.raises(ValueError, match=r".+"):
             DecodedFacts.from_json({**facts.as_json(), **wrong})
 

@@ -23,7 +23,6 @@ def promise(handle: BinaryIO, start: int, size: int) -> Promise:  # noqa: ARG001
         channels=(packed >> 41 & 0b111) + 1,
         duration_s=n_frames / sample_rate_hz if n_frames and sample_rate_hz else None,
         n_frames=n_frames or None,
-        plain=stated,
         decoder="miniaudio"
         if stated and bits == 16 and sample_rate_hz
         else "soundfile",  # it reads 16 bits of any more

@@ -15,7 +15,6 @@ class Promise:
     tolerance_s: float = 0.01  # less than duration_s by so much is no loss
     missing: str = ""  # in words, how far the file ends before its structure does
     complete: bool = False  # the structure reaches the end of the file: audio that lacks is damaged, not cut off
-    plain: bool = False  # any reader can be served the original file
     decoder: Literal["soundfile", "av", "miniaudio"] = "soundfile"  # which to try first
     notes: tuple[str, ...] = ()
 

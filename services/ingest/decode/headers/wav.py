@@ -54,7 +54,6 @@ def promise(handle: BinaryIO, start: int, size: int) -> Promise:
         duration_s=min(length, there) // form.block_align / form.sample_rate_hz if counted else None,
         missing=missing if length - there > _TOLERANCE_S * bytes_per_s else "",
         complete=True,
-        plain=not unknown and form.tag == _PCM and form.bits == 16 and _magic(handle, start) == b"RIFF",
         decoder="av" if unknown and layout.data_length == 0 else "soundfile",  # libsndfile takes the 0 at its word
         notes=("bytes_after_data",) if not unknown and _has_strays(handle, layout, size) else (),
     )
@@ -123,8 +122,3 @@ def _has_strays(handle: BinaryIO, layout: _Layout, size: int) -> bool:
 
 def _is_name(name: bytes) -> bool:
     return len(name) == 4 and all(0x20 <= byte < 0x7F for byte in name)
-
-
-def _magic(handle: BinaryIO, start: int) -> bytes:
-    handle.seek(start)
-    return handle.read(4)

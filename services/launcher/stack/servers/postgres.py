@@ -43,6 +43,7 @@ _SETTINGS: Mapping[str, str] = {
     "log_checkpoints": "off",
     "log_statement": "none",
     "log_parameter_max_length_on_error": "0",  # parameters may hold names and text
+    "log_error_verbosity": "terse",  # as may DETAIL, which shows the row that a statement failed at
 }
 _SHARED_MEMORY_WANTED_BYTES = 512 * MIB
 
