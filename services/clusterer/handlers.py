@@ -174,15 +174,16 @@ def propagate(work: Work, settings: ClustererSettings) -> None:
 
 def spread(tx: Transaction, event: LabelRecorded, settings: ClustererSettings) -> list[Event]:
     """Let the names of one collection follow one statement; returns what to announce. Call it under the names lock."""
-    operation = reversals.statement_of(tx, event.label_id).operation
+    statement = reversals.statement_of(tx, event.label_id)
+    operation, erased = statement.operation, "erased" in statement.detail  # since it was said
     space = space_of(tx, event.collection)
     entry = labels.append(
         tx,
         event.collection,
         "spread",
         naming.ACTOR,
-        event.speaker_id,
-        segment_id=event.segment_id,
+        None if erased else event.speaker_id,
+        segment_id=None if erased else event.segment_id,
         cluster_id=event.cluster_id,
         cause_id=event.label_id,
     )
