@@ -10,11 +10,17 @@ from tests.bad_input import builders as b
 from tests.bad_input.boxes import alias, url
 from tests.bad_input.builders import SOUND, Builder, just, wav
 from tests.bad_input.formats import REFUSED_BY_LOOKS
-from tests.bad_input.trying import RECORDING
+from tests.bad_input.trying import LONGEST_S, RECORDING
 from tests.support import audio
 from tests.support.audio import chunk, fmt, riff, tone
 from tests.support.bad_files import ODD, REFUSED
 from tests.support.ogg import opus, page
+
+MOST_MIB: Final = 150.0
+"""That a child may hold, 40 of it before it sees a file; the largest, behind 50 MB of ID3, takes 90."""
+
+_FLAT_MIB: Final = 100.0
+"""Hours of audio hold no more than seconds do."""
 
 _WHOLE_DAYS: Final = DecodeLimits(max_file_bytes=8 * 2**30, max_decoded_s=49 * 3600.0)
 
@@ -30,6 +36,8 @@ class Case:
     note: str = ""  # that its facts carry
     limits: DecodeLimits = field(default_factory=DecodeLimits)
     slow: bool = False  # minutes: for the long form alone
+    most_cpu_s: float = LONGEST_S
+    most_mib: float = MOST_MIB
 
 
 _LISTED: Final = tuple(
@@ -110,8 +118,9 @@ _SAMPLES: Final = (
     Case("opus: ten minutes of silence", RECORDING,
          just(opus([bytes([b.OPUS_20_MS])] * 30_000, samples_each=960)), 600.0),
     Case("wav: 48 h", "too_long", b.sparse_wav(48, 8_000), limits=DecodeLimits(max_file_bytes=8 * 2**30)),
+    Case("wav: 1 h", RECORDING, b.sparse_wav(1, 8_000), 3600.0, most_mib=_FLAT_MIB),
     Case("wav: 48 h under no limit", RECORDING, b.sparse_wav(48, 8_000), 48 * 3600.0, limits=_WHOLE_DAYS,
-         slow=True),
+         slow=True, most_cpu_s=300.0, most_mib=_FLAT_MIB),
     Case("wav: 2 GiB and a byte", "too_large", b.sparse(2 * 2**30 + 1)),
     Case("wav: 2 GiB for one second", RECORDING, b.sparse(2 * 2**30), 1.0),
 )  # fmt: skip

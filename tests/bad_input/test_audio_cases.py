@@ -25,6 +25,8 @@ def test_a_file_ends_as_the_catalogue_says(case: Case, decoders, tmp_path) -> No
     tried = decoded(decoders(case.limits), source, target)
 
     assert tried.code == case.expected, tried.detail
+    assert tried.cpu_s < case.most_cpu_s
+    assert tried.peak_mib is None or tried.peak_mib < case.most_mib
     assert names_in(tmp_path) - before <= ({"target"} if tried.code == RECORDING else set())
     if tried.facts is None:
         assert error_of(tried.code, tried.detail).sentence()

@@ -1,6 +1,8 @@
 """Give files to a real decoding child, and note what became of each: verdict, code, time and memory."""
 
+import os
 import random
+import resource
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -29,25 +31,44 @@ class Tried:
 
     code: str  # RECORDING where it is one
     seconds: float
-    peak_mib: float | None  # that its child has ever held; None if it is dead
+    cpu_s: float  # of its child, or children
+    peak_mib: float | None  # that its child has held at it; None if it is dead
     facts: DecodedFacts | None = None
     detail: str = ""
 
 
 def decoded(decoder: Decoder, source: Path, target: Path) -> Tried:
     """Decode a file."""
-    began = monotonic()
+    _forget_peak(decoder.child_pid)
+    began, cpu_before_s = monotonic(), _cpu_s(decoder.child_pid)
     facts, code, detail = None, RECORDING, ""
     try:
         facts = decoder.decode(source, target)
     except EarmarkError as error:
         code, detail = error.code, error.detail
-    return Tried(code, monotonic() - began, _peak_mib(decoder.child_pid), facts, detail)
+    cpu_s = _cpu_s(decoder.child_pid) - cpu_before_s
+    return Tried(code, monotonic() - began, cpu_s, _peak_mib(decoder.child_pid), facts, detail)
 
 
 def names_in(folder: Path) -> set[str]:
     """What lies in a folder."""
     return {path.name for path in folder.iterdir()}
+
+
+def _cpu_s(pid: int | None) -> float:
+    """Of a child and of all that are dead."""
+    dead = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks = int(fields[11]) + int(fields[12])  # utime, stime: proc_pid_stat(5)
+        return dead.ru_utime + dead.ru_stime + ticks / os.sysconf("SC_CLK_TCK")
+    return dead.ru_utime + dead.ru_stime
+
+
+def _forget_peak(pid: int | None) -> None:
+    """Let the kernel measure a child's peak anew: proc_pid_clear_refs(5)."""
+    with suppress(OSError):
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def _peak_mib(pid: int | None) -> float | None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import redis
 
+from services.launcher.stack import control
+from services.launcher.stack.layout import Layout
 from tests.support.processes import kill_program, program
 from tests.support.stack import FullStack
 
@@ -40,6 +42,24 @@ def kill_a_worker(data_dir: Path, rng: random.Random, freeze: bool = False) -> N
         if freeze:
             victim.send_signal(signal.SIGSTOP)
         victim.send_signal(signal.SIGKILL)
+
+
+def starts(data_dir: Path, name: str) -> int:
+    """How often supervisord has started a program of the stack."""
+    return Layout(data_dir).log_file("supervisord").read_text().count(f"INFO spawned: '{name}' with pid")
+
+
+def exit_status(data_dir: Path, name: str) -> int:
+    """With which a program of the stack that is stopped has ended; -1 if it was killed."""
+    with control.connect(Layout(data_dir)) as supervisor:
+        return int(supervisor._rpc.getProcessInfo(f"services:{name}")["exitstatus"])
+
+
+def lives(pid: int) -> bool:
+    """Whether a process is there, and is not only waited for."""
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 @contextmanager

@@ -6,6 +6,7 @@ FOLDER holds a file for each time that a fault may still come, named `point.numb
 
 import os
 import random
+import resource
 import signal
 import sys
 import time
@@ -13,14 +14,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from shared.ledger import claims, consumer
 from shared.ledger.consumer import Commit, Delivered, Work
+from shared.units import MIB
 
 SPACING_S = 1.0  # after one crash: work that is interrupted again and again would be buried, and rightly
 SOFT_LIMIT_S = 3
 CAME = "came"
+SPARE_BYTES: Final = 256 * MIB  # beyond what its process holds, for who eats all memory
 
 
 def main(folder: Path, service: str) -> None:
@@ -111,9 +114,23 @@ def _raise() -> None:
     raise RuntimeError("poisoned")
 
 
+def _eat_memory() -> None:
+    """Take more and more, as who believes the length in a file does, until the kernel gives no more."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    held_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held_bytes + SPARE_BYTES, before[1]))
+    eaten = []
+    try:
+        while True:
+            eaten.append(bytearray(MIB))
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
 POISON: dict[str, Callable[[], object]] = {
     "segfault": lambda: os.kill(os.getpid(), signal.SIGSEGV),
-    "memory": lambda: os.kill(os.getpid(), signal.SIGKILL),  # as the kernel does when there is none left
+    "oom-killer": lambda: os.kill(os.getpid(), signal.SIGKILL),  # as the kernel does when there is no memory left
+    "memory": _eat_memory,
     "hang": lambda: time.sleep(1e6),
     "exception": _raise,
 }

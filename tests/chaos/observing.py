@@ -1,4 +1,4 @@
-"""What really happened in a run: every claim and every delivery done, noted by triggers in the database itself."""
+"""What really happened in a run: every claim, delivery done and segment written, noted by triggers in Postgres."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +21,14 @@ _TRIGGERS = """
                 USING noted.event_id, noted.subscription;
             RETURN NULL;
         END $$;
+    CREATE TABLE IF NOT EXISTS observed.segment (segment_id uuid, recording_id uuid);
+    CREATE OR REPLACE FUNCTION observed.note_segment() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+        BEGIN
+            INSERT INTO observed.segment VALUES (NEW.segment_id, NEW.recording_id);
+            RETURN NULL;
+        END $$;
+    CREATE OR REPLACE TRIGGER observed_segment AFTER INSERT ON segment FOR EACH ROW
+        EXECUTE FUNCTION observed.note_segment();
     CREATE OR REPLACE TRIGGER observed_claim AFTER UPDATE OF fence ON delivery FOR EACH ROW
         WHEN (NEW.fence > OLD.fence) EXECUTE FUNCTION observed.note('claim');
     CREATE OR REPLACE TRIGGER observed_done AFTER DELETE ON delivery FOR EACH ROW
@@ -93,7 +101,7 @@ class Observer:
     def __post_init__(self) -> None:
         with psycopg.connect(self.stack.state.database_url, autocommit=True) as connection:
             connection.execute(_TRIGGERS)
-            connection.execute("TRUNCATE observed.claim, observed.done")
+            connection.execute("TRUNCATE observed.claim, observed.done, observed.segment")
 
     def fault(self) -> None:
         """A fault comes now."""

@@ -90,12 +90,13 @@ def test_poison_is_buried_and_costs_nobody_else_anything(
     )
     headless.sql("DELETE FROM delivery WHERE state = 'dead' RETURNING 1")  # others count what is left to do
     outcome = observer.outcome(
-        "poison among sound work: segfault, no memory, hang, exception", "poisoned", n, note=f"{took_s:.0f} s in all"
+        f"poison among sound work: {', '.join(POISON)}", "poisoned", n, note=f"{took_s:.0f} s in all"
     )
     report(Outcome(outcome.fault, n, len(kinds), outcome.lost - len(kinds), outcome.doubled, note=outcome.note))
     reasons = {
         "segfault": "lease_expired",
-        "memory": "lease_expired",
+        "oom-killer": "lease_expired",
+        "memory": "MemoryError",
         "hang": "time_limit",
         "exception": "RuntimeError",
     }

@@ -1,6 +1,7 @@
 """Notifications of the bucket are dropped, doubled and shuffled: the sweep finds what they did not tell."""
 
 import random
+import re
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,16 +19,18 @@ from tests.support.ports import free_port, listens
 from tests.support.stack import FullStack, until
 
 Report = Callable[[Outcome], Outcome]
+_SWEEPS = re.compile(r"^earmark_sweep_seconds_count(?:\{.*\})? (\S+)$", re.MULTILINE)
 
 
 class Postman:
     """Stands where the watcher should, and passes on what the store tells as bad networks do."""
 
-    def __init__(self, port: int, watcher_port: int) -> None:
+    def __init__(self, port: int, watcher_port: int, metrics_port: int) -> None:
         self.dropped = self.doubled = 0
         self._rng = random.Random(3)
         self._held: list[tuple[str, dict[str, str], bytes]] = []
         self._watcher = f"http://127.0.0.1:{watcher_port}"
+        self._metrics = f"http://127.0.0.1:{metrics_port}/metrics"
         postman = self
 
         class Door(BaseHTTPRequestHandler):
@@ -64,6 +67,12 @@ class Postman:
             with suppress(OSError):
                 urllib.request.urlopen(request, timeout=10).close()  # loopback
 
+    def sweeps(self) -> int:
+        """How many the watcher has ended."""
+        with urllib.request.urlopen(self._metrics, timeout=10) as answer:  # loopback
+            counts = _SWEEPS.search(answer.read().decode())
+        return int(float(counts[1])) if counts else 0
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -72,9 +81,11 @@ class Postman:
 @pytest.fixture
 def postman(mortal: FullStack) -> Iterator[Postman]:
     elsewhere = free_port()
-    settings = environment(mortal.state, QUICK) | {"EARMARK_INGEST__WATCH_PORT": str(elsewhere)}
+    metrics_port = free_port()
+    own = {"EARMARK_INGEST__WATCH_PORT": str(elsewhere), "EARMARK_METRICS__PORT": str(metrics_port)}
+    settings = environment(mortal.state, QUICK) | own | {"EARMARK_METRICS__HOST": "127.0.0.1"}
     with mortal.without("watch"):
-        postman = Postman(mortal.state.ports["watch"], elsewhere)
+        postman = Postman(mortal.state.ports["watch"], elsewhere, metrics_port)
         try:
             with beside(settings, ("services.ingest.watch",)):
                 until(lambda: listens(elsewhere))
@@ -88,6 +99,9 @@ def test_every_object_is_registered_once(mortal: FullStack, postman: Postman, cl
     observer = Observer(mortal)
     put_all(mortal, "hints", clips(n))
     postman.deliver()
+    ended = postman.sweeps()
+    until(lambda: postman.sweeps() >= ended + 2)  # the first one may have begun before the last object was there
+    assert seen(mortal) == n, "one sweep does not find what nobody told of"
     observer.wait("hints", n, timeout_s=300)
     told = f"of the notifications {postman.dropped} dropped, {postman.doubled} doubled, all shuffled"
     outcome = observer.outcome("notifications dropped, doubled, shuffled", "hints", n, note=told)
@@ -95,3 +109,12 @@ def test_every_object_is_registered_once(mortal: FullStack, postman: Postman, cl
     assert postman.dropped, "the store tells us nothing"
     assert postman.doubled
     assert (outcome.lost, outcome.doubled) == (0, 0)
+
+
+def seen(target: FullStack) -> int:
+    """Objects that are known, each of which has an event."""
+    ((n,),) = target.sql(
+        """SELECT count(*) FROM stored_object o WHERE o.collection = 'hints' AND EXISTS (
+               SELECT FROM event e WHERE e.type = 'io.earmark.object.seen.v1' AND e.data->>'key' = o.key)"""
+    )
+    return int(n)

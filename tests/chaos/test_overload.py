@@ -126,7 +126,8 @@ def test_ten_times_too_much(
         uploading.join()
         observer.wait("flood", n, timeout_s=scaled(7200, 180))
     told = f"429 {len(held)} times; {gauge.deepest} messages in a queue at most; Valkey full once"
-    outcome = report(observer.outcome("ten times too much, Valkey capped at 32 MB", "flood", n, note=told))
+    outcome = observer.outcome("ten times too much, Valkey capped at 32 MB", "flood", n, note=told)
+    report(replace(outcome, note=f"{n} recordings, {outcome.claims - outcome.repeats:,} deliveries; {told}"))
     assert held, "nobody was told to come back later"
     assert not gauge.too_deep
     assert (outcome.lost, outcome.doubled) == (0, 0)

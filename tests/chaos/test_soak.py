@@ -2,16 +2,17 @@
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from os import environ
 from pathlib import Path
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import psutil
+import pytest
 import redis
 
 from services.launcher import stack
@@ -26,6 +27,9 @@ Report = Callable[[Outcome], Outcome]
 MINUTES: Final = float(environ.get("EARMARK_SOAK_MINUTES", "0.2"))
 FILES_PER_S: Final = 12.0  # 21,600 in half an hour
 FAULT_EVERY_S: Final = 3.0 if MINUTES < 1 else 20.0  # most faults are over by then
+LONG_MINUTES: Final = 10.0  # from here on memory must not grow
+MOST_GROWTH: Final = 1.1
+MIN_SAMPLES: Final = 60
 WATCHED: Final = ("relay", "reconciler", "watch", "ingest", "embedder", "clusterer", "console")
 
 
@@ -49,10 +53,14 @@ def test_a_soak(mortal: FullStack, observer: Observer, clips: Clips, report: Rep
     over.set()
     keeper.join()
     minutes = (monotonic() - began) / 60
-    note = f"{minutes:.0f} min; memory of our processes {memory.summary()}"
+    growth = growth_of(memory.samples)
+    note = f"{minutes:.0f} min; memory of our processes {growth or 'not measured: too short'}"
     outcome = report(observer.outcome("a soak: something is killed or emptied all the time", "soak", len(files), note))
     assert (outcome.lost, outcome.doubled) == (0, 0)
     assert not mortal.sql("SELECT FROM delivery WHERE state = 'dead'")
+    if minutes >= LONG_MINUTES:
+        assert growth is not None
+        assert growth.last_mib <= MOST_GROWTH * growth.first_mib, growth
 
 
 def _worker(target: FullStack, rng: random.Random) -> None:
@@ -98,12 +106,34 @@ class Memory:
                     held = sum(p.memory_full_info().pss for family in families for p in family)
                     self.samples.append((monotonic() - began, held / MIB))
 
-    def summary(self) -> str:
-        """First and last quarter of the samples, and the slope of a line through all but the first quarter."""
-        held = np.array(self.samples)
-        if len(held) < 60:
-            return "not measured: too short"
-        quarter = len(held) // 4
-        slope = np.polyfit(held[quarter:, 0] / 3600, held[quarter:, 1], 1)[0]
-        first, last = np.median(held[:quarter, 1]), np.median(held[-quarter:, 1])
-        return f"{first:.0f} MiB in the first quarter, {last:.0f} in the last, slope {slope:+.0f} MiB an hour"
+
+class Growth(NamedTuple):
+    """Of what our processes hold: medians of the first and the last quarter, and a line through all samples."""
+
+    first_mib: float
+    last_mib: float
+    mib_per_hour: float
+    n: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.first_mib:.0f} MiB in the first quarter, {self.last_mib:.0f} in the last, slope "
+            f"{self.mib_per_hour:+.0f} MiB an hour over {self.n} samples"
+        )
+
+
+def growth_of(samples: Sequence[tuple[float, float]]) -> Growth | None:
+    """None of less than two minutes."""
+    if len(samples) < MIN_SAMPLES:
+        return None
+    at_s, held_mib = np.array(samples).T
+    quarter = len(samples) // 4
+    slope = np.polyfit(at_s / 3600, held_mib, 1)[0]
+    first, last = np.median(held_mib[:quarter]), np.median(held_mib[-quarter:])
+    return Growth(float(first), float(last), float(slope), len(samples))
+
+
+def test_memory_that_grows_is_seen() -> None:
+    growing = growth_of([(2.0 * n, 800.0 + n) for n in range(300)])
+    assert growing == pytest.approx((837.0, 1062.0, 1800.0, 300))
+    assert growing.last_mib > MOST_GROWTH * growing.first_mib

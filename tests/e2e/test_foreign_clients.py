@@ -79,6 +79,13 @@ def test_an_upload_in_parts_that_never_completes_is_nothing(full_stack: FullStac
     assert full_stack.sql("SELECT count(*) FROM stored_object WHERE key LIKE '%%.uploads%%'") == [(0,)]
 
 
+def objects(stack: FullStack, collection: str) -> dict[str, dict[str, Any]]:
+    """What the API says of each key."""
+    with stack.api() as api:
+        answer = api.get(f"/v1/collections/{collection}/objects").raise_for_status()
+    return {item["object_key"]: item for item in answer.json()["items"]}
+
+
 def exported(stack: FullStack, collection: str) -> dict[str, Any]:
     """What each export shows of a collection."""
     with stack.api() as api:
@@ -121,6 +128,31 @@ def test_keys_overwritten_and_deleted_while_in_work_end_as_what_lies_there(
     boto3_client(full_stack.state).delete_object(Bucket=AUDIO, Key="restless/5.wav")
     for n in range(5):
         becomes(full_stack, f"restless/{n}.wav", sources[18 + n])
+    full_stack.idle()
+    # Of the last key some version was registered before it was deleted, or none.
+    shown, lines = objects(full_stack, "restless"), exported(full_stack, "restless")["segments"].splitlines()
+    segments = [line for line in lines if "restless/5.wav" in line]
+    match shown.get("restless/5.wav"):
+        case None:
+            assert segments == []
+        case {"status": "ready", "recording_id": recording_id}:
+            assert stored(full_stack, "restless")["restless/5.wav"] in {("ready", sha256(one)) for one in sources[5::6]}
+            assert all(recording_id in line for line in segments)
+        case gone:
+            assert (gone["status"], gone["code"], segments) == ("rejected", "object_gone", [])
+
+
+def test_a_key_that_is_deleted_before_anybody_reads_it_is_gone_and_shows_nothing(
+    full_stack: FullStack, clip: MakeClip
+) -> None:
+    with full_stack.without("ingest"):
+        boto3_put(full_stack.state, clip("a.wav", 700), "vanished/a.wav")
+        until(lambda: full_stack.sql("SELECT FROM stored_object WHERE key = 'vanished/a.wav'"))
+        boto3_client(full_stack.state).delete_object(Bucket=AUDIO, Key="vanished/a.wav")
+    gone = full_stack.settled("vanished", 1)["vanished/a.wav"]
+    assert (gone["status"], gone["code"]) == ("rejected", "object_gone")
+    assert exported(full_stack, "vanished")["segments"] == ""
+    assert full_stack.sql("SELECT FROM recording WHERE collection = 'vanished'") == []
     full_stack.idle()
 
 

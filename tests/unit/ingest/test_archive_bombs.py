@@ -5,11 +5,23 @@ import gzip
 import lzma
 import struct
 import tarfile
+import tracemalloc
 import zlib
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from services.ingest.archives.bounds import Bounds
+from services.ingest.archives.kinds import Kind
 from services.ingest.archives.sniffing import sniff
+from services.ingest.archives.sources import peeked
+from services.ingest.archives.walking import START, Walk
+from shared.errors import RejectedInput
+from shared.settings import IngestSettings
+from shared.units import MIB
+from tests.bad_input.scale import FULL
 from tests.support.archives import (
     END,
     header,
@@ -64,8 +76,79 @@ def test_more_bytes_than_an_archive_may_hold() -> None:
     assert (walked.code, list(walked.taken)) == ("archive_too_large", ["a.wav"])
 
 
-def test_a_million_empty_members_are_not_read_to_their_end() -> None:
-    packed = gzip.compress(header("a.wav") * 1_000_001, 1)
+class Rows:
+    """The same bytes again and again, then others, as a source that never holds them all."""
+
+    random = True
+
+    def __init__(self, row: bytes, n: int, end: bytes) -> None:
+        self.size_bytes = n * len(row) + len(end)
+        self._row, self._n, self._end, self._at = row, n, end, 0
+
+    def read(self, n_bytes: int, /) -> bytes:
+        first = min(self._at // len(self._row), self._n)
+        last = min(-(-(self._at + n_bytes) // len(self._row)), self._n)
+        offset = self._at - first * len(self._row)
+        found = (self._row * (last - first) + self._end)[offset : offset + n_bytes]
+        self._at += len(found)
+        return found
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        assert whence == 0
+        self._at = offset
+        return offset
+
+    def tell(self) -> int:
+        return self._at
+
+    def peek(self, n_bytes: int) -> bytes:
+        return peeked(self, n_bytes)
+
+
+def empty_members(n: int) -> Rows:
+    """A tar of so many."""
+    return Rows(header("a.wav"), n, END)
+
+
+def gzipped(row: bytes, n: int) -> bytes:
+    """So many of the same."""
+    compressor = zlib.compressobj(1, wbits=zlib.MAX_WBITS | 16)
+    return b"".join([compressor.compress(row) for _ in range(n)] + [compressor.flush()])
+
+
+def walked_through(source: Rows, n_members: int) -> tuple[Counter[str], str | None]:
+    """Of an archive in which no more than so many may lie: refusals counted by code, and what refused it as a whole."""
+    refused: Counter[str] = Counter()
+    bounds = Bounds.of(IngestSettings(archive_members=n_members), source.size_bytes)
+    try:
+        with TemporaryDirectory() as folder:
+            for step in Walk(bounds, Path(folder)).through(source, source.size_bytes, Kind.TAR, START):
+                refused.update([step.refusal.code] if step.refusal else [])
+    except RejectedInput as error:
+        return refused, error.code
+    return refused, None
+
+
+@pytest.mark.parametrize(("too_many", "code"), [(0, None), (1, "archive_too_many_members")])
+def test_a_million_empty_members_are_refused_one_by_one_and_one_more_refuses_the_archive(
+    too_many: int, code: str | None
+) -> None:
+    n = IngestSettings().archive_members if FULL else 20_000  # a million takes 22 s
+
+    assert walked_through(empty_members(n + too_many), n) == (Counter(empty_file=n), code)
+
+
+def test_of_empty_members_none_is_kept_in_memory() -> None:
+    tracemalloc.start()
+    walked_through(empty_members(20_000), 20_000)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak_bytes < 2 * MIB  # Python's reader would keep 9
+
+
+def test_more_members_than_an_archive_may_hold_are_not_read() -> None:
+    packed = gzipped(header("a.wav"), 100_000)
     walked = Walked(packed, archive_members=1000)
 
     assert (walked.code, len(walked.steps)) == ("archive_too_many_members", 1000)
