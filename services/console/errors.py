@@ -75,7 +75,7 @@ class Problem(BaseModel):
 
     code: str = Field(examples=["unknown_collection"])
     message: str = Field(examples=["No collection 'meetings'."])
-    remedy: str = Field(examples=["Create it with `earmark collections create NAME`."])
+    remedy: str = Field(examples=["`earmark collections list` names those that there are."])
 
 
 class Failure(BaseModel):

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from shared.errors import NotFound
 from shared.events import LabelRecorded, RecordingRegistered
+from shared.ledger import pauses
 from shared.storage.database import Transaction
 
 MOST_STEPS: Final = 1000
@@ -31,13 +32,14 @@ class UnknownChain(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class OpenDelivery:
-    """Work on an event that is not done."""
+    """Work on an event that is not done; `paused` is the name of what keeps it from being begun."""
 
     subscription: str
     state: str
     attempt: int
     age_s: float
     error_code: str | None
+    paused: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ _STEPS = sa.text("""
     WHERE e.correlation_id = :correlation_id ORDER BY e.xid, e.seq LIMIT :most
 """)
 _OPEN = sa.text("""
-    SELECT event_id, subscription, state, attempt, error_code,
+    SELECT event_id, subscription, state, attempt, error_code, collection,
            extract(epoch FROM clock_timestamp() - created_at)::float AS age_s
     FROM delivery WHERE event_id = ANY(:event_ids) ORDER BY subscription
 """)
@@ -163,9 +165,12 @@ def leads_beyond(tx: Transaction, correlation_id: UUID, allowed: Collection[str]
 def _steps(tx: Transaction, correlation_id: UUID) -> list[Step]:
     rows = tx.execute(_STEPS, {"correlation_id": correlation_id, "most": MOST_STEPS}).mappings()
     steps = {row["event_id"]: Step(**row) for row in rows}
+    standing = pauses.listing(tx)
     for row in tx.execute(_OPEN, {"event_ids": list(steps)}).mappings():
         values = dict(row)
-        steps[values.pop("event_id")].open.append(OpenDelivery(**values))
+        step, collection = steps[values.pop("event_id")], values.pop("collection")
+        held = row["state"] == "pending" and pauses.holding(standing, row["subscription"], collection)
+        step.open.append(OpenDelivery(**values, paused=held.name if held else None))
     return list(steps.values())
 
 

@@ -91,6 +91,15 @@ def covers(pauses: list[Pause], stage: str) -> bool:
     )
 
 
+def holding(pauses: list[Pause], stage: str, collection: str | None) -> Pause | None:
+    """The first of them that keeps work of a subscription on a collection from being begun."""
+    if not is_pausable(stage):
+        return None
+    return next(
+        (one for one in pauses if covers([one], stage) or (one.kind, one.name) == ("collection", collection)), None
+    )
+
+
 def is_pausable(stage: str) -> bool:
     """Whether a pause holds it: what was erased goes whatever is paused."""
     return stage not in BY_NAME or BY_NAME[stage].pausable

@@ -16,7 +16,7 @@ from shared.storage.tables import token
 
 
 class TokenNameTaken(Conflict):
-    """Another token has that name; delete it first or choose another name."""
+    """Another token has that name; revoke it first (`earmark tokens revoke NAME`) or choose another name."""
 
     code = "token_name_taken"
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
+from services.console.api import standing
 from services.console.api.shapes import Page, Paging, Shown, Time
 from services.console.auth import Requires
 from services.console.deps import ConsoleDep
@@ -41,4 +42,6 @@ def listing(
     before = None if start is None else int(start[0])
     with console.database.begin() as tx:
         rows = audit.listing(tx, collection=collection, since=since, before=before, most=paging.most)
+        if not rows:  # a call that was refused may have been about one that there is not
+            standing.require(tx, collection, None)
     return paging.page(name, rows, AuditEntry.model_validate, lambda row: (row.seq,))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
 from services.console.api import models
-from services.console.api.health import Backlog, Recordings
+from services.console.api.health import Backlog, Recordings, missing_now
 from services.console.api.models import EncoderTrouble
 from services.console.api.pauses import PauseShown
 from services.console.api.shapes import Asked, CollectionName, Shown
@@ -133,16 +133,21 @@ class FaultShown(Shown):
 
 
 class WaitingShown(Shown):
-    """What still has to be done for a collection, what went wrong with it, and the pauses that hold it up."""
+    """What still has to be done for a collection, what went wrong with it, and what holds it up.
+
+    `missing` is that of `GET /v1/health/ready`.
+    """
 
     backlog: Backlog
     faults: list[FaultShown]
     pauses: list[PauseShown]
+    missing: list[str]
 
 
 @router.get("/v1/collections/{collection}/work", dependencies=[Depends(Requires("read", "ingest", "label"))])
 def work(console: ConsoleDep, collection: CollectionName) -> WaitingShown:
     """Its deliveries by state, and the errors of those that failed. Dear while much waits: do not ask in a loop."""
+    missing = missing_now(console)
     with console.database.begin() as tx:
         collections.get(tx, collection)
         found = waiting.of_collection(tx, collection)
@@ -150,6 +155,7 @@ def work(console: ConsoleDep, collection: CollectionName) -> WaitingShown:
             backlog=Backlog(**found.backlog),
             faults=[FaultShown.model_validate(fault) for fault in found.faults],
             pauses=[PauseShown.model_validate(one) for one in pauses.touching(tx, collection)],
+            missing=missing,
         )
 
 

@@ -7,13 +7,15 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field, model_validator
 
+from services.console.api import standing
 from services.console.api.shapes import Asked, Page, Paging, Shown, time_and_id
 from services.console.auth import Reader, Requires
 from services.console.cursors import Place
 from services.console.deps import Console, ConsoleDep
 from shared.ledger import dead
 from shared.ledger.dead import EVERY, Chosen, DeadLetter, Key, Portion
-from shared.storage import collections
+from shared.ledger.pauses import UnknownStage
+from shared.ledger.routes import BY_NAME
 from shared.storage.database import Transaction
 
 router = APIRouter(tags=["dead letters"])
@@ -97,12 +99,16 @@ class Dropped(Shown):
 
 
 def _fitting(
+    console: ConsoleDep,
     caller: Reader,
     code: Annotated[str | None, Query(description="only with this error code", examples=["missing_model"])] = None,
     subscription: Annotated[str | None, Query(description="only of it", examples=["embedder.embed"])] = None,
     collection: Annotated[str | None, Query(description="only of it", examples=["meetings"])] = None,
 ) -> Chosen:
-    return Chosen(code, subscription, collection, caller.collections)
+    chosen = Chosen(code, subscription, collection, caller.collections)
+    with console.database.begin() as tx:
+        _check(tx, chosen)
+    return chosen
 
 
 FittingDep = Annotated[Chosen, Depends(_fitting)]
@@ -142,7 +148,7 @@ def requeue(console: ConsoleDep, chosen: ChosenLetters) -> Requeued:
     with console.database.begin() as tx:
         if chosen.event_ids is not None:
             return Requeued(requeued=dead.requeue(tx, chosen.event_ids))
-        _check(tx, chosen)
+        _check_first(tx, chosen)
         done = dead.requeue_portion(tx, chosen.fitting(), _after(console, chosen), PORTION)
     return Requeued(requeued=done.n, next=_next(console, chosen, done))
 
@@ -153,15 +159,24 @@ def drop(console: ConsoleDep, chosen: ChosenLetters) -> Dropped:
     with console.database.begin() as tx:
         if chosen.event_ids is not None:
             return Dropped(dropped=dead.drop(tx, chosen.event_ids))
-        _check(tx, chosen)
+        _check_first(tx, chosen)
         done = dead.drop_portion(tx, chosen.fitting(), _after(console, chosen), PORTION)
     return Dropped(dropped=done.n, next=_next(console, chosen, done))
 
 
-def _check(tx: Transaction, chosen: ChosenLetters) -> None:
-    """Raises UnknownCollection: what is misspelt would fit nothing."""
-    if chosen.collection is not None:
-        collections.get(tx, chosen.collection)
+def _check_first(tx: Transaction, chosen: ChosenLetters) -> None:
+    """Of what goes on nothing may be left."""
+    if chosen.after is None:
+        _check(tx, chosen.fitting())
+
+
+def _check(tx: Transaction, chosen: Chosen) -> None:
+    """Raises UnknownCollection, UnknownStage: what is misspelt would fit nothing."""
+    standing.require(tx, chosen.collection, chosen.within)
+    named = chosen.subscription
+    # An older version may have left letters of one that is no more.
+    if named is not None and named not in BY_NAME and not dead.kinds(tx, Chosen(subscription=named), 1).n_letters:
+        raise UnknownStage(f"No subscription {named!r}, such as 'embedder.embed' is one.")
 
 
 def _place(letter: DeadLetter) -> Place:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from services.console.api import standing
 from services.console.auth import Reader, StillValidDep
 from services.console.deps import Console, ConsoleDep
 from services.console.stream import Wanted, frames, wanted
@@ -44,8 +45,12 @@ async def events(
 
 
 def _begin(console: Console, after: UUID | None, begin: str, newest: int | None, filters: Wanted) -> Position:
-    """An event that is named counts most: a browser that resumes asks at the same address as before."""
+    """An event that is named counts most: a browser that resumes asks at the same address as before.
+
+    Raises UnknownCollection.
+    """
     with console.database.begin() as tx:
+        standing.require(tx, filters.collection, filters.within)
         if after is not None:
             return stream.after_event(tx, after)
         if newest is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import Field
@@ -19,6 +19,7 @@ from shared.ledger import load, pauses, stalls
 from shared.storage import collections, encoders, orphans, overview, renditions
 from shared.storage.collections import Collection
 from shared.storage.database import Transaction
+from shared.storage.overview import ServiceSeen
 
 router = APIRouter(tags=["status"])
 
@@ -45,10 +46,11 @@ class Ready(Shown):
 
 
 class Service(Shown):
-    """The instances of one service."""
+    """The instances of one service; `seen_s_ago` is null of one that nobody remembers."""
 
+    state: Literal["seen", "not_seen"]
     instances: int
-    seen_s_ago: float
+    seen_s_ago: float | None
 
 
 class Backlog(Shown):
@@ -110,9 +112,13 @@ class PauseInForce(PauseShown):
 
 
 class Status(Shown):
-    """How the whole stands; `waiting` has the collections with the longest backlogs."""
+    """How the whole stands; `waiting` has the collections with the longest backlogs.
+
+    `services` has each that is needed, seen or not; `missing` is that of `GET /v1/health/ready`.
+    """
 
     services: dict[str, Service]
+    missing: list[str] = Field(examples=[["embedder"]])
     backlog: Backlog
     recordings: Recordings
     unpacking: int = Field(description="archives that are being unpacked")
@@ -133,10 +139,15 @@ def live() -> Live:
 @router.get("/v1/health/ready", responses={503: {"model": Ready}})
 def ready(console: ConsoleDep, response: Response) -> Ready:
     """200 when an upload would be worked on from end to end, else 503; needs no token. At most two seconds old."""
-    missing = console.missing.get(partial(_missing, console), READY_KEPT_S)
+    missing = missing_now(console)
     if missing:
         response.status_code = 503
     return Ready(status="not ready" if missing else "ready", missing=missing)
+
+
+def missing_now(console: ConsoleDep) -> list[str]:
+    """What the stack lacks to work on an upload from end to end; at most two seconds old."""
+    return console.missing.get(partial(_missing, console), READY_KEPT_S)
 
 
 def _missing(console: ConsoleDep) -> list[str]:
@@ -162,11 +173,13 @@ def _looked_for(console: ConsoleDep) -> list[str]:
 def status(console: ConsoleDep, caller: Reader) -> Status:
     """Services, backlog and counts of everything that the caller may see."""
     within = caller.collections
+    missing = missing_now(console)
     with console.database.begin() as tx:
         loads = load.measure(tx, within)
         seen = [one for one in collections.listing(tx) if caller.sees(one.name)]
         return Status(
-            services={name: Service.model_validate(seen) for name, seen in overview.services(tx, REMEMBERED_S).items()},
+            services=_services(tx),
+            missing=missing,
             backlog=Backlog(**loads.backlog()),
             recordings=Recordings(**overview.recordings(tx, within)),
             unpacking=overview.n_unpacking(tx, within),
@@ -177,6 +190,18 @@ def status(console: ConsoleDep, caller: Reader) -> Status:
             waiting=[CollectionWork(collection=one.name, **_counts(one)) for one in loads.collections[:_MOST_SHOWN]],
             pauses=[PauseInForce(**asdict(one), pending=loads.held(one)) for one in pauses.listing(tx, within)],
         )
+
+
+def _services(tx: Transaction) -> dict[str, Service]:
+    """One that is needed is there even if it was never seen: else nobody would notice that it is away."""
+    known = overview.services(tx, REMEMBERED_S)
+    return {name: _service(known.get(name)) for name in sorted({*NEEDED_SERVICES, *known})}
+
+
+def _service(known: ServiceSeen | None) -> Service:
+    if known is None:
+        return Service(state="not_seen", instances=0, seen_s_ago=None)
+    return Service(state="seen" if known.seen_s_ago <= FRESH_S else "not_seen", **asdict(known))
 
 
 def _counts(one: load.Load) -> dict[str, Any]:

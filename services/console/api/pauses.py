@@ -12,6 +12,7 @@ from services.console.deps import ConsoleDep
 from shared.ledger import pauses
 from shared.ledger.pauses import Kind
 from shared.storage import collections
+from shared.storage.database import Transaction
 
 router = APIRouter(tags=["status"])
 
@@ -24,8 +25,10 @@ class Pausable(Asked):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.collection is None) == (self.stage is None):
+        if self.collection is None and self.stage is None:
             raise ValueError("name a collection or a stage")
+        if self.collection is not None and self.stage is not None:
+            raise ValueError("name only one of them, a collection or a stage")
         return self
 
     def named(self) -> tuple[Kind, str]:
@@ -43,9 +46,10 @@ class PauseShown(Shown):
 
 
 class Resumed(Shown):
-    """Whether it had been paused."""
+    """Whether it had been paused; because of `held_by`, other pauses, it or a part of it rests all the same."""
 
     resumed: bool
+    held_by: list[PauseShown]
 
 
 @router.post("/v1/pauses")
@@ -66,7 +70,17 @@ def resume(console: ConsoleDep, _: Admin, wanted: Pausable) -> Resumed:
         resumed = pauses.resume(tx, kind, name)
         if kind == "collection" and not resumed:
             collections.get(tx, name)  # raises, if that is why
-        return Resumed(resumed=resumed)
+        return Resumed(resumed=resumed, held_by=_held_by(tx, kind, name))
+
+
+def _held_by(tx: Transaction, kind: Kind, name: str) -> list[PauseShown]:
+    """Of a collection those of stages; of a stage those of its service, and those of its subscriptions."""
+    return [
+        PauseShown.model_validate(one)
+        for one in pauses.listing(tx)
+        if one.kind == "stage"
+        and (kind == "collection" or pauses.covers([one], name) or one.name.startswith(f"{name}."))
+    ]
 
 
 @router.get("/v1/pauses")

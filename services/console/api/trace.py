@@ -16,13 +16,14 @@ router = APIRouter(tags=["events"])
 
 
 class OpenDeliveryShown(Shown):
-    """Work on an event that is not done."""
+    """Work on an event that is not done; `paused` is what keeps it from being begun: a collection, or a stage."""
 
     subscription: str
     state: str
     attempt: int
     age_s: float
     error_code: str | None
+    paused: str | None
 
 
 class StepShown(Shown):

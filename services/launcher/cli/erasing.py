@@ -28,7 +28,7 @@ Where = Annotated[
     typer.Option("--where", help="All recordings with this attribute; again for more.", metavar="NAME=VALUE"),
 ]
 All = Annotated[bool, typer.Option("--all", help="All recordings of the collection.", show_default=False)]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.", show_default=False)]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; neither does --json.", show_default=False)]
 ReceiptId = Annotated[str | None, typer.Argument(metavar="RECEIPT_ID", show_default=False)]
 
 _AT_ONCE = 100  # recordings that the API erases in one transaction
@@ -84,7 +84,12 @@ def _receipts(api: Client, collection: str, doomed: list[str]) -> Iterator[Docum
     path = api_path("collections", collection, "recordings", "erase")
     for at in range(0, len(doomed), _AT_ONCE):
         body = {"recording_ids": doomed[at : at + _AT_ONCE]}
-        yield api.post(path, body, timeout_s=_ERASE_S, patience_s=_PATIENCE_S, key=str(uuid4()))
+        try:
+            yield api.post(path, body, timeout_s=_ERASE_S, patience_s=_PATIENCE_S, key=str(uuid4()))
+        except Failure as failure:
+            if failure.code == "unknown_recording":  # the API's remedy speaks of paths, which are no ids here
+                raise _unknown(failure.message, collection) from failure
+            raise
 
 
 def _erased_before(api: Client, collection: str) -> set[str]:
@@ -115,7 +120,9 @@ def _named(api: Client, collection: str, recording_ids: list[str], keys: list[st
 
 
 def _unknown(message: str, collection: str) -> Failure:
-    return Failure("unknown_recording", message, f"See: earmark recordings -c {collection}")
+    return Failure(
+        "unknown_recording", message, f"Name it by its id, see `earmark recordings -c {collection}`, or by --key."
+    )
 
 
 def _checked(text: str) -> UUID:
@@ -165,6 +172,8 @@ def export(
 
     Those that the file has already stay in it: after a restore, the database may have forgotten some.
     """
+    if not to.parent.is_dir():  # perhaps misspelt: whoever looks for the file would not look there
+        raise Failure("not_written", f"There is no folder {to.parent}.", "Make it, or name another place.")
     with connect(ctx) as api:
         here = {row["subject_id"]: row for row in api.rows(api_path("tombstones"))}
     had = {stone["subject_id"]: stone for portion in _portions(to) for stone in portion} if to.is_file() else {}
@@ -192,6 +201,9 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """After a restore: erase what came back with the backup, and keep it out."""
+    if not source.stat().st_size:
+        helps = "Name a file that `earmark tombstones export` wrote, or the `tombstones.jsonl` of a newer backup."
+        raise Failure("bad_tombstones", f"{source} is empty: if nobody was erased, there is nothing to replay.", helps)
     with connect(ctx) as api:
         answers = [
             api.post(api_path("tombstones", "replay"), {"items": stones}, timeout_s=_ERASE_S)

@@ -7,7 +7,7 @@ from shared.errors import EarmarkError
 FAILED = 1
 WRONG_USAGE = 2
 REJECTED_INPUTS = 3
-_USAGE_CODES = frozenset({"invalid_request", "bad_condition", "unknown_split"})
+_USAGE_CODES = frozenset({"wrong_usage", "invalid_request", "bad_condition", "unknown_split"})
 ADDRESS_REMEDY = "Check --url and EARMARK_URL; without them, the stack that runs on this machine is asked."
 
 

@@ -7,7 +7,7 @@ import typer
 
 from services.launcher.cli.client import Document, api_path
 from services.launcher.cli.options import AsJson
-from services.launcher.cli.output import print_document, say, show_rows
+from services.launcher.cli.output import print_document, say, show_rows, tell
 from services.launcher.cli.session import connect
 
 MaybeCollection = Annotated[
@@ -47,16 +47,34 @@ def resume(
     if as_json:
         print_document(answer)
     else:
-        say(f"{collection or stage} {'goes on' if answer['resumed'] else 'was not paused'}.")
+        _say_resumed(str(collection or stage), answer)
+
+
+def _say_resumed(name: str, answer: Document) -> None:
+    """What was not paused may rest all the same, and what was may still: because of another pause."""
+    holding = answer.get("held_by", [])  # an older console does not say
+    whole = [one for one in holding if name.startswith(f"{one['name']}.")]
+    for one in whole:
+        rests = "still rests" if answer["resumed"] else "was not paused itself, it rests"
+        say(f"{name} {rests} because {one['name']} is paused: {_way_back(one)}")
+    if not whole:
+        say(f"{name} {'goes on' if answer['resumed'] else 'was not paused'}.")
+    for one in holding:
+        if one not in whole:
+            tell(f"A part of it rests: {sentence(one)}")
 
 
 def sentence(pause: Document) -> str:
     """What is paused, since when, by whom, and the way back."""
-    option = "-c" if pause["kind"] == "collection" else "--stage"
     at = datetime.fromisoformat(pause["paused_at"]).astimezone()
     since = f"{at:%Y-%m-%d %H:%M:%S}"
-    way_back = f"earmark resume {option} {pause['name']}"
-    return f"{pause['kind']} {pause['name']} is paused since {since} by {pause['paused_by']}; {way_back} lets it go on."
+    is_paused = f"{pause['kind']} {pause['name']} is paused since {since} by {pause['paused_by']}"
+    return f"{is_paused}; {_way_back(pause)} lets it go on."
+
+
+def _way_back(pause: Document) -> str:
+    option = "-c" if pause["kind"] == "collection" else "--stage"
+    return f"earmark resume {option} {pause['name']}"
 
 
 def _named(collection: str | None, stage: str | None) -> Document:

@@ -29,7 +29,7 @@ from services.launcher.cli.pipeline import Ingest, Outcome
 from services.launcher.cli.progress import IngestBars
 from services.launcher.cli.session import connect
 from services.launcher.cli.sources import Choice, Sources, find_sources
-from services.launcher.cli.stranded import why_pending
+from services.launcher.cli.stranded import dropped, why_pending
 from services.launcher.cli.troubles import tell_encoders, work_of
 from shared.wording import counted
 
@@ -79,14 +79,18 @@ def ingest(
             files.follow(timeout)
         pending = any(outcome.status == "pending" for outcome in files.outcomes)
         work = work_of(api, collection) if pending else None
-        known = tuple(why_pending(api, collection, files.stranded, work)) if work else ()
-    _report(files.outcomes, work, time.monotonic() - begun_s, as_json=as_json)
+        lost = dropped(api, collection, files.stranded, work) if work else None
+        known = tuple(why_pending(files.stranded, work, lost)) if work else ()
+    outcomes = files.outcomes
+    if work and lost:
+        work, outcomes = work | lost.document(), lost.explained(outcomes)
+    _report(outcomes, work, time.monotonic() - begun_s, as_json=as_json)
     if files.replaced:
         tell(f"{counted(len(files.replaced), 'file')} replaced another of that name ({_some(files.replaced)}).")
         tell("What was said of those is kept, and is there again when the same bytes come under another name.")
     for sentence in known:
         tell(sentence)
-    if status := _exit_status(files.outcomes):
+    if status := _exit_status(outcomes):
         raise typer.Exit(status)
 
 

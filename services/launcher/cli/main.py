@@ -45,7 +45,7 @@ from services.launcher.cli import (
     trace,
 )
 from services.launcher.cli.failure import FAILED, WRONG_USAGE, Failure
-from services.launcher.cli.output import print_line, show_failure
+from services.launcher.cli.output import show_failure
 from services.launcher.cli.session import Address
 from shared.errors import EarmarkError
 
@@ -176,8 +176,7 @@ def _wrong_usage(error: TyperException, *, as_json: bool) -> int:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "earmark"
     failure = Failure("wrong_usage", error.format_message(), f"See `{command} --help`.")
-    print_line(failure.document(), sys.stderr)
-    return WRONG_USAGE
+    return _report(failure, as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ def print_document(document: object) -> None:
     sys.stdout.buffer.flush()
 
 
-def print_line(document: object, stream: TextIO | None = None) -> None:
+def print_line(document: object) -> None:
     """One JSON document on one line, at once: for streams."""
-    binary = (stream or sys.stdout).buffer
+    binary = sys.stdout.buffer
     binary.write(json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
     binary.flush()
 

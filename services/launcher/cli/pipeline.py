@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeVar
 
 from services.launcher.cli.client import Client, Document, api_path
-from services.launcher.cli.flow import sentence
 from services.launcher.cli.output import tell
 from services.launcher.cli.sources import Source, Sources, Unfit
-from services.launcher.cli.troubles import Quiet, is_left, work_of
+from services.launcher.cli.troubles import Quiet, holding, is_left, work_of
 from services.launcher.cli.upload import NotUploaded, Target, upload
 from services.launcher.cli.waiting import PATIENCE_S, rounds
 
@@ -56,6 +55,8 @@ class Ingest:
         """Keys under which a recording of other bytes lay."""
         self._outcomes: dict[str, Outcome] = {}
         self._etags: dict[str, str] = {}
+        self._seen_before: dict[str, str] = {}
+        """When what lay under a key before these bytes was seen: what became of that says nothing of these."""
         self._said: set[str] = set()
         self._unseen: set[str] = set()  # of those that were looked at: what the pipeline has yet to hear of
         self.stranded: list[Outcome] = []
@@ -75,6 +76,8 @@ class Ingest:
             pairs = [(source, targets[source.path]) for source in batch]
             for (_, target), result in zip(pairs, upload(pairs, self._renew, self._bars.sent), strict=True):
                 self._note(target.object_key, result)
+                if target.seen_at:
+                    self._seen_before[target.object_key] = target.seen_at
                 if isinstance(result, str) and _is_older(target.etag, result):
                     self.replaced.append(target.object_key)
             self._announce([target.object_key for _, target in pairs])
@@ -102,9 +105,14 @@ class Ingest:
             pending = self._keys_in("pending")
             if not pending:
                 return
-            if quiet(len(pending)) and self._is_over(pending):
+            if not quiet(len(pending)):
+                continue
+            if self._seen_before:  # put twice within a second, which a store may not tell apart: it stands after all
+                self._seen_before.clear()
+            elif self._is_over(pending):
                 self.stranded = [self._outcomes[key] for key in sorted(pending)]
                 return
+        self._seen_before.clear()
         for keys in _batches(self._keys_in("pending")):
             self._look(keys)
 
@@ -112,7 +120,7 @@ class Ingest:
         """Whether nothing moves these any more: all were seen, no work is left, and that has not just moved them."""
         for _ in range(2):  # what is seen between the two questions is work by the second
             work = work_of(self._api, self._collection)
-            self._tell_pauses(work)
+            self._tell_holding(work)
             if is_left(work):
                 return False
             for keys in _batches(pending):
@@ -121,10 +129,10 @@ class Ingest:
                 return False
         return True
 
-    def _tell_pauses(self, work: Document) -> None:
-        """Why nothing moves, once for each pause."""
-        for pause in work["pauses"]:
-            if (said := f"Waiting: {sentence(pause)}") not in self._said:
+    def _tell_holding(self, work: Document) -> None:
+        """Why nothing moves, once for each reason."""
+        for reason in holding(work):
+            if (said := f"Waiting: {reason}") not in self._said:
                 self._said.add(said)
                 tell(said)
 
@@ -134,7 +142,7 @@ class Ingest:
         items = self._api.post(path, {"object_keys": list(keys)}, patience_s=PATIENCE_S)["items"]
         self._unseen.difference_update(keys)
         for item in items:
-            is_older = _is_older(item.get("etag"), self._etags[item["object_key"]])
+            is_older = _is_older(item.get("etag"), self._etags[item["object_key"]]) or self._is_former(item)
             if is_older or item["state"] is None:
                 self._unseen.add(item["object_key"])
             if not is_older:
@@ -143,6 +151,14 @@ class Ingest:
                     self._adopt_members(outcome.object_key)
         self._bars.settled(len(self._keys_in("ready", "unpacked")), len(self._keys_in("rejected")))
         return sum(self._outcomes[key].status != "pending" for key in keys)
+
+    def _is_former(self, item: Document) -> bool:
+        """Whether it is the end of the same bytes under the same key, but from before they were put again now.
+
+        They may fare better now: what was erased is let in again, limits were raised, members were missing.
+        """
+        has_ended = item["status"] in {"rejected", "unpacked"}
+        return has_ended and item.get("seen_at") == self._seen_before.get(item["object_key"], "never")
 
     def _adopt_members(self, archive_key: str) -> None:
         """Follow what an archive held, too; a member that was refused has no key but that of its archive."""
@@ -169,7 +185,10 @@ class Ingest:
     def _targets(self, batch: Sequence[Source]) -> dict[str, Target]:
         body = {"paths": [source.path for source in batch], **self._settings}
         answer = self._api.post(api_path("collections", self._collection, "uploads"), body, patience_s=PATIENCE_S)
-        return {item["path"]: Target(item["object_key"], item["url"], item.get("etag")) for item in answer["uploads"]}
+        return {
+            item["path"]: Target(item["object_key"], item["url"], item.get("etag"), item.get("seen_at"))
+            for item in answer["uploads"]
+        }
 
     def _renew(self, source: Source) -> Target:
         return self._targets([source])[source.path]

@@ -74,7 +74,7 @@ def erase(
         bool,
         typer.Option("--recordings", help="Also every recording that they are heard in, whole.", show_default=False),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.", show_default=False)] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; neither does --json.", show_default=False)] = False,
     as_json: AsJson = False,
 ) -> None:
     """Forget speaker A: segments, vectors, labels, centroids. The answer is a receipt; there is no way back."""

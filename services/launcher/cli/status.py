@@ -4,10 +4,12 @@ import typer
 
 from services.launcher.cli.client import Document, api_path
 from services.launcher.cli.flow import sentence
+from services.launcher.cli.lacks import lack
 from services.launcher.cli.options import AsJson
 from services.launcher.cli.output import print_document, show_fields, show_rows, tell
 from services.launcher.cli.session import connect
 from services.launcher.cli.troubles import why
+from shared.wording import counted
 
 _COUNTS = ("pending", "queued", "leased", "dead")
 _SHOWN = (*_COUNTS, "oldest", "drained / min")
@@ -21,17 +23,28 @@ def status(ctx: typer.Context, *, as_json: AsJson = False) -> None:
         print_document(found)
         return
     troubles, stages, waiting, pauses = (found.pop(name) for name in ("troubles", "stages", "waiting", "pauses"))
-    show_fields(found, as_json=False)
+    services, missing = found.pop("services"), found.pop("missing", ())
+    show_fields({f"services {name}": _seen(one) for name, one in services.items()} | found, as_json=False)
     for kind, rows in (("stage", [s for s in stages if _moves(s)]), ("collection", waiting)):
         if rows:
             show_rows([_row(row) for row in rows], (kind, *_SHOWN), as_json=False)
     for pause in pauses:
         tell(sentence(pause), "yellow")
+    for name in missing:
+        tell(lack(name), "red")
     for trouble in troubles:
         of = ", ".join(trouble["collections"])
         tell(f"{trouble['encoder']} of {of} ({trouble['state']}): {why(trouble)}", "red")
     if found["backlog"]["dead"]:
         tell("Work was given up; why: earmark dead list")
+
+
+def _seen(service: Document) -> str:
+    if service["seen_s_ago"] is None:
+        return "not seen"
+    if service.get("state") == "not_seen":
+        return f"not seen for {duration(service['seen_s_ago'])}"
+    return f"{counted(service['instances'], 'instance')}, seen {service['seen_s_ago']:.1f} s ago"
 
 
 def _moves(stage: Document) -> bool:

@@ -40,7 +40,8 @@ def _rows(step: Document) -> Iterator[Document]:
     yield {"at": step["occurred_at"], "event": short(step["type"]), "about": about, **times}
     for one in step["open"]:
         why = f" ({one['error_code']})" if one["error_code"] else ""
-        state = f"{one['state']}{why}"
+        rests = f" (paused: {one['paused']})" if one.get("paused") else ""  # an older console does not say
+        state = f"{one['state']}{why}{rests}"
         yield {
             "event": f"  {one['subscription']}",
             "about": state,

@@ -7,6 +7,7 @@ from typing import Final
 from services.launcher.cli.client import Client, Document, api_path
 from services.launcher.cli.failure import Failure
 from services.launcher.cli.flow import sentence
+from services.launcher.cli.lacks import lack
 from services.launcher.cli.output import tell
 from services.launcher.cli.waiting import PATIENCE_S
 
@@ -26,7 +27,7 @@ def reasons(work: Document) -> Iterator[str]:
     """A sentence for the work that is left, and one for each kind of fault."""
     backlog = work["backlog"]
     yield "Work left: " + ", ".join(f"{n} {state}" for state, n in backlog.items()) + "."
-    yield from map(sentence, work["pauses"])
+    yield from holding(work)
     for fault in work["faults"]:
         kind = "given up" if fault["state"] == "dead" else "to be tried again"
         yield f"{fault['deliveries']} of {fault['subscription']} {kind}: {fault['code']}: {_shortened(fault['reason'])}"
@@ -34,6 +35,12 @@ def reasons(work: Document) -> Iterator[str]:
         yield f"More: earmark dead list; once it is put right: {' and '.join(_requeueing(work))}"
     else:
         yield "More: earmark status"
+
+
+def holding(work: Document) -> Iterator[str]:
+    """A sentence for each pause and each service that keeps work from being done."""
+    yield from map(sentence, work["pauses"])
+    yield from map(lack, work.get("missing", ()))  # an older console does not say
 
 
 def is_left(work: Document) -> bool:

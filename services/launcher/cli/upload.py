@@ -30,6 +30,8 @@ class Target:
     url: str
     etag: str | None = None
     """Of the recording that lies there by now."""
+    seen_at: str | None = None
+    """When whatever lies there by now was seen."""
 
 
 class NotUploaded(Exception):

@@ -63,6 +63,7 @@ def back_up(
     are not copied again. Raises BackupExists, NoStackThere, HalfRestored, OtherBucket,
     NotABackup, DiskFull, DumpFailed, TransientError.
     """
+    destination = destination.resolve()  # pg_dump runs in another folder
     if destination.exists():
         raise BackupExists(f"{destination} is there already.")
     older = BackupFolder(since) if since else None

@@ -54,7 +54,7 @@ def restore(
     `erased`: tombstones that were laid after the backup was taken; whoever they are of does not come back. Raises
     NotABackup, DamagedBackup, BadTombstones, SchemaTooNew, DataDirNotEmpty, DiskFull, DumpFailed, RestoreDiffers.
     """
-    folder = BackupFolder(source)
+    folder = BackupFolder(source.resolve())  # pg_restore runs in another folder
     tell("Checking the backup.")
     manifest = folder.verify()
     migrate.require_known(manifest.schema_revision)

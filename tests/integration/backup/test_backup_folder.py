@@ -1,5 +1,6 @@
 """Backups of servers with a few rows and objects: what interrupts them, what damages them."""
 
+import os
 import shutil
 from itertools import product
 from pathlib import Path
@@ -107,6 +108,16 @@ def test_what_comes_while_it_is_taken_is_in_it_and_what_nobody_needs_is_not(back
 def test_what_the_store_has_lost_is_named(backups: Backups) -> None:
     s3_client(backups.servers.state).remove_object(DERIVED, "recordings/a.flac")
     assert backups.take("one").verify().missing == [(DERIVED, "recordings/a.flac")]
+
+
+def test_a_backup_is_taken_and_restored_under_relative_paths(backups: Backups, monkeypatch: pytest.MonkeyPatch) -> None:
+    backups.take("older")
+    monkeypatch.chdir(backups.folder)
+    back_up(Path("one"), backups.servers.state.data_dir, since=Path("older"))
+    assert sorted(path.name for path in backups.folder.iterdir()) == ["older", "one"]
+    with open_folder() as folder:
+        restored = restore(Path("one"), Path(os.path.relpath(folder)))
+        assert (restored.data_dir, restored.manifest.tables["recording"]) == (folder.resolve(), 2)
 
 
 def test_nothing_is_written_over(backups: Backups) -> None:

@@ -183,15 +183,16 @@ class Handler(Answering):
                 self.script.queries.append(query)
                 self._page(self.script.rows[kind], query)
             case ["status"]:
-                found = {"services": {"relay": "ok"}, "recordings": {"ready": 1}, "troubles": self.script.troubles}
+                found = {"services": self.script.services, "recordings": {"ready": 1}, "troubles": self.script.troubles}
                 waits = {name: self.script.work.get(name, []) for name in ("stages", "waiting", "pauses")}
-                self._json({**found, "backlog": self.script.work["backlog"], **waits})
+                missing = self.script.work.get("missing", [])
+                self._json({**found, "missing": missing, "backlog": self.script.work["backlog"], **waits})
             case ["pauses"] if body is not None:
                 self._json(
                     {**PAUSE, "kind": "stage" if body.get("stage") else "collection", "name": [*body.values()][-1]}
                 )
             case ["pauses", "resume"]:
-                self._json({"resumed": body.get("stage") != "clusterer"})
+                self._json({"resumed": body.get("stage") != "clusterer", "held_by": self.script.held_by})
             case ["pauses"]:
                 self._json([PAUSE])
             case ["collections" | "tokens"] if body is not None:

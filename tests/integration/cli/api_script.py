@@ -34,6 +34,10 @@ class Script:
     work: dict[str, Any] = field(
         default_factory=lambda: {"backlog": {"leased": 1, "dead": 0}, "faults": [], "pauses": []}
     )
+    held_by: list[dict[str, Any]] = field(default_factory=list)  # what rests after a resume all the same
+    services: dict[str, Any] = field(
+        default_factory=lambda: {"relay": {"state": "seen", "instances": 1, "seen_s_ago": 0.4}}
+    )
     clustering: dict[str, Any] = field(default_factory=dict)  # what a clustering tells beside its numbers
     undone: dict[str, Any] = field(default_factory=dict)
     export_files: dict[str, bytes] = field(default_factory=dict)

@@ -102,12 +102,48 @@ def test_whoever_waits_for_files_hears_that_their_collection_is_paused(
     assert "by ann; earmark resume -c talk lets it go on." in result.err
 
 
+def test_whoever_waits_for_files_hears_which_service_is_away(
+    api: Script, earmark: Earmark, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(troubles, "QUIET_S", 0.2)
+    api.stuck["a.wav"] = None
+    api.work["missing"] = ["embedder", "progress of clusterer"]
+    result = earmark("ingest", file, "-c", "talk", "--wait", "--timeout", 2)
+    assert result.err.count("Waiting: embedder is not seen: what it does waits") == 1
+    assert "\nembedder is not seen" in result.err  # among the reasons at the end
+    assert "Work of clusterer is due, and nobody does any" in result.err
+
+
+def test_the_status_shows_services_that_are_away(api: Script, earmark: Earmark) -> None:
+    api.services |= {
+        "embedder": {"state": "not_seen", "instances": 0, "seen_s_ago": None},
+        "ingest": {"state": "not_seen", "instances": 1, "seen_s_ago": 123.0},
+    }
+    api.work["missing"] = ["ingest", "embedder"]
+    result = earmark("status")
+    lines = [" ".join(line.split()) for line in result.out.splitlines()]
+    assert "services relay 1 instance, seen 0.4 s ago" in lines
+    assert "services embedder not seen" in lines
+    assert "services ingest not seen for 2 min 3 s" in lines
+    assert "embedder is not seen: what it does waits; see its log, and earmark doctor." in result.err
+    assert earmark("status", "--json").document["missing"] == ["ingest", "embedder"]
+
+
 def test_a_collection_or_a_stage_is_paused_and_resumed(api: Script, earmark: Earmark) -> None:
     assert "collection talk is paused" in earmark("pause", "-c", "talk").out
     assert "earmark resume --stage embedder lets it go on" in earmark("pause", "--stage", "embedder").out
     assert "embedder goes on" in earmark("resume", "--stage", "embedder").out
     assert "clusterer was not paused" in earmark("resume", "--stage", "clusterer").out
     assert api.bodies["pauses/resume"][0] == {"collection": None, "stage": "embedder"}
+
+
+def test_what_rests_because_of_another_pause_is_told_so(api: Script, earmark: Earmark) -> None:
+    api.held_by = [{**PAUSE, "kind": "stage", "name": "clusterer"}]
+    because = "because clusterer is paused: earmark resume --stage clusterer\n"
+    assert earmark("resume", "--stage", "clusterer.assign").out == f"clusterer.assign still rests {because}"
+    said = earmark("resume", "-c", "talk")
+    assert said.out == "talk goes on.\n"
+    assert "A part of it rests: stage clusterer is paused since" in said.err
 
 
 def test_what_is_paused_is_listed(earmark: Earmark) -> None:

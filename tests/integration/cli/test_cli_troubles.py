@@ -68,6 +68,20 @@ def test_files_whose_work_was_dropped_are_not_waited_for(
     assert advice in said
 
 
+def test_a_script_reads_that_work_was_dropped_and_what_starts_it_anew(
+    api: Script, earmark: Earmark, file: Path, impatient: None
+) -> None:
+    file.with_name("b.wav").write_bytes(b"RIFX")
+    api.stuck |= {"a.wav": None, "b.wav": 4}
+    api.work = DROPPED
+    result = earmark("ingest", file.parent, "-c", "talk", "--wait", "--timeout", 60, "--json")
+    again = ["earmark ingest PATH... -c talk", "earmark backfill -c talk --encoder ge2e"]
+    assert (result.status, result.document["work"]) == (1, DROPPED | {"dropped": 2, "remedy": again})
+    for told, remedy in zip(result.document["files"], again, strict=True):
+        assert (told["status"], told["reason"].startswith("work_dropped: ")) == ("pending", True)
+        assert told["reason"].endswith(remedy)
+
+
 def test_a_file_that_nobody_has_seen_yet_is_waited_for(
     api: Script, earmark: Earmark, file: Path, impatient: None
 ) -> None:

@@ -1,6 +1,5 @@
 """What a person reads, and what a script reads on stderr: no words of the API, and always what helps."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +40,18 @@ def test_what_is_invalid_goes_by_the_name_that_was_typed(earmark: Earmark) -> No
         (("label", "Marta", "--json"), "earmark"),
         (("nonsense", "--json"), "earmark"),
         (("segments", "-c", "talk", "--limit", "many", "--json"), "earmark segments"),
+        (("recordings", "-c", "talk", "--limit", 0, "--json"), "earmark recordings"),
+        (("tokens", "create", "q", "--expires", "yesterday", "--json"), "earmark"),
+        (("dead", "drop", "--json"), "earmark"),
+        (("dead", "--json"), "earmark dead"),
     ],
 )
-def test_wrong_usage_is_json_on_stderr_where_json_is_asked_for(
-    earmark: Earmark, words: tuple[str, ...], command: str
+def test_wrong_usage_is_one_json_document_where_json_is_asked_for(
+    earmark: Earmark, words: tuple[object, ...], command: str
 ) -> None:
     result = earmark(*words)
-    assert (result.status, result.out) == (2, "")
-    error = json.loads(result.err)["error"]
+    assert (result.status, result.err) == (2, "")
+    error = result.document["error"]
     assert (error["code"], bool(error["message"])) == ("wrong_usage", True)
     assert error["remedy"].startswith(f"See `{command}")
 

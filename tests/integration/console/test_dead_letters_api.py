@@ -77,6 +77,27 @@ def test_a_collection_that_there_is_not_is_told(letters: Served, path: str) -> N
     assert len(letters.http.get("/v1/dead").json()["items"]) == 5
 
 
+@pytest.mark.parametrize("deed", ["requeue", "drop"])
+def test_a_subscription_that_there_is_not_is_told(letters: Served, deed: str) -> None:
+    for name in ("embedder.embd", "ingest"):
+        answer = letters.http.post(f"/v1/dead/{deed}", json={"subscription": name})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_stage")
+    assert followed(letters.http, f"/v1/dead/{deed}", {"subscription": "embedder.embed"}) == [0]
+
+
+def test_letters_of_a_subscription_that_is_no_more_can_be_dropped(letters: Served) -> None:
+    with letters.console.database.begin() as tx:
+        tx.execute(sa.text("UPDATE delivery SET subscription = 'embedder.of_before' WHERE error_code = 'rare'"))
+    assert followed(letters.http, "/v1/dead/drop", {"subscription": "embedder.of_before"}) == [2, 0]
+
+
+@pytest.mark.parametrize("path", ["/v1/dead", "/v1/dead/kinds"])
+def test_nothing_is_listed_of_what_there_is_not(letters: Served, path: str) -> None:
+    for query, code in (({"collection": "nosuch"}, "unknown_collection"), ({"subscription": "x.y"}, "unknown_stage")):
+        answer = letters.http.get(path, params=query)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, code)
+
+
 def test_kinds_and_pages_show_what_fits(letters: Served) -> None:
     get = letters.http.get
     kinds = get("/v1/dead/kinds").json()
@@ -99,7 +120,7 @@ def test_a_token_for_some_collections_sees_theirs_and_changes_none(letters: Serv
         kinds = stranger.get("/v1/dead/kinds").json()
         assert (kinds["n_letters"], kinds["n_kinds"]) == (2, 1)
         for path in ("/v1/dead", "/v1/dead/kinds"):
-            assert stranger.get(path, params={"collection": "c"}).json()["items"] == []
+            assert stranger.get(path, params={"collection": "c"}).status_code == 404
         for path in ("/v1/dead/requeue", "/v1/dead/drop"):
             assert stranger.post(path, json={"collection": "theirs"}).status_code == 403
     assert len(letters.http.get("/v1/dead").json()["items"]) == 5

@@ -96,6 +96,20 @@ def test_what_was_erased_before_a_failure_is_told_and_left_out_the_next_time(
     assert "2 recordings erased before" in again
 
 
+def test_an_unknown_recording_is_told_how_it_may_be_named(meetings: Meetings, earmark: Earmark) -> None:
+    said = earmark("recordings", "erase", UUID(int=1), "-c", "meetings", "--yes", status=1)
+    assert "Name it by its id, see `earmark recordings -c meetings`, or by --key." in said
+
+
+def test_nothing_is_replayed_of_an_empty_file_and_no_folder_made_for_an_export(
+    meetings: Meetings, earmark: Earmark, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").touch()
+    assert "bad_tombstones" in earmark("tombstones", "replay", tmp_path / "empty", status=1)
+    assert "There is no folder" in earmark("tombstones", "export", tmp_path / "new" / "ts.jsonl", status=1)
+    assert not (tmp_path / "new").exists()
+
+
 def test_an_export_of_tombstones_forgets_none_that_the_file_has(
     meetings: Meetings, earmark: Earmark, tmp_path: Path
 ) -> None:

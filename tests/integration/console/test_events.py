@@ -17,6 +17,7 @@ from shared.ledger.heartbeat import Heart
 from shared.ledger.outbox import announce, publish
 from shared.ledger.stream import beginning
 from shared.settings import DatabaseSettings
+from shared.storage import collections
 from shared.storage.database import Database, DatabaseUnavailable
 from tests.integration.console.conftest import Served
 from tests.integration.console.seeding import NAME, Meetings
@@ -68,6 +69,12 @@ def test_a_stream_resumes_after_any_event_by_header_or_query(served: Served) -> 
         assert ids(lines, 2) == everything[-2:]
 
 
+def stands(served: Served, name: str) -> None:
+    """A collection of that name, of which there is no event."""
+    with served.console.database.begin() as tx:
+        collections.create(tx, name, "vad", ("tiny",))
+
+
 def so_far(served: Served, **query: object) -> list[UUID]:
     """The events of a stream that ends by itself."""
     found = []
@@ -79,6 +86,7 @@ def so_far(served: Served, **query: object) -> list[UUID]:
 
 
 def test_what_has_happened_is_read_to_its_end(served: Served) -> None:
+    stands(served, "meetings")
     ours = announced(served, "meetings", 600)  # more than one read
     others = announced(served, "other", 2)
     until(lambda: so_far(served, begin="start") == [*ours, *others])
@@ -106,7 +114,16 @@ def test_an_unknown_position_is_404(served: Served) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "unknown_event_type")
 
 
+@pytest.mark.parametrize("follow", ["true", "false"])
+def test_an_unknown_collection_is_404(served: Served, meetings: Meetings, follow: str) -> None:
+    with served.as_(served.token("read", collections=["nosuch"])) as confined:
+        for http in (served.http, confined):
+            answer = http.get("/v1/events", params={"collection": "nosuch", "follow": follow})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_collection")
+
+
 def test_filters_keep_the_rest_out(served: Served) -> None:
+    stands(served, "meetings")
     (first,) = announced(served, "meetings")
     announced(served, "other", 3)
     (last,) = announced(served, "meetings")
@@ -124,6 +141,7 @@ def test_a_pause_is_told_once_and_that_of_a_stage_in_every_collection(served: Se
     of_the_stage = everything[1:]
     assert len(of_the_stage) == 2
     assert so_far(served, collection=NAME, **told) == everything
+    stands(served, "elsewhere")
     assert so_far(served, collection="elsewhere", **told) == of_the_stage
     assert so_far(served, collection="elsewhere", newest=1) == of_the_stage[-1:]
     with served.as_(served.token("read", collections=["elsewhere"])) as confined:
@@ -208,8 +226,8 @@ def try_announce(served: Served) -> list[UUID]:
 
 
 def test_the_console_is_seen_alive(served: Served) -> None:
-    services = until(lambda: served.http.get("/v1/status").json()["services"])
-    assert services["console"]["instances"] == 1
+    console = until(lambda: served.http.get("/v1/status").json()["services"].get("console"))
+    assert (console["state"], console["instances"]) == ("seen", 1)
 
 
 def test_a_reader_that_leaves_is_forgotten(served: Served) -> None:

@@ -118,9 +118,27 @@ def test_a_pause_is_shown_with_who_said_so_until_it_is_resumed(served: Served, m
         )
     assert served.http.get("/v1/status").json()["pauses"] == [{**made, "pending": 1}]
     assert served.http.get(f"/v1/collections/{NAME}/work").json()["pauses"] == [made]
-    assert served.http.post("/v1/pauses/resume", json={"collection": NAME}).json() == {"resumed": True}
+    assert served.http.post("/v1/pauses/resume", json={"collection": NAME}).json() == {"resumed": True, "held_by": []}
     assert served.http.get("/v1/pauses").json() == []
-    assert served.http.post("/v1/pauses/resume", json={"collection": NAME}).json() == {"resumed": False}
+    assert served.http.post("/v1/pauses/resume", json={"collection": NAME}).json() == {"resumed": False, "held_by": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ({"stage": "ingest.register"}, ["ingest"]),
+        ({"stage": "ingest.erase"}, []),  # it goes on
+        ({"stage": "embedder"}, ["embedder.embed"]),
+        ({"collection": NAME}, ["ingest", "embedder.embed"]),
+    ],
+)
+def test_what_is_resumed_names_the_pauses_that_hold_it_still(
+    served: Served, meetings: Meetings, body: dict, names: list[str]
+) -> None:
+    for stage in ("ingest", "embedder.embed"):
+        served.http.post("/v1/pauses", json={"stage": stage})
+    answer = served.http.post("/v1/pauses/resume", json=body).json()
+    assert (answer["resumed"], [one["name"] for one in answer["held_by"]]) == (False, names)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +153,11 @@ def test_a_pause_is_shown_with_who_said_so_until_it_is_resumed(served: Served, m
 def test_a_pause_of_nothing_is_refused(served: Served, body: dict, code: str) -> None:
     for path in ("/v1/pauses", "/v1/pauses/resume"):
         assert served.http.post(path, json=body).json()["error"]["code"] == code
+
+
+def test_who_names_both_is_told_to_name_one(served: Served) -> None:
+    answer = served.http.post("/v1/pauses", json={"stage": "ingest", "collection": NAME})
+    assert "name only one of them" in answer.json()["error"]["message"]
 
 
 def test_only_administrators_pause_and_weigh(served: Served, meetings: Meetings) -> None:

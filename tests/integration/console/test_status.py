@@ -20,7 +20,7 @@ from shared.settings import Settings
 from shared.storage import orphans, renditions
 from shared.storage.renditions import Failure
 from tests.integration.console.conftest import Served, serving
-from tests.integration.console.seeding import Meetings
+from tests.integration.console.seeding import NAME, Meetings
 from tests.support.ports import free_port
 from tests.support.stack import until
 
@@ -56,6 +56,20 @@ def test_a_whole_stack_is_ready_until_one_falls_silent(served: Served, meetings:
         tx.execute(sa.text("UPDATE heartbeat SET seen_at = clock_timestamp()"))
     answer = served.http.get("/v1/health/ready")
     assert (answer.status_code, answer.json()) == (200, {"status": "ready", "missing": []})
+
+
+def test_the_status_has_the_services_that_it_should_have_and_names_those_that_are_away(
+    served: Served, meetings: Meetings
+) -> None:
+    beat(served, *NEEDED_SERVICES[2:])
+    beat(served, NEEDED_SERVICES[0], age_s=120)
+    status = served.http.get("/v1/status").json()
+    silent, unknown, *others = (status["services"][name] for name in NEEDED_SERVICES)
+    assert (silent["state"], silent["seen_s_ago"]) == ("not_seen", pytest.approx(120, abs=2))
+    assert unknown == {"state": "not_seen", "instances": 0, "seen_s_ago": None}
+    assert {one["state"] for one in others} == {"seen"}
+    assert status["missing"] == list(NEEDED_SERVICES[:2])
+    assert served.http.get(f"/v1/collections/{NAME}/work").json()["missing"] == list(NEEDED_SERVICES[:2])
 
 
 def due(served: Served, age_s: float, state: str = "pending") -> None:
@@ -118,6 +132,7 @@ def test_the_status_counts(served: Served, meetings: Meetings) -> None:
     status = served.http.get("/v1/status").json()
     assert status["services"]["embedder"]["instances"] == 1
     assert status["services"]["embedder"]["seen_s_ago"] == pytest.approx(3, abs=2)
+    assert status["services"]["embedder"]["state"] == "seen"
     assert status["backlog"] == {"pending": 0, "queued": 0, "leased": 0, "dead": 1}
     assert status["recordings"] == {"registered": 0, "segmented": 3, "ready": 1, "rejected": 1}
     assert status["derived"] == {"condemned": 1, "not_rendered": 1}

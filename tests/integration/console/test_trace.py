@@ -71,6 +71,20 @@ def test_a_chain_tells_what_waited_what_took_how_long_and_what_is_open(served: S
     assert (waits["subscription"], waits["state"], waits["attempt"]) == ("embedder.embed", "pending", 0)
 
 
+@pytest.mark.parametrize("paused", [{"collection": NAME}, {"stage": "embedder"}, {"stage": "embedder.embed"}])
+def test_what_is_open_names_the_pause_that_holds_it(served: Served, upload: UUID, paused: dict) -> None:
+    def held() -> list[str | None]:
+        return [one["paused"] for step in trace(served, upload)["steps"] for one in step["open"]]
+
+    served.http.post("/v1/pauses", json={"stage": "clusterer"})
+    assert held() == [None]
+    served.http.post("/v1/pauses", json=paused).raise_for_status()
+    assert held() == [*paused.values()]
+    with served.console.database.begin() as tx:  # what is in work ends
+        tx.execute(sa.text("UPDATE delivery SET state = 'leased', lease_until = now() + interval '1 h'"))
+    assert held() == [None]
+
+
 def test_a_refusal_has_its_code(served: Served) -> None:
     object_id = ids.object_id("audio", KEY)
     seen = ObjectSeen(object_id=object_id, collection=NAME, bucket="audio", key=KEY, etag="e", size_bytes=1)
