@@ -100,7 +100,8 @@ def test_every_object_is_registered_once(mortal: FullStack, postman: Postman, cl
     put_all(mortal, "hints", clips(n))
     postman.deliver()
     ended = postman.sweeps()
-    until(lambda: postman.sweeps() >= ended + 2)  # the first one may have begun before the last object was there
+    # The first one may have begun before the last object was there. Sweeps take a tenth of the time: a slow one waits.
+    until(lambda: postman.sweeps() >= ended + 2, timeout_s=300)
     assert seen(mortal) == n, "one sweep does not find what nobody told of"
     observer.wait("hints", n, timeout_s=300)
     told = f"of the notifications {postman.dropped} dropped, {postman.doubled} doubled, all shuffled"

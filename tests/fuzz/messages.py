@@ -15,7 +15,7 @@ from tests.fuzz.target import Target
 
 _HINT, _ANSWER = 0xFF, 0xFE
 _CONTRACT: Final = Path(__file__).parent.parent / "contract"
-_FACTS: Final = DecodedFacts("wav", "pcm_16", 8_000, 1, 16_000, 1.0, False, 0.5, -9.0, ("clipped",))
+_FACTS: Final = DecodedFacts("wav", "pcm_16", 8_000, 1, 16_000, 1.0, 0.5, -9.0, ("clipped",))
 
 
 def run(content: bytes) -> None:

@@ -45,10 +45,9 @@ def test_its_collections_and_the_status_say_so(served: Served, meetings: Meeting
 
 def test_work_is_counted_by_collection_with_the_reasons_of_what_failed(served: Served, meetings: Meetings) -> None:
     url = f"/v1/collections/{NAME}/work"
-    assert served.http.get(url).json() == {"backlog": dict.fromkeys(("pending", "queued", "leased", "dead"), 0)} | {
-        "faults": [],
-        "pauses": [],
-    }
+    found = served.http.get(url).json()
+    assert found.pop("missing")  # of the services, nothing but a console runs here
+    assert found == {"backlog": dict.fromkeys(("pending", "queued", "leased", "dead"), 0), "faults": [], "pauses": []}
     events = [ClusteringRequested(request_id=new_id(), collection=name, encoder="tiny") for name in (NAME, NAME, "x")]
     gone = SegmentsRemoved(collection=NAME, recording_id=meetings.monday, segment_ids=())
     with served.console.database.begin() as tx:
