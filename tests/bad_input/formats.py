@@ -56,7 +56,7 @@ def _rf64() -> bytes:
 
 READ: Final[dict[str, Callable[[], bytes]]] = {
     "wav": lambda: _soundfile("WAV", "PCM_16"),
-    "wav as served": lambda: _soundfile("WAV", "PCM_16", 16_000),
+    "wav 16 kHz": lambda: _soundfile("WAV", "PCM_16", 16_000),
     "wav 24 bits stereo": lambda: _soundfile("WAV", "PCM_24", 44_100, 2),
     "wav float": lambda: _soundfile("WAV", "FLOAT"),
     "wav mu-law": lambda: _soundfile("WAV", "ULAW", 8_000),
