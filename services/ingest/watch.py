@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic, sleep
@@ -26,6 +27,7 @@ HINT_CHANNEL = "earmark_hint"  # NOTIFY with a collection's name: somebody has f
 LINGER_S = 0.02  # hints come in swarms: wait this long for the rest of one
 MOST_LOOKUPS = 200  # more named keys than this are found faster by listing their collections
 SWEEP_SHARE = 0.1  # of its time the watcher may spend sweeping a bucket that takes long to list
+SWEEPS_COMPARED = 10  # the quickest of so many tells how long that is
 
 
 class Watcher:
@@ -37,7 +39,7 @@ class Watcher:
         self._beat = beat  # between the pages of a long sweep
         self._keys: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._next_sweep_s = monotonic()
-        self._took_s = 0.0  # by the last sweep
+        self._took_s: deque[float] = deque(maxlen=SWEEPS_COMPARED)
         self._sweeping: list[str] = []  # prefixes: the one that is listed, and the one between whose pages it is
         self._aside: set[str] = set()  # prefixes that were hinted at meanwhile
 
@@ -111,9 +113,10 @@ class Watcher:
         began_s = monotonic()
         n_new = self._list("")
         took_s = monotonic() - began_s
-        usual_s = min(took_s, self._took_s)  # one that a slow network held up says nothing of the bucket
+        self._took_s.append(took_s)
+        # Those that a slow network held up say nothing of the bucket, nor does the first one, whatever it was.
+        usual_s = min(self._took_s) if len(self._took_s) > 1 else 0.0
         self._next_sweep_s = monotonic() + max(self._sweep_s, usual_s / SWEEP_SHARE)
-        self._took_s = took_s
         metrics.observe("earmark_sweep_seconds", took_s)
         if n_new:
             metrics.count("earmark_objects_seen_total", n_new, by="sweep")

@@ -3,6 +3,7 @@
 import inspect
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -46,6 +47,13 @@ def test_one_sweep_that_a_slow_network_held_up_delays_nothing(monkeypatch):
     assert begun(bucket, 4)[1:] == pytest.approx(
         [0.1 + SWEEP_S + 4 + SWEEP_S, 0.1 + SWEEP_S + 4 + SWEEP_S + 0.1 + SWEEP_S]
     )
+
+
+def test_nor_do_several_of_them(monkeypatch):
+    slow = [7.5, 6.5, 7.8, 8.6]  # as the network to Postgres was slow, then throttled, in tests/chaos
+    bucket = Bucket(monkeypatch, 0.1, *slow, 0.1)
+    began = begun(bucket, 6)
+    assert [after - at for at, after in pairwise(began)] == pytest.approx([took + SWEEP_S for took in slow])
 
 
 class Pages:
