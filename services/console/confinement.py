@@ -137,8 +137,10 @@ def _route(request: Request) -> str:
 
 
 def _collection(request: Request, call: Call) -> str | None:
-    is_new = _route(request) == _NEW_COLLECTION
-    found = call.fields.get("name") if is_new else request.path_params.get("collection")
+    if _route(request) == _NEW_COLLECTION:
+        found = call.fields.get("name")
+    else:
+        found = request.path_params.get("collection") or request.query_params.get("collection")
     return found if isinstance(found, str) else None
 
 

@@ -3,12 +3,11 @@
 from typing import Final
 
 DECODING: Final = 1  # how originals become mono FLAC; a change that alters samples raises it
-DECODED_FOLDER: Final = f"recordings/{DECODING}/"
 
 
 def derived_key(sha256: str) -> str:
     """Of the 16 kHz audio of an original of that hash."""
-    return f"{DECODED_FOLDER}{sha256[:2]}/{sha256}.flac"
+    return f"recordings/{DECODING}/{sha256[:2]}/{sha256}.flac"
 
 
 def rendition_key(sha256: str, rate_hz: int) -> str:

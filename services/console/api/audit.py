@@ -6,11 +6,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from services.console.api import standing
 from services.console.api.shapes import Page, Paging, Shown, Time
 from services.console.auth import Requires
 from services.console.deps import ConsoleDep
-from shared.storage import audit
+from shared.storage import audit, collections
 
 router = APIRouter(tags=["audit"], dependencies=[Depends(Requires("admin"))])
 
@@ -42,6 +41,6 @@ def listing(
     before = None if start is None else int(start[0])
     with console.database.begin() as tx:
         rows = audit.listing(tx, collection=collection, since=since, before=before, most=paging.most)
-        if not rows:  # a call that was refused may have been about one that there is not
-            standing.require(tx, collection, None)
+        if collection is not None and not rows:  # a call that was refused may have been about one that there is not
+            collections.get(tx, collection)
     return paging.page(name, rows, AuditEntry.model_validate, lambda row: (row.seq,))

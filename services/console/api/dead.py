@@ -7,7 +7,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field, model_validator
 
-from services.console.api import standing
 from services.console.api.shapes import Asked, Page, Paging, Shown, time_and_id
 from services.console.auth import Reader, Requires
 from services.console.cursors import Place
@@ -16,6 +15,7 @@ from shared.ledger import dead
 from shared.ledger.dead import EVERY, Chosen, DeadLetter, Key, Portion
 from shared.ledger.pauses import UnknownStage
 from shared.ledger.routes import BY_NAME
+from shared.storage import collections
 from shared.storage.database import Transaction
 
 router = APIRouter(tags=["dead letters"])
@@ -172,7 +172,8 @@ def _check_first(tx: Transaction, chosen: ChosenLetters) -> None:
 
 def _check(tx: Transaction, chosen: Chosen) -> None:
     """Raises UnknownCollection, UnknownStage: what is misspelt would fit nothing."""
-    standing.require(tx, chosen.collection, chosen.within)
+    if chosen.collection is not None:
+        collections.get(tx, chosen.collection)
     named = chosen.subscription
     # An older version may have left letters of one that is no more.
     if named is not None and named not in BY_NAME and not dead.kinds(tx, Chosen(subscription=named), 1).n_letters:

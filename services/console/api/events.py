@@ -7,12 +7,12 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from services.console.api import standing
 from services.console.auth import Reader, StillValidDep
 from services.console.deps import Console, ConsoleDep
 from services.console.stream import Wanted, frames, wanted
 from shared.ledger import stream
 from shared.ledger.stream import Position
+from shared.storage import collections
 
 router = APIRouter(tags=["events"])
 
@@ -50,7 +50,8 @@ def _begin(console: Console, after: UUID | None, begin: str, newest: int | None,
     Raises UnknownCollection.
     """
     with console.database.begin() as tx:
-        standing.require(tx, filters.collection, filters.within)
+        if filters.collection is not None:
+            collections.get(tx, filters.collection)
         if after is not None:
             return stream.after_event(tx, after)
         if newest is not None:

@@ -5,11 +5,9 @@ from dataclasses import dataclass, replace
 
 from services.launcher.cli.client import Client, Document, api_path
 from services.launcher.cli.pipeline import Outcome
-from services.launcher.cli.troubles import reasons
+from services.launcher.cli.troubles import DROPPED, reasons
 from services.launcher.cli.waiting import PATIENCE_S
 from shared.wording import counted
-
-_CODE = "work_dropped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Dropped:
 
     def _reason(self, outcome: Outcome) -> str:
         again = self.putting if outcome.segments is None else " and ".join(self.embedding)
-        return f"{_CODE}: Nothing more happens to it: its work was dropped. To have it done: {again}"
+        return f"{DROPPED}: Nothing more happens to it: its work was dropped. To have it done: {again}"
 
 
 def dropped(api: Client, collection: str, stranded: Sequence[Outcome], work: Document) -> Dropped | None:

@@ -14,6 +14,9 @@ from services.launcher.cli.waiting import PATIENCE_S
 QUIET_S: Final = 10.0
 """Where nothing has moved for so long, it is asked why."""
 
+DROPPED: Final = "work_dropped"
+"""The code of what nothing is left to be done for, though it has not come to its end."""
+
 _STATES: Final = {"requested": "no worker has read its model yet"}
 _REASON_CHARACTERS: Final = 300
 
@@ -66,7 +69,7 @@ def over(work: Document, again: str) -> Failure | None:
     """
     if is_left(work) or work["backlog"]["dead"]:
         return given_up(work)
-    return Failure("work_dropped", "Nothing more happens: the work was dropped (earmark dead drop).", again)
+    return Failure(DROPPED, "Nothing more happens: the work was dropped (earmark dead drop).", again)
 
 
 def _dead(work: Document) -> list[Document]:
